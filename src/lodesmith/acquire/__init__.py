@@ -1,0 +1,1 @@
+"""First stage: raw pages from packages, files and archives, written as WARC."""

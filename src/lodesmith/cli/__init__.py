@@ -1,0 +1,1 @@
+"""The command line: thin, lazy, one module a group of commands."""

@@ -1,0 +1,1 @@
+"""The ground floor: errors, typed config, units, messages, durable files, processes."""

@@ -1,0 +1,62 @@
+"""Every error that Lodesmith raises on purpose.
+
+LodesmithError
+├── UserError              exit 2: what the user wrote or gave is wrong
+├── DamagedArtifactError   exit 3: a file on disk is not what its receipt says
+└── EngineError            exit 4: a thing we need failed (apt-get, pip, a rank, a port, a disk)
+
+A message says what is wrong, where, what was got, and what to do. The command line prints it in
+one line, without a traceback, and exits with the class's code.
+"""
+
+import errno
+from typing import ClassVar
+
+
+class LodesmithError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UserError(LodesmithError):
+    """The recipe, the command line or the input is wrong."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DamagedArtifactError(LodesmithError):
+    """A stored file is torn, missing or changed."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class EngineError(LodesmithError):
+    """A program, peer, device or disk that we need has failed."""
+
+    exit_code: ClassVar[int] = 4
+
+
+_DISK_FAULTS = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+}
+
+
+def explain_os_error(error: OSError, *, doing: str) -> EngineError | None:
+    """Return a clear error for a full, read-only or forbidden disk; None for any other fault.
+
+    Args:
+        error: what the operating system said.
+        doing: what was being done, as in "writing pretrain-3f2a".
+    """
+    fault = _DISK_FAULTS.get(error.errno or 0)
+    if fault is None:
+        return None
+    where = f" ({error.filename})" if error.filename else ""
+    return EngineError(
+        f"{fault} while {doing}{where}; nothing half-written counts as done: "
+        "mend that and run the same command again"
+    )

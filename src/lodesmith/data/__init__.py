@@ -1,0 +1,1 @@
+"""Documents, WARC files, tokenizers, token shards, chat format, order of samples; no torch."""

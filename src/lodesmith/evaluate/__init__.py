@@ -1,0 +1,1 @@
+"""Sixth stage: the model's scores beside honest baselines."""

@@ -1,0 +1,1 @@
+"""The one inference engine that evaluation, chat and the server share."""

@@ -1,0 +1,32 @@
+"""Where a model's files are: by artifact id or by folder."""
+
+from pathlib import Path
+
+from lodesmith.core.errors import UserError
+from lodesmith.lineage.workspace import Workspace
+
+MODEL_KINDS = ("pretrain", "tune")  # artifacts of these kinds hold a folder `model`
+
+
+def find_model_folder(name: str, workspace: Workspace) -> Path:
+    """Return the folder with config.json, weights and tokenizer of a model.
+
+    Args:
+        name: an artifact id (or its unique beginning), or a Hugging Face folder.
+        workspace: where artifacts are looked up.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        return folder
+    if folder.is_dir():
+        raise UserError(f"{folder} has no config.json; a model folder holds config.json, "
+                        "*.safetensors and tokenizer.json")  # fmt: skip
+    artifact = workspace.find(name)
+    if artifact.kind not in MODEL_KINDS:
+        raise UserError(
+            f"{artifact.id} is no model; models are {' and '.join(MODEL_KINDS)} artifacts"
+        )
+    return artifact.file("model")

@@ -1,0 +1,1 @@
+"""Fourth stage: a base model from token shards."""

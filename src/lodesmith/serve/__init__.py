@@ -1,0 +1,1 @@
+"""Last stage: an OpenAI-compatible server."""

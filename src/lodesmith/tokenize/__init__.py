@@ -1,0 +1,1 @@
+"""Third stage: a tokenizer trained on the documents, and packed token shards."""

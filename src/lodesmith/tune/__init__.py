@@ -1,0 +1,1 @@
+"""Fifth stage: a chat model from the base model."""
