@@ -7,13 +7,16 @@ floats, and everything else is text. Anchors, tags and repeated keys are refused
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from lodesmith.core.errors import UserError
 
 Path = tuple[str | int, ...]
+
+_PREFIX = "tag:yaml.org,2002:"
+_SCALAR_TAGS = {f"{_PREFIX}{kind}" for kind in ("null", "bool", "int", "float", "str")}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,15 @@ class YamlText:
 class _CoreSchemaLoader(yaml.SafeLoader):
     """A safe loader that resolves scalars by YAML 1.2's core schema."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 PyYAML's own shape
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse aliases: one of them can stand for a billion values."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            problem = "an alias is not allowed; write the value again"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        return super().compose_node(parent, index)
 
 
 for _tag, _pattern, _first in (
@@ -46,9 +57,7 @@ for _tag, _pattern, _first in (
         list("-+0123456789."),
     ),
 ):
-    _CoreSchemaLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first
-    )
+    _CoreSchemaLoader.add_implicit_resolver(f"{_PREFIX}{_tag}", re.compile(_pattern), _first)
 
 
 def parse_yaml(text: str, *, origin: str) -> YamlText:
@@ -92,7 +101,7 @@ class _Reader:
             return self._read_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._read_item(item, (*path, index)) for index, item in enumerate(node.value)]
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _SCALAR_TAGS:
             line = node.start_mark.line + 1
             raise UserError(f"{self.origin}:{line}: the tag {node.tag} is not allowed; remove it")
         return _scalar(node)

@@ -1,0 +1,121 @@
+"""Commands that look back: ls, show, trace."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from lodesmith.cli.app import JsonOption, WorkspaceOption, app, print_lines
+from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_bytes, format_seconds
+from lodesmith.lineage.artifact import Artifact
+from lodesmith.lineage.receipt import Receipt
+from lodesmith.lineage.workspace import DEFAULT_WORKSPACE, Workspace
+
+
+@app.command("ls", rich_help_panel="Look back")
+def list_artifacts(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False
+) -> None:
+    """List the artifacts of a workspace, oldest first."""
+    artifacts = Workspace(workspace).list_artifacts()
+    if as_json:
+        typer.echo(json.dumps([_row(artifact) for artifact in artifacts], indent=2))
+        return
+    if not artifacts:
+        typer.echo(f"no artifacts in {workspace}; `lodesmith run quickstart` makes some")
+    for row in map(_row, artifacts):
+        typer.echo(
+            f"{row['id']:<22} {row['finished'][:16]}  {format_bytes(row['bytes']):>9}  "
+            f"{format_seconds(row['seconds']):>12}  from {', '.join(row['parents']) or 'outside'}"
+        )
+
+
+@app.command(rich_help_panel="Look back")
+def show(
+    artifact_id: Annotated[str, typer.Argument(metavar="ID", help="Its beginning is enough.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Check every file's hash.")] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an artifact's receipt: what it is, what it was made from, what it cost."""
+    artifact = Workspace(workspace).find(artifact_id)
+    if verify:
+        artifact.verify()
+    if as_json:
+        typer.echo(artifact.receipt.model_dump_json(indent=2))
+        return
+    typer.echo(f"{artifact.id}  ({artifact.path}){'  verified' if verify else ''}")
+    print_lines(_describe(artifact.receipt))
+
+
+@app.command(rich_help_panel="Look back")
+def trace(
+    artifact_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    document: Annotated[str | None, typer.Option(metavar="ID", help="A document's id.")] = None,
+    text: Annotated[str | None, typer.Option(help="A sentence of the training text.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Matches at most.")] = 10,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow lineage: what made an artifact, where a document went, where a sentence came from.
+
+    Examples:  lodesmith trace tune-3f2a  ·  lodesmith trace --text "Choose Insert - Frame"
+    """
+    from lodesmith.pipeline import trace as tracing
+
+    if sum(value is not None for value in (artifact_id, document, text)) != 1:
+        raise UserError("give one of: an artifact's ID, --document ID, --text SENTENCE")
+    space = Workspace(workspace)
+    if artifact_id is not None:
+        found = tracing.trace_artifact(space, space.find(artifact_id))
+        shown = tracing.format_artifact_trace(found)
+    elif document is not None:
+        found = tracing.trace_document(space, document)
+        shown = tracing.format_document_trace(found)
+    else:
+        found = tracing.trace_text(space, text or "", limit=limit)
+        shown = tracing.format_text_matches(found)
+    typer.echo(_to_json(found) if as_json else shown)
+
+
+def _to_json(found: object) -> str:
+    items = [dataclasses.asdict(item) for item in found] if isinstance(found, list) else None
+    data = items if items is not None else dataclasses.asdict(found)  # type: ignore[call-overload]
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def _row(artifact: Artifact) -> dict[str, object]:
+    receipt = artifact.receipt
+    return {
+        "id": receipt.id,
+        "kind": receipt.kind,
+        "digest": receipt.digest,
+        "finished": receipt.finished,
+        "seconds": receipt.seconds,
+        "bytes": sum(entry.bytes for entry in receipt.files.values()),
+        "parents": [parent.id for parent in receipt.parents.values()],
+    }
+
+
+def _describe(receipt: Receipt) -> Iterator[str]:
+    yield f"  digest    {receipt.digest}"
+    yield (
+        f"  made      {receipt.finished}, {format_seconds(receipt.seconds)}, "
+        f"{receipt.num_attempts} attempt(s), version {receipt.code_version}"
+    )
+    yield f"  memory    {format_bytes(receipt.peak_memory_bytes)} at the peak"
+    for kind, parent in receipt.parents.items():
+        yield f"  parent    {parent.id}  ({kind})"
+    for source in receipt.sources:
+        facts = (source.get("origin"), source.get("version"), source.get("licence"))
+        yield f"  source    {'  '.join(str(fact) for fact in facts if fact)}"
+    for name, value in receipt.counts.items():
+        yield f"  {name:<26} {value:>16,}"
+    for reason, count in receipt.dropped.items():
+        yield f"  dropped   {count:>8,}  {reason}"
+    yield from (f"  note      {note}" for note in receipt.notes)
+    for name, entry in receipt.files.items():
+        yield f"  file      {format_bytes(entry.bytes):>9}  {name}"

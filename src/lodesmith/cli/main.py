@@ -1,0 +1,13 @@
+"""`lodesmith`: the entry point. Each import below adds one group of commands to the app."""
+
+import sys
+
+from lodesmith.cli import clean, doctor, lineage, models, planning, stages
+from lodesmith.cli.app import run_app
+
+COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run_app())

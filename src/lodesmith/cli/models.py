@@ -1,0 +1,134 @@
+"""Commands that take a finished model: evaluate, export, serve, chat."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lodesmith.cli.app import JsonOption, OverridesArgument, WorkspaceOption, app
+from lodesmith.cli.stages import print_result, run_until
+from lodesmith.core.errors import UserError
+from lodesmith.lineage.workspace import DEFAULT_WORKSPACE
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="Artifact id, Hugging Face folder, or a recipe's name."),
+]
+
+
+@app.command(rich_help_panel="Use a model")
+def evaluate(
+    model: ModelArgument,
+    overrides: OverridesArgument = None,
+    tasks: Annotated[str | None, typer.Option(metavar="T,...", help="Which tasks.")] = None,
+    num_fewshot: Annotated[int, typer.Option(min=0, help="Worked examples per question.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Items per task at most.")] = None,
+    documents: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Text to score, for a folder of weights.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model; with a recipe, run its evaluate stage and what that lacks.
+
+    Examples:  lodesmith evaluate quickstart  ·  lodesmith evaluate tune-3f2a --tasks bits_per_byte
+    """
+    if _is_recipe(model):
+        print_result(run_until(model, overrides or (), workspace, "evaluate"), as_json=as_json)
+        return
+    from lodesmith.evaluate.tasks import evaluate_model
+
+    if tasks is None:
+        raise UserError("say which tasks: --tasks bits_per_byte,next_sentence")
+    scores = evaluate_model(
+        model,
+        tasks=[task.strip() for task in tasks.split(",")],
+        workspace=workspace,
+        num_fewshot=num_fewshot,
+        limit=limit,
+        documents=documents,
+    )
+    typer.echo(json.dumps(scores, ensure_ascii=False, indent=2))
+
+
+@app.command(rich_help_panel="Use a model")
+def export(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Write a model as a Hugging Face folder that transformers and vLLM load as it is.
+
+    Example:  lodesmith export quickstart -o my-model
+    """
+    from lodesmith.model.checkpoint import export_model
+
+    export_model(_find_folder(model, workspace), output)
+    typer.echo(f"wrote {output}")
+
+
+@app.command(rich_help_panel="Use a model")
+def serve(
+    model: ModelArgument,
+    overrides: OverridesArgument = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65_535)] = 8000,
+    api_keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keys, one a line; needed beyond loopback.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Serve a model over an OpenAI-compatible API; with a recipe, run what it lacks first.
+
+    Examples:  lodesmith serve quickstart  ·  lodesmith serve ./Qwen3-0.6B --port 8080
+    """
+    name = model
+    if _is_recipe(model):
+        from lodesmith.pipeline.run import model_of
+
+        name = model_of(run_until(model, overrides or (), workspace, None)).id
+    from lodesmith.serve.server import serve as serve_model
+
+    serve_model(
+        _find_folder(name, workspace),
+        name=Path(name).name, host=host, port=port, api_keys=api_keys,
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel="Use a model")
+def chat(
+    model: ModelArgument,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Per answer.")] = 200,
+    temperature: Annotated[float, typer.Option(min=0.0, max=2.0)] = 0.7,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Talk to a model in the terminal.
+
+    Example:  lodesmith chat quickstart
+    """
+    folder = _find_folder(model, workspace)
+    from lodesmith.infer.load import load_model
+    from lodesmith.serve.chat import chat as talk
+
+    talk(load_model(str(folder)), max_tokens=max_tokens, temperature=temperature)
+
+
+def _is_recipe(name: str) -> bool:
+    from lodesmith.pipeline.recipe import is_recipe_name
+
+    return is_recipe_name(name)
+
+
+def _find_folder(name: str, workspace: Path) -> Path:
+    """Return a model's folder: by id, by folder, or the last one that a recipe made here."""
+    from lodesmith.lineage.models import find_model_folder
+    from lodesmith.lineage.workspace import Workspace
+    from lodesmith.pipeline.recipe import is_recipe_name
+
+    space = Workspace(workspace)
+    if is_recipe_name(name):
+        from lodesmith.pipeline.run import last_model
+
+        name = last_model(space, Path(name).stem)
+    return find_model_folder(name, space)

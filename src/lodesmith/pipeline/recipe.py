@@ -1,0 +1,127 @@
+"""A recipe: one YAML that describes the life of a model, its sections named after the rooms."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pydantic import model_validator
+
+from lodesmith.acquire.config import AcquireConfig
+from lodesmith.core.config import Config, validate
+from lodesmith.core.errors import UserError
+from lodesmith.core.yaml_text import parse_yaml
+from lodesmith.evaluate.config import EvaluateConfig
+from lodesmith.model.config import ModelConfig
+from lodesmith.plan.config import PlanConfig
+from lodesmith.prepare.config import PrepareConfig
+from lodesmith.pretrain.config import PretrainConfig
+from lodesmith.serve.config import ServeConfig
+from lodesmith.tokenize.config import TokenizeConfig
+from lodesmith.tune.config import TuneConfig
+
+# A section, and those that it cannot do without.
+_NEEDS = {
+    "prepare": ("acquire",),
+    "tokenize": ("prepare",),
+    "pretrain": ("tokenize", "model"),
+    "tune": ("pretrain",),
+    "evaluate": ("pretrain",),
+    "serve": ("pretrain",),
+}
+
+
+class Recipe(Config):
+    """The life of a model. A section that is left out is a stage that is not run."""
+
+    acquire: AcquireConfig | None = None
+    """Where raw pages come from."""
+
+    prepare: PrepareConfig | None = None
+    """How pages become clean documents."""
+
+    tokenize: TokenizeConfig | None = None
+    """The tokenizer, and which documents are held out."""
+
+    model: ModelConfig | None = None
+    """The shape of the network."""
+
+    pretrain: PretrainConfig | None = None
+    """How the base model is trained."""
+
+    tune: TuneConfig | None = None
+    """How the base model learns to chat."""
+
+    evaluate: EvaluateConfig | None = None
+    """What is measured, against which baselines."""
+
+    serve: ServeConfig | None = None
+    """What the finished model is asked, and the server's settings."""
+
+    plan: PlanConfig | None = None
+    """The cluster that `lodesmith plan` lays the recipe out on."""
+
+    @model_validator(mode="after")
+    def _check_sections(self) -> "Recipe":
+        for section, needs in _NEEDS.items():
+            for need in needs:
+                if getattr(self, section) is not None and getattr(self, need) is None:
+                    raise ValueError(f"the section {section} needs a section {need}; add one")
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe, and what it is called."""
+
+    name: str  # shipped name, or the file's name without its ending
+    origin: str  # for messages: the file's path, or "recipe NAME"
+    recipe: Recipe
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes inside the package."""
+    folder = resources.files("lodesmith") / "recipes"
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def is_recipe_name(name: str) -> bool:
+    """Tell whether a word of the command line means a recipe rather than a model."""
+    return name.endswith((".yaml", ".yml")) or name in shipped_recipes()
+
+
+def read_recipe(name: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Return a recipe by path or by shipped name, with command-line settings laid over it.
+
+    Raises:
+        UserError: there is no such recipe, or it has faults (all of them are named).
+    """
+    label, origin, text = _read_text(name)
+    recipe = validate(Recipe, parse_yaml(text, origin=origin), origin=origin, overrides=overrides)
+    return LoadedRecipe(name=label, origin=origin, recipe=recipe)
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the settings of a recipe; see `read_recipe`."""
+    return read_recipe(name, overrides).recipe
+
+
+def _read_text(name: str) -> tuple[str, str, str]:
+    path = Path(name)
+    if name in shipped_recipes():
+        text = (resources.files("lodesmith") / "recipes" / f"{name}.yaml").read_text("utf-8")
+        return name, f"recipe {name}", text
+    if path.suffix not in (".yaml", ".yml"):
+        close = difflib.get_close_matches(name, shipped_recipes(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UserError(
+            f"there is no recipe {name}{hint} Give a path ending in .yaml, or one of: "
+            f"{', '.join(shipped_recipes())}"
+        )
+    try:
+        return path.stem, str(path), path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None

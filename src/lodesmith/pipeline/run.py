@@ -1,0 +1,165 @@
+"""`lodesmith run`: the stages of a recipe in order, each only if its artifact is missing."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from lodesmith.acquire.config import resolve
+from lodesmith.core.errors import UserError
+from lodesmith.core.log import say
+from lodesmith.core.storage import read_json, write_json
+from lodesmith.core.units import format_bytes, format_seconds
+from lodesmith.lineage.artifact import Artifact
+from lodesmith.lineage.workspace import DEFAULT_WORKSPACE, Workspace
+from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
+from lodesmith.pipeline.stages import Stage, stages_until
+
+
+@dataclass(kw_only=True)
+class RunResult:
+    """What a run ended with."""
+
+    recipe: str
+    artifacts: dict[str, Artifact] = field(default_factory=dict)  # by kind, in order
+    made: list[str] = field(default_factory=list)  # kinds that this run had to make
+    report: Path | None = None  # the HTML page; None if the run stopped before the recipe's end
+    seconds: float = 0.0
+
+
+def run(
+    recipe: str,
+    *,
+    overrides: Sequence[str] = (),
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    until: str | None = None,
+) -> RunResult:
+    """Run every stage of a recipe that is not done yet, and write the report.
+
+    A run that was killed goes on where it stopped; a run of a finished recipe does nothing.
+
+    Args:
+        recipe: a path, or the name of a shipped recipe.
+        overrides: settings as `section.field=value`.
+        workspace: the folder of all artifacts; made if it is not there.
+        until: the last stage to run.
+
+    Raises:
+        UserError: the recipe or an input is wrong.
+        DamagedArtifactError: a stored artifact is not what its receipt says.
+        EngineError: a program, disk or process that a stage needs has failed.
+    """
+    loaded = _resolve(read_recipe(recipe, overrides))
+    stages = stages_until(loaded.recipe, until)
+    space = Workspace(Path(workspace))
+    started = time.monotonic()
+    with space.lock():
+        result = RunResult(recipe=loaded.name)
+        for stage in stages:
+            _run_stage(stage, loaded.recipe, space, result)
+        result.seconds = time.monotonic() - started
+        _record(space, result, until)
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """What `run --dry-run` says of one stage."""
+
+    kind: str
+    id: str | None  # None where the id depends on an artifact that is not made yet
+    done: bool
+
+
+def dry_run(
+    recipe: str,
+    *,
+    overrides: Sequence[str] = (),
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    until: str | None = None,
+) -> list[PlannedStage]:
+    """Return which stages a run would make, without making or locking anything."""
+    loaded = _resolve(read_recipe(recipe, overrides))
+    space = Workspace(Path(workspace))
+    done: dict[str, Artifact] = {}
+    planned = []
+    for stage in stages_until(loaded.recipe, until):
+        known = all(kind in done for kind in stage.parents)
+        order = stage.order(loaded.recipe, done) if known else None
+        artifact = space.get(order) if order else None
+        if artifact is not None:
+            done[stage.kind] = artifact
+        planned.append(
+            PlannedStage(kind=stage.kind, id=order.id if order else None, done=artifact is not None)
+        )
+    return planned
+
+
+def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
+    """Settle what depends on the machine, so that an artifact's id says what was really used."""
+    recipe: Recipe = loaded.recipe
+    if recipe.acquire is None:
+        return loaded
+    settled = recipe.model_copy(update={"acquire": resolve(recipe.acquire)})
+    return LoadedRecipe(name=loaded.name, origin=loaded.origin, recipe=settled)
+
+
+def _run_stage(stage: Stage, recipe: Recipe, space: Workspace, result: RunResult) -> None:
+    order = stage.order(recipe, result.artifacts)
+    artifact = space.get(order)
+    if artifact is None:
+        say(f"{stage.kind}: making {order.id}")
+        artifact = space.build(order, stage.maker(order))
+        result.made.append(stage.kind)
+        receipt = artifact.receipt
+        say(
+            f"{stage.kind}: done in {format_seconds(receipt.seconds)}, "
+            f"peak memory {format_bytes(receipt.peak_memory_bytes)}"
+        )
+    result.artifacts[stage.kind] = artifact
+
+
+def _record(space: Workspace, result: RunResult, until: str | None) -> None:
+    write_json(
+        space.runs / f"{result.recipe}.json",
+        {
+            "recipe": result.recipe,
+            "artifacts": {kind: artifact.id for kind, artifact in result.artifacts.items()},
+        },
+    )
+    if until is not None:
+        return
+    page = space.reports / f"{result.recipe}.html"
+    if result.made or not page.exists():
+        write_report = import_module("lodesmith.pipeline.report").write_report
+        page = write_report(space, recipe_name=result.recipe, artifacts=result.artifacts)
+    result.report = page
+
+
+def model_of(result: RunResult) -> Artifact:
+    """Return the last model that a run made.
+
+    Raises:
+        UserError: the recipe makes none.
+    """
+    for kind in ("tune", "pretrain"):
+        if kind in result.artifacts:
+            return result.artifacts[kind]
+    raise UserError(f"the recipe {result.recipe} makes no model; it has no section pretrain")
+
+
+def last_model(space: Workspace, recipe_name: str) -> str:
+    """Return the id of the model that the last run of a recipe made.
+
+    Raises:
+        UserError: it was not run in this workspace, or stopped before a model was made.
+    """
+    record = space.runs / f"{recipe_name}.json"
+    artifacts = read_json(record)["artifacts"] if record.exists() else {}
+    for kind in ("tune", "pretrain"):
+        if kind in artifacts:
+            return str(artifacts[kind])
+    raise UserError(
+        f"{recipe_name} has made no model in {space.root} yet; `lodesmith run {recipe_name}` does"
+    )

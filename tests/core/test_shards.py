@@ -1,0 +1,46 @@
+import pytest
+from shard_work import count_calls_and_square, die_always, die_once, square
+
+from lodesmith.core.errors import EngineError
+from lodesmith.core.shards import Markers, map_shards
+
+
+def tasks_of(count, *extra):
+    return {f"shard-{number}": (number, *extra) for number in range(count)}
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_results_come_in_the_order_of_tasks(tmp_path, num_workers):
+    results = map_shards(square, tasks_of(5), markers=Markers(tmp_path), num_workers=num_workers)
+    assert results == [0, 1, 4, 9, 16]
+
+
+def test_finished_shards_are_not_done_again(tmp_path):
+    markers = Markers(tmp_path / "done")
+    tasks = tasks_of(4, str(tmp_path))
+    map_shards(
+        count_calls_and_square, dict(list(tasks.items())[:3]), markers=markers, num_workers=1
+    )
+    assert map_shards(count_calls_and_square, tasks, markers=markers, num_workers=1) == [0, 1, 4, 9]
+    assert {path.read_text() for path in tmp_path.glob("*.calls")} == {"x"}
+
+
+@pytest.mark.chaos
+def test_the_work_of_a_killed_worker_is_done_again(tmp_path):
+    markers = Markers(tmp_path / "done")
+    assert map_shards(die_once, tasks_of(5, str(tmp_path)), markers=markers, num_workers=2) == [
+        0, 1, 2, 3, 4,
+    ]  # fmt: skip
+    assert (tmp_path / "2.died").exists()
+
+
+@pytest.mark.chaos
+def test_a_shard_that_kills_every_worker_is_named(tmp_path):
+    with pytest.raises(EngineError, match=r"died 3 times on shard shard-[0-9]"):
+        map_shards(die_always, tasks_of(4), markers=Markers(tmp_path), num_workers=2)
+
+
+def test_once_returns_the_first_result_for_ever(tmp_path):
+    markers = Markers(tmp_path)
+    assert markers.once("count", lambda: {"n": 1}) == {"n": 1}
+    assert markers.once("count", lambda: {"n": 2}) == {"n": 1}
