@@ -1,0 +1,184 @@
+"""Model folders: decoders to and from the Hugging Face layout, whole or not at all, never pickled.
+
+A model folder holds `config.json`, `model.safetensors` (or shards and their index),
+`generation_config.json` and the tokenizer's files. Weights of other libraries come in through
+`load_decoder`, which names the first tensor that is missing, of the wrong shape or not finite.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.core.storage import read_json, write_bytes, write_json
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
+
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def save_decoder(folder: Path, decoder: Decoder, *, eos_ids: Sequence[int]) -> None:
+    """Write a model folder without tokenizer; equal weights give equal bytes.
+
+    Args:
+        folder: is made if it is not there; files of the same names are replaced.
+        decoder: its weights are stored in the dtype they have.
+        eos_ids: token ids that end an answer.
+    """
+    dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
+    config = decoder.config.to_hugging_face(eos_ids=eos_ids, dtype=dtype)
+    weights = {name: weight.detach().contiguous() for name, weight in decoder.named_parameters()}
+    write_bytes(folder / WEIGHTS_FILE, save(weights, metadata={"format": "pt"}))
+    write_json(folder / "generation_config.json", {"eos_token_id": config["eos_token_id"]})
+    write_json(folder / "config.json", config)
+
+
+def read_config(folder: Path) -> DecoderConfig:
+    """Return the shape of the model in a folder.
+
+    Raises:
+        UserError: there is no config.json, or it describes a model that cannot be computed here.
+        DamagedArtifactError: config.json is torn.
+    """
+    return DecoderConfig.from_hugging_face(_read_object(folder, "config.json"))
+
+
+def read_eos_ids(folder: Path) -> list[int]:
+    """Return the token ids that end an answer: generation_config.json's, else config.json's."""
+    for name in ("generation_config.json", "config.json"):
+        if (folder / name).exists():
+            ids = _read_object(folder, name).get("eos_token_id")
+            if ids is not None:
+                return list(ids) if isinstance(ids, list) else [ids]
+    return []
+
+
+def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder:
+    """Return the decoder of a Hugging Face folder of the Llama or Qwen3 family.
+
+    Raises:
+        UserError: the folder holds no safetensors, or a model that cannot be computed here.
+        DamagedArtifactError: a file is torn, or a weight is missing, unknown, of a wrong shape or
+            not finite.
+    """
+    config = read_config(folder)
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    wanted = {name: weight.shape for name, weight in decoder.named_parameters()}
+    weights: dict[str, Tensor] = {}
+    for name, weight in _read_weights(folder):
+        if not _is_derived(name, config):
+            weights[name] = _checked(folder, name, weight, wanted).to(dtype)
+    missing = sorted(wanted.keys() - weights.keys())
+    if missing:
+        raise DamagedArtifactError(
+            f"{folder}: {len(missing)} weights are missing, {missing[0]} the first; "
+            "fetch or make the model again"
+        )
+    decoder.load_state_dict(weights, assign=True)
+    return decoder
+
+
+def export_model(folder_in: Path, folder_out: Path) -> None:
+    """Write a model as a Hugging Face folder that transformers and vLLM load as it is.
+
+    Weights keep the dtype that config.json states; all of them are read and checked.
+
+    Raises:
+        UserError: the output folder is not empty, or the input is no model folder.
+        DamagedArtifactError: the input is torn.
+    """
+    if folder_out.exists() and (not folder_out.is_dir() or any(folder_out.iterdir())):
+        raise UserError(f"{folder_out} is not an empty folder; name one that does not exist yet")
+    stored = _read_object(folder_in, "config.json")
+    dtype = _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
+    decoder = load_decoder(folder_in, dtype=dtype)
+    for name in TOKENIZER_FILES:
+        if (folder_in / name).is_file():
+            folder_out.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder_in / name, folder_out / name)
+    save_decoder(folder_out, decoder, eos_ids=read_eos_ids(folder_in))
+
+
+def _read_object(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    if not path.is_file():
+        raise UserError(
+            f"{folder} has no {name}; a model folder holds config.json, *.safetensors "
+            "and tokenizer.json"
+        )
+    try:
+        data = read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        data = None
+    if not isinstance(data, dict):
+        raise DamagedArtifactError(f"{path} is torn or not JSON; fetch or make the model again")
+    return data
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS_FILE).is_file():
+        return [folder / WEIGHTS_FILE]
+    if not (folder / INDEX_FILE).is_file():
+        raise UserError(
+            f"{folder} has neither {WEIGHTS_FILE} nor {INDEX_FILE}; only safetensors are read "
+            "(pickled weights can run code), so save the model as safetensors"
+        )
+    names = sorted(set(_read_object(folder, INDEX_FILE).get("weight_map", {}).values()))
+    for name in names:
+        if Path(name).name != name:
+            raise UserError(f"{folder / INDEX_FILE} names {name}, which is outside its folder")
+        if not (folder / name).is_file():
+            raise DamagedArtifactError(f"{folder} has lost {name}; fetch or make the model again")
+    return [folder / name for name in names]
+
+
+def _read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in sorted(file.keys()):
+                    yield name, file.get_tensor(name)
+        except SafetensorError as error:
+            raise DamagedArtifactError(
+                f"{path} is torn or not safetensors ({error}); fetch or make the model again"
+            ) from None
+
+
+def _is_derived(name: str, config: DecoderConfig) -> bool:
+    """Tell whether a stored tensor repeats what the config or a tied weight says already."""
+    tied_twice = name == "lm_head.weight" and config.tie_word_embeddings
+    return tied_twice or name.endswith("rotary_emb.inv_freq")
+
+
+def _checked(folder: Path, name: str, weight: Tensor, wanted: dict[str, torch.Size]) -> Tensor:
+    if name not in wanted:
+        raise DamagedArtifactError(f"{folder}: weight {name} is not known to a model of its config")
+    if weight.shape != wanted[name]:
+        raise DamagedArtifactError(
+            f"{folder}: weight {name} has shape {tuple(weight.shape)}, but config.json makes it "
+            f"{tuple(wanted[name])}"
+        )
+    if not weight.dtype.is_floating_point or not bool(torch.isfinite(weight.float()).all()):
+        raise DamagedArtifactError(f"{folder}: weight {name} has values that are not finite")
+    return weight
