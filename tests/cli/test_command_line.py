@@ -1,0 +1,91 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from tiny_life import write_life
+
+
+def lodesmith(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "lodesmith", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+COMMANDS = [
+    "run", "acquire", "prepare", "tokenize", "pretrain", "tune", "evaluate", "serve", "clean",
+    "plan", "export", "chat", "ls", "show", "trace", "doctor",
+]  # fmt: skip
+
+
+def test_help_lists_every_command():
+    result = lodesmith("--help")
+    assert result.returncode == 0
+    assert all(f" {command} " in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["run", "serve", "clean", "trace", "pretrain"])
+def test_help_of_a_command_shows_an_example(command):
+    result = lodesmith(command, "--help")
+    assert result.returncode == 0
+    assert f"lodesmith {command} " in result.stdout.replace("Usage: lodesmith", "")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, lodesmith.cli.main; "
+        "print(sorted({'torch', 'numpy', 'fastapi', 'openai', 'pyarrow'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "quickstar"], "did you mean quickstart?"),
+        (["run", "absent.yaml"], "absent.yaml: cannot be read"),
+        (["rum", "quickstart"], "rum"),
+        (["show", "pretrain-0000"], "no artifact pretrain-0000"),
+        (["trace"], "give one of"),
+        (["export", "nothing-here", "-o", "x"], "no artifact nothing-here"),
+        (["serve", "quickstart-model"], "no artifact quickstart-model"),
+        (["clean", "absent.warc", "-o", "out.jsonl"], "absent.warc"),
+    ],
+)
+def test_a_fault_of_the_user_is_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = lodesmith(*arguments)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_recipe_with_two_faults_shows_both(tmp_path):
+    path = write_life(tmp_path)
+    path.write_text(path.read_text().replace("hidden_size", "hidden_siz").replace("tune:", "tun:"))
+    result = lodesmith("run", path, "--workspace", tmp_path / "w")
+    assert result.returncode == 2
+    assert "did you mean hidden_size?" in result.stderr
+    assert "did you mean tune?" in result.stderr
+
+
+def test_dry_run_says_what_would_be_made_and_makes_nothing(tmp_path):
+    result = lodesmith(
+        "run", write_life(tmp_path), "--dry-run", "--json", "--workspace", tmp_path / "w"
+    )
+    planned = json.loads(result.stdout)
+    assert [stage["kind"] for stage in planned][:2] == ["acquire", "prepare"]
+    assert planned[0]["id"].startswith("acquire-")
+    assert not any(stage["done"] for stage in planned)
+    assert not (tmp_path / "w").exists()
+
+
+def test_doctor_reports_cores_and_memory():
+    findings = json.loads(lodesmith("doctor", "--json").stdout)
+    assert findings["torch"]["ok"]
+    assert findings["cores"]["says"]

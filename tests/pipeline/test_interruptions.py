@@ -1,0 +1,104 @@
+"""Ctrl-C, a second run at the same time, and a disk that fills."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from runs import command, finish, start
+from tiny_life import write_life
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    return write_life(tmp_path_factory.mktemp("life"))
+
+
+def wait_for(text, child):
+    """Read a child's messages until one holds a text; return what was read."""
+    seen = ""
+    for line in child.stderr:
+        seen += line.decode()
+        if text in seen:
+            return seen
+    raise AssertionError(f"{text!r} did not come; the run said:\n{seen}")
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(recipe, tmp_path):
+    child = start(recipe, tmp_path / "w")
+    wait_for("pretrain: making", child)
+    time.sleep(1)
+    os.killpg(child.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    _output, messages = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert b"the same command goes on" in messages
+    assert b"Traceback" not in messages
+    assert "pretrain" in finish(recipe, tmp_path / "w", "--until", "pretrain")["made"]
+
+
+@pytest.mark.slow
+@pytest.mark.dist
+def test_two_runs_at_once_make_each_artifact_once(recipe, tmp_path):
+    first = start(recipe, tmp_path / "w", "--until", "tokenize")
+    wait_for("acquire: making", first)
+    second = start(recipe, tmp_path / "w", "--until", "tokenize")
+    outputs = [child.communicate(timeout=120) for child in (first, second)]
+    assert first.returncode == second.returncode == 0
+    assert f"in use by process {first.pid}" in outputs[1][1].decode()
+    results = [json.loads(output) for output, _messages in outputs]
+    assert results[0]["made"] == ["acquire", "prepare", "tokenize"]
+    assert results[1]["made"] == []
+
+
+_SMALL_DISK = """
+set -e
+mount -t tmpfs -o size=$SIZE none "$DISK"
+set +e
+"$@" >"$LOG.first" 2>&1
+echo $? >"$LOG.first.code"
+ls "$DISK/artifacts" >"$LOG.artifacts" 2>/dev/null
+mount -o remount,size=500m "$DISK"
+"$@" >"$LOG.second" 2>"$LOG.second.err"
+echo $? >"$LOG.second.code"
+"""
+
+
+def can_mount(folder):
+    if shutil.which("unshare") is None:
+        return False
+    script = ["sh", "-c", f"mount -t tmpfs -o size=1m none {folder}"]
+    trial = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", *script], capture_output=True, check=False
+    )
+    return trial.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.parametrize("size", ["40k", "300k", "900k"])
+def test_a_full_disk_is_said_and_a_later_run_goes_on(recipe, tmp_path, size):
+    disk, log = tmp_path / "disk", tmp_path / "log"
+    disk.mkdir()
+    if not can_mount(disk):
+        pytest.skip("needs unshare and the right to mount a tmpfs")
+    result = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", _SMALL_DISK, "sh",
+         *command(recipe, disk, "--until", "pretrain")],
+        env={**os.environ, "DISK": str(disk), "LOG": str(log), "SIZE": size},
+        capture_output=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    first = (tmp_path / "log.first").read_text()
+    assert (tmp_path / "log.first.code").read_text().strip() == "4", first
+    assert "no space left on the disk" in first
+    assert "Traceback" not in first
+    second = json.loads((tmp_path / "log.second").read_text())
+    done_before = (tmp_path / "log.artifacts").read_text().split()
+    assert not {name.split("-")[0] for name in done_before} & set(second["made"])
+    whole = finish(recipe, tmp_path / "whole", "--until", "pretrain")
+    assert second["digests"] == whole["digests"]
