@@ -1,0 +1,191 @@
+"""Messages to token ids: ChatML for our own models, a checkpoint's own template for others.
+
+A model is asked in exactly the ids that it was trained on: `render_prompt` of the first messages
+is a prefix of `render_training` of all of them. Names of special tokens inside a message are
+encoded as the plain text that they are; only the template can write a special token.
+
+Source: ChatML as published with OpenAI's chat models and used by Qwen; the rules for rendering a
+template are those of the Hugging Face documentation, "Chat templates".
+"""
+
+import datetime
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from lodesmith.core.errors import UserError
+from lodesmith.data.tokenizer import MESSAGE_END, MESSAGE_START, Tokenizer
+
+if TYPE_CHECKING:
+    import jinja2
+
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim"
+    " + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+ROLES = ("system", "user", "assistant", "tool")
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+    """Return the ids that ask a model for the next answer, by the template of its folder.
+
+    Raises:
+        UserError: the messages or their roles are wrong, or the model has no template.
+    """
+    check_messages(messages)
+    if tokenizer.chat_template is None:
+        raise UserError(
+            "this model has no chat template, so it cannot take messages; "
+            "ask for plain completions, or use a model that was tuned for chat"
+        )
+    names = [name for name in tokenizer.special_ids if len(name) > 1]
+    mark = _unused_letter([tokenizer.chat_template, *(entry["content"] for entry in messages)])
+    hidden = [_hide(message, names, mark) for message in messages]
+    text = _render(tokenizer, hidden)
+    if mark not in text:  # the usual case: no message holds the name of a special token
+        return tokenizer.encode(text, allow_special=True)
+    ids: list[int] = []
+    for piece in _cut(text, names):
+        special = tokenizer.special_ids.get(piece)
+        ids.extend(tokenizer.encode(piece.replace(mark, "")) if special is None else [special])
+    return ids
+
+
+def render_training(
+    tokenizer: Tokenizer, messages: Sequence[Message]
+) -> tuple[list[int], list[bool]]:
+    """Return the ids of a conversation in our ChatML, and on which of them the loss falls.
+
+    The loss falls on what the assistant says and on the <|im_end|> behind it.
+
+    Raises:
+        UserError: the messages are wrong, none is the assistant's, or the tokenizer is not ours.
+    """
+    check_messages(messages)
+    if all(message["role"] != "assistant" for message in messages):
+        raise UserError("a conversation to learn from needs a message of the assistant")
+    start, end = tokenizer.token_id(MESSAGE_START), tokenizer.token_id(MESSAGE_END)
+    if start is None or end is None:
+        raise UserError(f"the tokenizer has no {MESSAGE_START} and {MESSAGE_END}; train one here")
+    newline = tokenizer.encode("\n")
+    ids: list[int] = []
+    loss_mask: list[bool] = []
+    for message in messages:
+        header, learned = f"{message['role']}\n", message["role"] == "assistant"
+        body = tokenizer.encode(header + message["content"].strip())
+        num_header = len(tokenizer.encode(header))
+        ids += [start, *body, end, *newline]
+        loss_mask += [False] * (1 + num_header)
+        loss_mask += [learned] * (len(body) - num_header + 1)
+        loss_mask += [False] * len(newline)
+    return ids, loss_mask
+
+
+def check_messages(messages: Sequence[Message]) -> None:
+    """Check the shape and the roles of a conversation.
+
+    Raises:
+        UserError: naming the first message that is wrong.
+    """
+    if not messages:
+        raise UserError("messages is empty; send at least one message of the user")
+    for number, message in enumerate(messages):
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
+            raise UserError(
+                f"messages[{number}].role is {role!r}; it must be one of {', '.join(ROLES)}"
+            )
+        if not isinstance(content, str):
+            raise UserError(
+                f"messages[{number}].content is a {type(content).__name__}; it must be text"
+            )
+        if role == "system" and number > 0:
+            raise UserError(f"messages[{number}] is a system message; it can only come first")
+
+
+def _unused_letter(texts: Sequence[str]) -> str:
+    """Return a private-use character that none of the texts holds."""
+    used = set().union(*texts)
+    return next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in used)
+
+
+def _hide(message: Message, names: list[str], mark: str) -> Message:
+    """Return the message with a mark inside each name of a special token, so none is read."""
+    content = message["content"]
+    for name in names:
+        content = content.replace(name, name[0] + mark + name[1:])
+    return {**message, "content": content}
+
+
+def _cut(text: str, names: list[str]) -> list[str]:
+    """Return the text in pieces, each name of a special token a piece of its own."""
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = "|".join(re.escape(name) for name in longest_first)
+    return [piece for piece in re.split(f"({pattern})", text) if piece]
+
+
+def _render(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
+    import jinja2
+
+    try:
+        template = _compile(tokenizer.chat_template or "")
+        return template.render(
+            messages=messages, tools=None, documents=None, add_generation_prompt=True,
+            **tokenizer.settings.special_texts,
+        )  # fmt: skip
+    except jinja2.TemplateError as error:
+        raise UserError(f"the model's chat template refuses these messages: {error}") from None
+
+
+@lru_cache(maxsize=8)
+def _compile(template: str) -> "jinja2.Template":
+    """Return a template in a sandbox that offers what transformers offers to templates."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """Reads `{% generation %}`, which marks the assistant's words, as its content."""
+
+        tags = {"generation"}  # noqa: RUF012 jinja2 declares it so
+
+        def parse(self, parser: Any) -> list[nodes.Node]:
+            next(parser.stream)
+            body: list[nodes.Node] = parser.parse_statements(
+                ("name:endgeneration",), drop_needle=True
+            )
+            return body
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _to_json
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    return environment.from_string(template)
+
+
+def _raise_exception(message: str) -> None:
+    import jinja2
+
+    raise jinja2.TemplateError(message)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.datetime.now().astimezone().strftime(form)
+
+
+def _to_json(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
