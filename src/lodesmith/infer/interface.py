@@ -1,0 +1,162 @@
+"""All that a server knows of an engine: submit requests, receive their tokens, cancel them.
+
+The server is written against the `Engine` protocol and never sees a tensor, so that another
+engine can stand behind it. A request's life, seen from here:
+
+    tickets = engine.submit([request], deliver)   # raises UserError or QueueFullError
+    deliver(0, PromptScored(...))                 # only if asked for
+    deliver(0, NewToken(...))                     # once a token
+    deliver(0, Finished(...))                     # once, always the last
+
+`deliver` is called on the engine's thread and must return at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from lodesmith.core.errors import EngineError, UserError
+
+Ticket = int  # names one submitted request; never used twice by an engine
+
+
+class QueueFullError(EngineError):
+    """As many requests wait as may wait; try again later."""
+
+
+class FinishReason(StrEnum):
+    """Why no more tokens come."""
+
+    STOP = "stop"  # the model ended its answer
+    LENGTH = "length"  # max_tokens were made
+    CANCELLED = "cancelled"  # whoever asked no longer wants it
+    ERROR = "error"  # the engine failed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How a token is chosen from the model's probabilities."""
+
+    temperature: float = 1.0  # 0: always the most probable token
+    top_p: float = 1.0  # the fewest most probable tokens that hold this much probability, in (0, 1]
+    top_k: int | None = None  # at most this many tokens
+    min_p: float = 0.0  # at least this share of the most probable token's probability, in [0, 1]
+    presence_penalty: float = 0.0  # off the logit of each token the answer holds
+    frequency_penalty: float = 0.0  # the same, times how often it holds it
+    logit_bias: Mapping[int, float] = field(default_factory=dict)  # token id -> added to its logit
+    seed: int | None = None  # equal seeds, equal answers; None: another answer each time
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationRequest:
+    """One prompt, and how to go on from it."""
+
+    input_ids: tuple[int, ...]
+    max_tokens: int  # 0: only score the prompt
+    sampling: Sampling = Sampling()
+    stop_ids: frozenset[int] = frozenset()  # any of these ends the answer
+    num_top_logprobs: int | None = None  # alternatives for each new token; None: no logprobs at all
+    score_prompt: bool = False  # logprobs of the prompt's tokens too
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """How probable the model found a token, before temperature, penalties and bias."""
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]  # the most probable tokens, best first
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScored:
+    """The prompt's logprobs, from its second token on."""
+
+    logprobs: tuple[TokenLogprobs, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """One token of the answer; the one that ended it is delivered too."""
+
+    token_id: int
+    logprobs: TokenLogprobs | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Nothing more comes."""
+
+    reason: FinishReason
+    error: str | None = None
+
+
+Event = PromptScored | NewToken | Finished
+Deliver = Callable[[int, Event], None]  # place in the submitted list, what happened
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineLimits:
+    """What an engine can take."""
+
+    max_model_len: int
+    vocab_size: int
+    max_num_seqs: int
+    max_num_queued_seqs: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineStats:
+    """What an engine is doing now."""
+
+    num_running: int
+    num_waiting: int
+    cache_used_fraction: float
+    failure: str | None = None  # why it no longer works
+
+
+class Engine(Protocol):
+    """Turns prompts into tokens, many at a time."""
+
+    @property
+    def limits(self) -> EngineLimits:
+        """What it can take."""
+
+    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+        """Queue requests, all or none, and return a ticket for each.
+
+        Raises:
+            UserError: a request is impossible for this model.
+            QueueFullError: too many wait already.
+            EngineError: the engine has failed or is closed.
+        """
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Stop a request by the next step; one that has finished is left alone."""
+
+    def stats(self) -> EngineStats:
+        """Return what it is doing now."""
+
+    def close(self) -> None:
+        """Cancel what runs and free everything."""
+
+
+def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
+    """Check that a request can be answered at all.
+
+    Raises:
+        UserError: the prompt is empty, too long or holds an id that the model does not have.
+    """
+    num_prompt, num_all = len(request.input_ids), len(request.input_ids) + request.max_tokens
+    if num_prompt == 0:
+        raise UserError("the prompt is empty; it must hold at least one token")
+    if num_all > limits.max_model_len:
+        raise UserError(
+            f"this model takes {limits.max_model_len} tokens in all; the prompt has {num_prompt} "
+            f"and max_tokens is {request.max_tokens}, together {num_all}; shorten one of them"
+        )
+    used = (*request.input_ids, *request.sampling.logit_bias)
+    wrong = next((token for token in used if not 0 <= token < limits.vocab_size), None)
+    if wrong is not None:
+        raise UserError(f"{wrong} is no token id; ids go from 0 to {limits.vocab_size - 1}")

@@ -1,0 +1,216 @@
+"""The engine's tokens against transformers' own greedy search, alone and among others."""
+
+import queue
+
+import pytest
+import torch
+
+from lodesmith.core.errors import EngineError, UserError
+from lodesmith.infer.config import EngineConfig
+from lodesmith.infer.engine import LocalEngine
+from lodesmith.infer.interface import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    NewToken,
+    PromptScored,
+    QueueFullError,
+    Sampling,
+)
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
+
+VOCAB, LONGEST = 101, 96
+GREEDY = Sampling(temperature=0.0)
+
+
+def make_decoder(kind="qwen3"):
+    torch.set_num_threads(1)
+    config = DecoderConfig(
+        kind=kind, vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=LONGEST,
+    )  # fmt: skip
+    decoder = Decoder(config)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for weight in decoder.parameters():  # every matrix random, norms too: nothing is trivial
+            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
+    return decoder.eval()
+
+
+@pytest.fixture(scope="module", params=["qwen3", "llama"])
+def decoder(request):
+    return make_decoder(request.param)
+
+
+def start(decoder, **settings):
+    return LocalEngine(decoder, config=EngineConfig(num_threads=1, **settings))
+
+
+def collect(engine, requests):
+    """Return each request's events."""
+    events = queue.SimpleQueue()
+    engine.submit(requests, lambda place, event: events.put((place, event)))
+    collected = [[] for _ in requests]
+    left = len(requests)
+    while left:
+        place, event = events.get(timeout=30)
+        collected[place].append(event)
+        left -= isinstance(event, Finished)
+    return collected
+
+
+def tokens_of(events):
+    return [event.token_id for event in events if isinstance(event, NewToken)]
+
+
+def prompts(count, *, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 40, (count,), generator=generator).tolist()
+    return [
+        tuple(torch.randint(0, VOCAB, (length,), generator=generator).tolist())
+        for length in lengths
+    ]
+
+
+def greedy(input_ids, *, max_tokens=20, **fields):
+    return GenerationRequest(input_ids=input_ids, max_tokens=max_tokens, sampling=GREEDY, **fields)
+
+
+def greedy_of_transformers(decoder, input_ids, *, max_tokens=20):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    data = decoder.config.to_hugging_face()
+    config = AutoConfig.for_model(**data)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(decoder.state_dict(), strict=False)
+    model.tie_weights()
+    model.eval()
+    ids = torch.tensor([input_ids])
+    with torch.inference_mode():
+        for _ in range(max_tokens):  # the plainest greedy search there is: no cache, no batch
+            ids = torch.cat((ids, model(ids).logits[:, -1:].argmax(-1)), dim=1)
+    return ids[0, len(input_ids) :].tolist()
+
+
+def test_greedy_tokens_equal_those_of_transformers(decoder):
+    with start(decoder) as engine:
+        for input_ids in prompts(4):
+            [events] = collect(engine, [greedy(input_ids)])
+            assert tokens_of(events) == greedy_of_transformers(decoder, input_ids)
+
+
+def test_tokens_do_not_depend_on_who_else_is_served(decoder):
+    sampled = Sampling(temperature=0.9, top_p=0.95, seed=5)
+    requests = [greedy(ids, max_tokens=3 + place) for place, ids in enumerate(prompts(9))]
+    requests += [
+        GenerationRequest(input_ids=ids, max_tokens=12, sampling=sampled)
+        for ids in prompts(3, seed=9)
+    ]
+    with start(decoder, max_num_seqs=4, max_num_batched_tokens=16) as engine:
+        together = [tokens_of(events) for events in collect(engine, requests)]
+        alone = [tokens_of(collect(engine, [request])[0]) for request in requests]
+    assert together == alone
+    assert [len(tokens) for tokens in together[:9]] == [3 + place for place in range(9)]
+
+
+def test_reading_a_prompt_in_pieces_changes_nothing(decoder):
+    request = greedy(prompts(1, seed=3)[0] * 2)
+    with (
+        start(decoder, max_num_batched_tokens=512) as whole,
+        start(decoder, max_num_batched_tokens=5) as pieces,
+    ):
+        assert collect(whole, [request]) == collect(pieces, [request])
+
+
+def test_logprobs_of_prompt_and_answer_are_those_of_the_model(decoder):
+    input_ids = prompts(1, seed=4)[0]
+    request = greedy(input_ids, max_tokens=3, num_top_logprobs=2, score_prompt=True)
+    with start(decoder, max_num_batched_tokens=7) as engine:
+        [events] = collect(engine, [request])
+    answer = tokens_of(events)
+    with torch.inference_mode():
+        logprobs = decoder(torch.tensor([[*input_ids, *answer]]))[0].log_softmax(-1)
+    scored = next(event for event in events if isinstance(event, PromptScored)).logprobs
+    scored += tuple(event.logprobs for event in events if isinstance(event, NewToken))
+    assert [item.token_id for item in scored] == [*input_ids[1:], *answer]
+    for position, item in enumerate(scored):
+        values, ids = logprobs[position].topk(2)
+        assert item.logprob == pytest.approx(float(logprobs[position, item.token_id]), abs=1e-4)
+        assert [token for token, _ in item.top] == ids.tolist()
+        assert [value for _, value in item.top] == pytest.approx(values.tolist(), abs=1e-4)
+
+
+def test_a_stop_id_ends_the_answer_and_is_delivered(decoder):
+    input_ids = prompts(1)[0]
+    third = greedy_of_transformers(decoder, input_ids)[2]
+    with start(decoder) as engine:
+        [events] = collect(engine, [greedy(input_ids, stop_ids=frozenset([third]))])
+    assert tokens_of(events)[-1] == third
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+def test_zero_new_tokens_only_score_the_prompt(decoder):
+    with start(decoder) as engine:
+        [events] = collect(engine, [greedy((1, 2, 3), max_tokens=0, score_prompt=True)])
+    assert [type(event) for event in events] == [PromptScored, Finished]
+
+
+def test_a_full_queue_refuses_and_a_cancelled_request_makes_room():
+    got = queue.SimpleQueue()
+    with start(make_decoder(), max_num_seqs=1, max_num_queued_seqs=1) as engine:
+        [first] = engine.submit([greedy((1,), max_tokens=90)], lambda _, event: got.put(event))
+        assert isinstance(got.get(timeout=30), NewToken)  # it has the only row
+        [second] = engine.submit([greedy((2,), max_tokens=90)], lambda _, event: None)
+        with pytest.raises(QueueFullError, match="1 requests wait already"):
+            engine.submit([greedy((3,))], lambda _, event: None)
+        engine.cancel(second)
+        engine.cancel(first)
+        events = [got.get(timeout=30)]
+        while not isinstance(events[-1], Finished):
+            events.append(got.get(timeout=30))
+        assert events[-1].reason in (FinishReason.CANCELLED, FinishReason.LENGTH)
+        [[*_, last]] = collect(engine, [greedy((3,), max_tokens=2)])
+        assert last == Finished(FinishReason.LENGTH)
+        assert engine.stats().num_running == engine.stats().num_waiting == 0
+
+
+def test_closing_ends_every_request_and_refuses_more():
+    got = queue.SimpleQueue()
+    engine = start(make_decoder(), max_num_seqs=1)
+    requests = [greedy((1,), max_tokens=90) for _ in range(5)]
+    engine.submit(requests, lambda place, event: got.put((place, event)))
+    engine.close()
+    ended = set()
+    while len(ended) < 5:
+        place, event = got.get(timeout=30)
+        if isinstance(event, Finished):
+            ended.add(place)
+    with pytest.raises(EngineError, match="closed"):
+        engine.submit(requests, lambda _, event: None)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_failing_model_ends_every_request_with_an_error():
+    decoder = make_decoder()
+    decoder.hidden = lambda *_, **__: (_ for _ in ()).throw(RuntimeError("broken"))
+    with start(decoder) as engine:
+        [[last]] = collect(engine, [greedy((1,))])
+        assert last.reason is FinishReason.ERROR
+        assert "RuntimeError" in engine.stats().failure
+        with pytest.raises(EngineError, match="failed"):
+            engine.submit([greedy((1,))], lambda _, event: None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (greedy(()), "empty"),
+        (greedy((1,) * 90), "prompt has 90 and max_tokens is 20, together 110"),
+        (greedy((1, VOCAB)), f"{VOCAB} is no token id"),
+        (greedy((1, -1)), "-1 is no token id"),
+    ],
+)
+def test_impossible_requests_are_refused_at_once(request_, message):
+    with start(make_decoder()) as engine, pytest.raises(UserError, match=message):
+        engine.submit([request_], lambda _, event: None)
