@@ -1,0 +1,28 @@
+"""What a WARC or ARC file holds, once read: records, and the places where it is damaged."""
+
+from dataclasses import dataclass
+
+MAX_PAYLOAD_BYTES = 64 << 20  # a larger page is no page; also what bounds memory per record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WarcRecord:
+    """One record; for a `response`, the HTTP message is already taken apart and decoded."""
+
+    offset: int  # names the record in its file: see `read_record_at`
+    type: str  # WARC-Type: warcinfo, response, resource, request, metadata, revisit, conversion
+    uri: str  # WARC-Target-URI without angle brackets, "" where there is none
+    date: str  # as in the file: ISO 8601 in WARC, 14 digits in ARC
+    record_id: str  # WARC-Record-ID, "" in ARC
+    content_type: str  # of the payload, lower case, without parameters; "" where unknown
+    charset: str  # the content type's parameter, lower case, "" where not given
+    http_status: int | None  # None where the record holds no HTTP response
+    payload: bytes  # the HTTP body, else the whole block
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a file that gave no record."""
+
+    offset: int  # of the record or gzip member that is damaged
+    reason: str  # never quotes the file's text

@@ -1,0 +1,78 @@
+"""Archives that other programs wrote, odd and broken ones among them."""
+
+from pathlib import Path
+
+import pytest
+
+from lodesmith.data.warc import Damage, read_record_at, read_warc
+
+SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "warc"
+WARCIO, RESILIPARSE = "warc-warcio/test/data/", "warc-resiliparse/tests/data/"
+JWARC = "warc-jwarc/test-resources/org/netpreserve/jwarc/"
+
+# file -> records, stretches without one; counted by hand and with other readers of WARC
+EXPECTED = {
+    "warc-commoncrawl/whirlwind.warc": (4, 0),
+    "warc-commoncrawl/whirlwind.warc.gz": (4, 0),
+    "warc-commoncrawl/whirlwind.warc.wat": (2, 0),
+    "warc-commoncrawl/whirlwind.warc.wet": (2, 0),
+    f"{JWARC}cc.warc.gz": (1, 0),
+    f"{JWARC}gzip_extra_sl.warc.gz": (1, 0),
+    f"{RESILIPARSE}block-sized-records.warc": (3, 0),
+    f"{RESILIPARSE}block-sized-records.warc.gz": (3, 0),
+    f"{RESILIPARSE}clipped.warc.gz": (0, 1),
+    f"{RESILIPARSE}clueweb-quirk.warc.gz": (30, 0),
+    f"{RESILIPARSE}warcfile.warc": (50, 0),
+    f"{RESILIPARSE}warcfile.warc.gz": (50, 0),
+    f"{WARCIO}bad.arc": (1, 3),
+    f"{WARCIO}example-bad-non-chunked.warc.gz": (6, 0),
+    f"{WARCIO}example-bad.warc.gz.bad": (6, 0),
+    f"{WARCIO}example-digest.warc": (4, 0),
+    f"{WARCIO}example-iana.org-chunked.warc": (3, 0),
+    f"{WARCIO}example-resource.warc.gz": (3, 0),
+    f"{WARCIO}example-space-in-target-uri.warc.gz": (2, 0),
+    f"{WARCIO}example-space-in-url.arc": (2, 0),
+    f"{WARCIO}example-trunc.warc": (4, 1),
+    f"{WARCIO}example-wget-bad-target-uri.warc.gz": (6, 0),
+    f"{WARCIO}example-wrong-chunks.warc.gz": (2, 0),
+    f"{WARCIO}example.arc": (2, 0),
+    f"{WARCIO}example.arc.gz": (2, 0),
+    f"{WARCIO}example.warc": (6, 0),
+    f"{WARCIO}example.warc.gz": (6, 0),
+    f"{WARCIO}post-test.warc.gz": (6, 0),
+}
+
+
+def sample(name: str) -> Path:
+    path = SAMPLES / name
+    if not path.exists():
+        pytest.skip(f"the sample {name} is not beside this checkout")
+    return path
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_record_is_found_and_every_gap_is_reported(name: str) -> None:
+    path = sample(name)
+    damages: list[Damage] = []
+    records = list(read_warc(path, on_damage=damages.append))
+    assert (len(records), len(damages)) == EXPECTED[name]
+    assert all(read_record_at(path, record.offset) == record for record in records[:8])
+
+
+def test_plain_and_compressed_forms_hold_the_same_records() -> None:
+    for name in ("warc-commoncrawl/whirlwind.warc", f"{RESILIPARSE}warcfile.warc"):
+        plain = [(r.record_id, r.payload) for r in read_warc(sample(name))]
+        assert plain == [(r.record_id, r.payload) for r in read_warc(sample(f"{name}.gz"))]
+
+
+def test_a_chunked_page_is_joined() -> None:
+    records = list(read_warc(sample(f"{WARCIO}example-iana.org-chunked.warc")))
+    page = next(record for record in records if record.type == "response")
+    assert page.payload.startswith(b"<!doctype html>")
+    assert page.payload.rstrip().endswith(b"</html>")
+    assert page.charset == "utf-8"
+
+
+def test_angle_brackets_around_an_address_are_not_part_of_it() -> None:
+    for record in read_warc(sample(f"{WARCIO}example-wget-bad-target-uri.warc.gz")):
+        assert not record.uri.startswith("<")
