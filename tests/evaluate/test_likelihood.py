@@ -1,0 +1,89 @@
+"""Windows and likelihoods: every token once, with as much context as was promised."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.evaluate import likelihood
+from lodesmith.evaluate.likelihood import Row, log_likelihoods, slide_windows
+from lodesmith.evaluate.scoring import score_bits_per_byte, score_next_sentence
+from lodesmith.model.decoder import Decoder
+
+
+@given(num_tokens=st.integers(0, 200), window=st.integers(2, 40))
+def test_windows_score_each_token_but_the_first_exactly_once(num_tokens, window):
+    rows = slide_windows(list(range(num_tokens)), window=window)
+    assert [token for row in rows for token in row.input_ids[row.first :]] == list(
+        range(1, num_tokens)
+    )
+    assert all(len(row.input_ids) - 1 <= window for row in rows)
+
+
+@given(num_tokens=st.integers(2, 200), window=st.integers(2, 40))
+def test_after_the_first_window_half_a_window_comes_before_each_scored_token(num_tokens, window):
+    rows = slide_windows(list(range(num_tokens)), window=window)
+    assert all(row.first > window // 2 for row in rows[1:])
+
+
+def test_likelihoods_are_those_of_a_plain_forward_pass(tiny_config):
+    model = Decoder.fresh(tiny_config, seed=3)
+    rows = [Row([5, 6, 7, 8, 9], 2), Row([1, 2], 1), Row([9, 9, 3], 1)]
+    expected = []
+    for row in rows:
+        with torch.no_grad():
+            log_p = model(torch.tensor([row.input_ids])).log_softmax(-1)[0]
+        places = range(row.first, len(row.input_ids))
+        expected.append(sum(float(log_p[at - 1, row.input_ids[at]]) for at in places))
+    assert log_likelihoods(model, rows) == pytest.approx(expected, rel=1e-5)
+
+
+def test_small_batches_and_blocks_change_nothing(tiny_config, monkeypatch):
+    model = Decoder.fresh(tiny_config, seed=3)
+    rows = [Row(list(range(1, size)), 1) for size in (3, 9, 4, 30, 12)]
+    whole = log_likelihoods(model, rows)
+    monkeypatch.setattr(likelihood, "_TOKENS_PER_FORWARD", 8)
+    monkeypatch.setattr(likelihood, "_LOGITS_PER_BLOCK", 3)
+    assert log_likelihoods(model, rows) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_uniform_model_needs_log2_of_the_vocabulary_for_each_token(
+    tmp_path, save_tokenizer, tiny_config, make_page
+):
+    save_tokenizer(tmp_path)
+    model = Decoder.fresh(tiny_config, seed=0)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.zero_()
+    pages = [make_page("a", "four 猫" * 30), make_page("b", "x")]
+    found = score_bits_per_byte(model, Tokenizer.load(tmp_path), pages, window=16)
+    assert found["num_bytes"] == found["num_tokens"] == 8 * 30 + 1
+    assert found["bits_per_byte"] == pytest.approx(math.log2(tiny_config.vocab_size), abs=1e-5)
+
+
+def test_a_model_that_knows_nothing_finds_no_next_sentence(
+    tmp_path, save_tokenizer, tiny_config, make_page
+):
+    save_tokenizer(tmp_path)
+    model = Decoder.fresh(tiny_config, seed=0)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.zero_()
+    found = score_next_sentence(
+        model, Tokenizer.load(tmp_path), talks(make_page),
+        window=64, context_tokens=16, num_items=20, seed=0,
+    )  # fmt: skip
+    assert found["num_items"] == 20
+    assert found["acc"] == 0.0  # all four are equally likely, and a tie is an error
+    assert found["chance"] == 0.25
+
+
+def talks(make_page):
+    return [
+        make_page(
+            f"{number}",
+            " ".join(f"This is sentence {at} of {number}, and it says nothing." for at in range(9)),
+        )
+        for number in range(6)
+    ]
