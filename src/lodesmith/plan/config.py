@@ -1,0 +1,119 @@
+"""The recipe section `plan`: which cluster, how much text, and what is fixed in advance."""
+
+from pydantic import Field, model_validator
+
+from lodesmith.core.config import Config
+from lodesmith.plan.layout import Attention, Checkpointing, Precision, Sharded
+from lodesmith.plan.shape import Kind, ModelShape
+
+
+class ArchitectureConfig(Config):
+    """A decoder that is only planned, as one of GPT-3's kind, which Lodesmith does not train."""
+
+    kind: Kind = "gpt"
+    """`gpt`: LayerNorm, learned positions, biases, plain MLP. `llama`: RMSNorm, rotary positions,
+    gated MLP. `qwen3`: the same with normalised queries and keys."""
+
+    vocab_size: int = Field(gt=0)
+    """Rows of the embedding, padding included."""
+
+    hidden_size: int = Field(gt=0)
+    """Width of the residual stream."""
+
+    num_hidden_layers: int = Field(gt=0)
+    """Layers."""
+
+    num_attention_heads: int = Field(gt=0)
+    """Query heads; must divide hidden_size."""
+
+    num_key_value_heads: int | None = Field(default=None, gt=0)
+    """Key and value heads; as many as query heads if left out."""
+
+    intermediate_size: int | None = Field(default=None, gt=0)
+    """Inner width of the MLP; four times hidden_size if left out."""
+
+    max_position_embeddings: int = Field(gt=0)
+    """Longest sequence, tokens."""
+
+    tie_word_embeddings: bool = True
+    """Whether the output head is the embedding again."""
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> "ArchitectureConfig":
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError("num_attention_heads must divide hidden_size")
+        if self.num_attention_heads % (self.num_key_value_heads or self.num_attention_heads):
+            raise ValueError("num_key_value_heads must divide num_attention_heads")
+        return self
+
+    def shape(self) -> ModelShape:
+        """Return the shape that the planner computes with."""
+        return ModelShape(
+            kind=self.kind,
+            vocab_size=self.vocab_size,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.intermediate_size or 4 * self.hidden_size,
+            num_hidden_layers=self.num_hidden_layers,
+            num_attention_heads=self.num_attention_heads,
+            num_key_value_heads=self.num_key_value_heads or self.num_attention_heads,
+            head_dim=self.hidden_size // self.num_attention_heads,
+            max_position_embeddings=self.max_position_embeddings,
+            tie_word_embeddings=self.tie_word_embeddings,
+        )
+
+
+class ParallelConfig(Config):
+    """A layout that is given, not searched. What is left of the devices is data-parallel."""
+
+    tensor_parallel_size: int = Field(default=1, gt=0)
+    """Ranks that split every matrix."""
+
+    pipeline_parallel_size: int = Field(default=1, gt=0)
+    """Ranks that split the layers among them."""
+
+    virtual_pipeline_size: int = Field(default=1, gt=0)
+    """Model chunks per pipeline rank; above 1 the schedule is interleaved."""
+
+    sequence_parallel: bool = True
+    """Whether norms and dropout are split over the tensor-parallel ranks."""
+
+    sharded: Sharded = "optimizer"
+    """What data-parallel ranks split among them: nothing, optimizer (ZeRO-1), everything (FSDP)."""
+
+    activation_checkpointing: Checkpointing = "none"
+    """Which activations are computed again in the backward pass."""
+
+    micro_batch_size: int = Field(default=1, gt=0)
+    """Sequences in one forward of one data-parallel rank."""
+
+
+class PlanConfig(Config):
+    """What `lodesmith plan` lays out, and on what."""
+
+    cluster: str = "laptop"
+    """Name of a shipped cluster, or path of a cluster file."""
+
+    num_nodes: int | None = Field(default=None, gt=0)
+    """Nodes to use; all of the cluster's if left out."""
+
+    tokens: float | None = Field(default=None, gt=0)
+    """Tokens to train on; max_steps x global_batch_size x sequence_length of `pretrain` if left
+    out."""
+
+    global_batch_size: int | None = Field(default=None, gt=0)
+    """Sequences per optimizer step over all ranks; as in `pretrain` if left out."""
+
+    sequence_length: int | None = Field(default=None, gt=0)
+    """Tokens per sequence; as in `pretrain` if left out."""
+
+    precision: Precision | None = None
+    """Number format of activations; the device's fastest if left out."""
+
+    attention: Attention = "flash"
+    """`flash`: fused. `unfused`: the full square in memory, as before 2022."""
+
+    architecture: ArchitectureConfig | None = None
+    """The network, where the recipe has no section `model`."""
+
+    parallel: ParallelConfig | None = None
+    """The layout; searched if left out."""

@@ -1,0 +1,107 @@
+"""How many parameters a decoder has, and how many FLOPs a token costs.
+
+A multiplication with a matrix costs two FLOPs per weight forward and four backward, so a token
+costs six FLOPs per weight of every matrix it meets, plus attention, which grows with the sequence.
+Only useful work counts ("model FLOPs"): what recomputation adds stands beside it.
+
+Source: Kaplan et al., arXiv 2001.08361, section 2.1; Chowdhery et al., arXiv 2204.02311, appendix
+B (model FLOPs utilisation).
+"""
+
+from dataclasses import dataclass
+
+from lodesmith.plan.shape import ModelShape
+
+_FORWARD_AND_BACKWARD = 3  # backward multiplies twice: for the input's gradient and the weight's
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParameterCount:
+    """Parameters by where they sit."""
+
+    per_layer: int
+    embedding: int  # tokens, and learned positions where the kind has them
+    output_head: int  # 0 where it is the embedding again
+    final_norm: int
+    num_layers: int
+
+    @property
+    def total(self) -> int:
+        """All parameters."""
+        return self.without_embedding + self.embedding + self.output_head
+
+    @property
+    def without_embedding(self) -> int:
+        """Parameters of the layers and the last norm."""
+        return self.num_layers * self.per_layer + self.final_norm
+
+
+def count_layer_matrices(shape: ModelShape) -> int:
+    """Return the weights of one layer's matrices: attention and MLP, no norms or biases."""
+    hidden = shape.hidden_size
+    attention = hidden * (2 * shape.query_size + 2 * shape.key_value_size)
+    mlp = hidden * shape.intermediate_size * (shape.num_mlp_inputs + 1)
+    return attention + mlp
+
+
+def count_parameters(shape: ModelShape) -> ParameterCount:
+    """Return the parameters of a decoder.
+
+    Source: for `gpt`, Narayanan et al., arXiv 2104.04473, equation 2, which this equals for
+    a GPT-3 style shape.
+    """
+    hidden, vocab = shape.hidden_size, shape.vocab_size
+    is_gpt = shape.kind == "gpt"
+    norm = 2 * hidden if is_gpt else hidden  # LayerNorm has a weight and a bias
+    biases = shape.query_size + 2 * shape.key_value_size + 2 * hidden + shape.intermediate_size
+    extra = {"gpt": biases, "llama": 0, "qwen3": 2 * shape.head_dim}[shape.kind]
+    return ParameterCount(
+        per_layer=count_layer_matrices(shape) + 2 * norm + extra,
+        embedding=vocab * hidden + (shape.max_position_embeddings * hidden if is_gpt else 0),
+        output_head=0 if shape.tie_word_embeddings else vocab * hidden,
+        final_norm=norm,
+        num_layers=shape.num_hidden_layers,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenFlops:
+    """FLOPs of one training token, forward and backward."""
+
+    matrices: float
+    attention: float  # scores and their product with the values, the causal half only
+    output_head: float
+
+    @property
+    def total(self) -> float:
+        """Model FLOPs of one token."""
+        return self.matrices + self.attention + self.output_head
+
+
+def count_token_flops(shape: ModelShape, *, sequence_length: int) -> TokenFlops:
+    """Return the model FLOPs of training on one token.
+
+    The embedding look-up is no multiplication and counts nothing. A token sees half of the
+    sequence on average, so attention costs half of what the full square would.
+
+    Source: Kaplan et al., arXiv 2001.08361, table 1; causal half: Dao, arXiv 2307.08691,
+    section 4.1.
+    """
+    scores_and_values = 2 * 2 * shape.query_size * sequence_length / 2
+    return TokenFlops(
+        matrices=_FORWARD_AND_BACKWARD * 2 * count_layer_matrices(shape) * shape.num_hidden_layers,
+        attention=_FORWARD_AND_BACKWARD * scores_and_values * shape.num_hidden_layers,
+        output_head=_FORWARD_AND_BACKWARD * 2 * shape.hidden_size * shape.vocab_size,
+    )
+
+
+def count_training_flops(num_parameters: float, *, tokens: float) -> float:
+    """Return the FLOPs of a training run by the rule of six: 6 x parameters x tokens.
+
+    Source: Kaplan et al., arXiv 2001.08361, section 2.1; Brown et al., arXiv 2005.14165,
+    appendix D, which leaves the embedding out for GPT-3.
+
+    >>> f"{count_training_flops(174.6e9, tokens=300e9):.3e}"
+    '3.143e+23'
+    """
+    return 6 * num_parameters * tokens

@@ -1,0 +1,158 @@
+"""Devices and clusters: what a machine can do, read from one small YAML file each.
+
+A device file holds constants of one accelerator, each with its source beside it. A cluster file
+names a device and says how many there are, how they are joined, and what an hour costs.
+"""
+
+import difflib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field
+
+from lodesmith.core.config import Config, validate
+from lodesmith.core.errors import UserError
+from lodesmith.core.yaml_text import parse_yaml
+from lodesmith.plan.layout import Precision
+
+_FOLDER = Path(__file__).parent
+_Described = TypeVar("_Described", bound=Config)
+
+
+class Device(Config):
+    """One accelerator, or one CPU core."""
+
+    name: str
+    """As people call it."""
+
+    peak_tflops: dict[Precision, float]
+    """Dense peak of matrix multiplication by number format, TFLOP/s; sparsity not counted."""
+
+    matmul_efficiency: float = Field(gt=0, le=1)
+    """Share of the peak that a large matrix multiplication reaches."""
+
+    matmul_half_size: float = Field(default=0, ge=0)
+    """Inner or outer size, in elements, at which a matrix multiplication reaches half of that
+    share; 0 where size does not matter."""
+
+    attention_efficiency: float = Field(gt=0, le=1)
+    """Share of the peak that fused attention reaches."""
+
+    memory_gb: float = Field(gt=0)
+    """Memory of the device, 10^9 bytes."""
+
+    reserved_gb: float = Field(ge=0)
+    """Memory that the runtime and communication buffers keep, 10^9 bytes."""
+
+    memory_gb_per_second: float = Field(gt=0)
+    """Peak memory bandwidth, 10^9 bytes/s."""
+
+    memory_efficiency: float = Field(gt=0, le=1)
+    """Share of the memory bandwidth that elementwise kernels reach."""
+
+    link_gb_per_second: float = Field(gt=0)
+    """Peak bandwidth to other devices of the same node, one direction, 10^9 bytes/s."""
+
+    kernel_seconds: float = Field(ge=0)
+    """Time to start one kernel, s."""
+
+    watts: float = Field(gt=0)
+    """Power drawn under full load, W."""
+
+    fault_hours: float = Field(gt=0)
+    """Mean time between faults that stop a job, per device, h."""
+
+
+class Cluster(Config):
+    """A number of equal nodes."""
+
+    name: str
+    """As people call it."""
+
+    device: str
+    """Name of a shipped device, or path of a device file (relative to this file)."""
+
+    devices_per_node: int = Field(gt=0)
+    """Devices that share a node's fast links."""
+
+    num_nodes: int = Field(gt=0)
+    """Nodes that the job may use."""
+
+    network_gb_per_second: float = Field(gt=0)
+    """Bandwidth between nodes per device, one direction, 10^9 bytes/s."""
+
+    network_efficiency: float = Field(default=0.8, gt=0, le=1)
+    """Share of link and network bandwidth that collectives reach."""
+
+    storage_gb_per_second: float = Field(gt=0)
+    """Rate at which the whole job writes a checkpoint, 10^9 bytes/s."""
+
+    host_watts_per_device: float = Field(ge=0)
+    """Power of CPUs, fans and network per device, W."""
+
+    power_usage_effectiveness: float = Field(default=1.2, ge=1)
+    """Power of the building over power of the machines."""
+
+    price_per_device_hour: float = Field(ge=0)
+    """US dollars per device and hour; 0 for a machine that is there anyway."""
+
+    @property
+    def num_devices(self) -> int:
+        """All devices."""
+        return self.num_nodes * self.devices_per_node
+
+
+def load_device(name: str, *, relative_to: Path | None = None) -> Device:
+    """Return a device by shipped name or by path.
+
+    Raises:
+        UserError: there is no such device, or its file has faults.
+    """
+    return _load(Device, name, folder=_FOLDER / "devices", relative_to=relative_to)
+
+
+def load_cluster(name: str) -> tuple[Cluster, Device]:
+    """Return a cluster by shipped name or by path, and the device that it is made of.
+
+    Raises:
+        UserError: there is no such cluster or device, or a file has faults.
+    """
+    cluster = _load(Cluster, name, folder=_FOLDER / "clusters", relative_to=None)
+    here = Path(name).parent if _is_path(name) else None
+    return cluster, load_device(cluster.device, relative_to=here)
+
+
+def shipped(kind: str) -> list[str]:
+    """Return the names of the shipped files of a kind: `devices` or `clusters`."""
+    return sorted(path.stem for path in (_FOLDER / kind).glob("*.yaml"))
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _load(
+    model: type[_Described], name: str, *, folder: Path, relative_to: Path | None
+) -> _Described:
+    if not _is_path(name):
+        known = shipped(folder.name)
+        if name in known:
+            return _read(model, folder / f"{name}.yaml", f"{folder.name}/{name}")
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ";"
+        raise UserError(
+            f"there is no {folder.name[:-1]} {name}{hint} give a path ending in .yaml, "
+            f"or one of: {', '.join(known)}"
+        )
+    path = (relative_to or Path()) / name
+    return _read(model, path, str(path))
+
+
+def _read(model: type[_Described], path: Path, origin: str) -> _Described:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    return validate(model, parse_yaml(text, origin=origin), origin=origin)

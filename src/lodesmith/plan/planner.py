@@ -1,0 +1,217 @@
+"""The plan of a recipe: shape, best layout, memory, step time and the whole run in one tree."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from lodesmith.core.errors import UserError
+from lodesmith.plan.config import ParallelConfig, PlanConfig
+from lodesmith.plan.flops import ParameterCount, TokenFlops, count_parameters, count_token_flops
+from lodesmith.plan.hardware import Cluster, Device, load_cluster
+from lodesmith.plan.layout import Layout, Precision, Training
+from lodesmith.plan.memory import MemoryUse, estimate_memory
+from lodesmith.plan.run import RunEstimate, estimate_run
+from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_layouts
+from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.step_time import StepTime, estimate_step_time
+
+_GIGA = 1e9
+_NUM_ALTERNATIVES = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """A layout that also fits."""
+
+    layout: str
+    step_seconds: float
+    memory_gb: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a recipe takes on a cluster."""
+
+    recipe: str
+    cluster: str
+    device: str
+    num_devices: int
+    device_memory_gb: float
+    shape: ModelShape
+    parameters: ParameterCount
+    token_flops: TokenFlops
+    training: Training
+    layout: Layout
+    layout_is_given: bool
+    memory: MemoryUse
+    step: StepTime
+    run: RunEstimate
+    alternatives: tuple[Alternative, ...]
+    num_layouts_tried: int
+    layouts_dropped: dict[str, int]
+    advice: tuple[str, ...]  # what dominates, and what to change first
+
+
+def make_plan(
+    name: str, *, shape: ModelShape, config: PlanConfig, global_batch_size: int,
+    sequence_length: int, tokens: float,
+) -> Plan:  # fmt: skip
+    """Return the plan of a model on the cluster that the settings name.
+
+    Args:
+        name: the recipe's name.
+        shape: the model.
+        config: cluster, and what is fixed in advance.
+        global_batch_size: sequences per step, where the settings name none.
+        sequence_length: tokens per sequence, where the settings name none.
+        tokens: tokens to train on, where the settings name none.
+
+    Raises:
+        UserError: the cluster is unknown, no layout fits, or the given one does not.
+    """
+    cluster, device = load_cluster(config.cluster)
+    if config.num_nodes is not None:
+        cluster = cluster.model_copy(update={"num_nodes": config.num_nodes})
+    training = Training(
+        global_batch_size=config.global_batch_size or global_batch_size,
+        sequence_length=config.sequence_length or sequence_length,
+        precision=_choose_precision(config.precision, device),
+        attention=config.attention,
+    )
+    ranking = _rank(shape, config, training, cluster=cluster, device=device)
+    best = ranking.candidates[0]
+    run = estimate_run(
+        shape, training, step_seconds=best.step.total, tokens=config.tokens or tokens,
+        cluster=cluster, device=device,
+    )  # fmt: skip
+    return Plan(
+        recipe=name,
+        cluster=cluster.name,
+        device=device.name,
+        num_devices=cluster.num_devices,
+        device_memory_gb=device.memory_gb,
+        shape=shape,
+        parameters=count_parameters(shape),
+        token_flops=count_token_flops(shape, sequence_length=training.sequence_length),
+        training=training,
+        layout=best.layout,
+        layout_is_given=config.parallel is not None,
+        memory=best.memory,
+        step=best.step,
+        run=run,
+        alternatives=_alternatives(ranking),
+        num_layouts_tried=ranking.num_tried,
+        layouts_dropped=ranking.dropped,
+        advice=_advise(ranking, run, device),
+    )
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON data: the dataclasses as they are, with the totals beside them."""
+    data = asdict(plan)
+    data["parameters"]["total"] = plan.parameters.total
+    data["parameters"]["without_embedding"] = plan.parameters.without_embedding
+    data["token_flops"]["total"] = plan.token_flops.total
+    data["memory"]["total"] = plan.memory.total
+    data["step"]["total"] = plan.step.total
+    return data
+
+
+def _choose_precision(asked: Precision | None, device: Device) -> Precision:
+    if asked is None:
+        return max(device.peak_tflops, key=lambda name: device.peak_tflops[name])
+    if asked not in device.peak_tflops:
+        known = ", ".join(device.peak_tflops)
+        raise UserError(f"plan.precision: {device.name} has no {asked}; it has {known}")
+    return asked
+
+
+def _rank(
+    shape: ModelShape, config: PlanConfig, training: Training, *, cluster: Cluster, device: Device
+) -> Ranking:
+    ranking = search_layouts(shape, training, cluster=cluster, device=device)
+    if config.parallel is not None:
+        given = _estimate_given(shape, config.parallel, training, cluster=cluster, device=device)
+        return replace(ranking, candidates=(given, *ranking.candidates))
+    if ranking.candidates:
+        return ranking
+    reasons = "; ".join(f"{count} layouts: {why}" for why, count in ranking.dropped.items())
+    least = ranking.least_memory_bytes / _GIGA
+    need = f" (the smallest needs {least:,.0f} GB)" if least < float("inf") else ""
+    raise UserError(
+        f"no layout of {cluster.num_devices} x {device.name} can run this model{need}: {reasons}. "
+        "Use more nodes, another global_batch_size, or a smaller model"
+    )
+
+
+def _estimate_given(
+    shape: ModelShape, given: ParallelConfig, training: Training, *, cluster: Cluster,
+    device: Device,
+) -> Candidate:  # fmt: skip
+    """Return the one layout that the recipe fixes; it need not fit, but must be possible."""
+    ranks = given.tensor_parallel_size * given.pipeline_parallel_size
+    if cluster.num_devices % ranks:
+        raise UserError(
+            f"plan.parallel: {ranks} ranks (tensor x pipeline) do not divide the "
+            f"{cluster.num_devices} devices of {cluster.name}"
+        )
+    layout = Layout(data_parallel_size=cluster.num_devices // ranks, **given.model_dump())
+    reason = explain_invalid(shape, layout, training, cluster=cluster)
+    if reason:
+        raise UserError(f"plan.parallel: {layout}: {reason}")
+    memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
+    step = estimate_step_time(shape, layout, training, cluster=cluster, device=device)
+    return Candidate(layout=layout, memory=memory, step=step)
+
+
+def _alternatives(ranking: Ranking) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(
+            layout=str(other.layout),
+            step_seconds=other.step.total,
+            memory_gb=other.memory.total / _GIGA,
+        )
+        for other in ranking.candidates[1 : 1 + _NUM_ALTERNATIVES]
+    )
+
+
+_REMEDIES = {
+    "matmul": "it is the useful work: only more or faster devices, or a smaller model, help",
+    "attention": "shorten sequence_length, or use fused attention",
+    "elementwise": "fuse kernels (torch.compile), or widen the model rather than deepen it",
+    "recompute": "spare memory (more sharding, a smaller micro-batch) so that less is recomputed",
+    "kernel_starts": "enlarge the micro-batch or the model: the device waits for work",
+    "tensor_communication": "lower tensor_parallel_size",
+    "pipeline_communication": "lower pipeline_parallel_size or the number of virtual chunks",
+    "data_communication": "raise global_batch_size, or use a faster network",
+    "pipeline_bubble": "raise global_batch_size, interleave the pipeline, or shorten it",
+    "optimizer": "raise global_batch_size, or shard the optimizer",
+}
+
+
+def _advise(ranking: Ranking, run: RunEstimate, device: Device) -> tuple[str, ...]:
+    """Say what dominates the step, what costs most beside useful work, and what does not fit."""
+    best = ranking.candidates[0]
+    step = best.step
+    shares = {name: getattr(step, name) / step.total for name in StepTime.__slots__}
+    first, *others = sorted(shares, key=lambda name: -shares[name])
+    advice = [f"{first} takes {shares[first]:.0%} of a step: {_REMEDIES[first]}"]
+    overhead = next(name for name in [first, *others] if name != "matmul")
+    if overhead != first:
+        advice.append(f"then {overhead}, {shares[overhead]:.0%}: {_REMEDIES[overhead]}")
+    used = best.memory.total / (device.memory_gb * _GIGA)
+    if used > 1:
+        advice.insert(0, f"it does not fit: {used:.0%} of a device's memory; raise the ranks")
+    fastest = min(ranking.candidates, key=lambda candidate: candidate.step.total)
+    if fastest.step.total < 0.97 * step.total:
+        saved = 1 - fastest.step.total / step.total
+        advice.append(
+            f"the given layout is not the fastest: {saved:.0%} less with {fastest.layout}"
+        )
+    if run.lost_fraction > 0.05:
+        advice.append(f"faults and saves lose {run.lost_fraction:.0%}: use faster storage")
+    if run.tokens_per_parameter < 10:
+        advice.append(
+            f"{run.tokens_per_parameter:.1f} tokens a parameter are few: about 20 spend compute "
+            "best (arXiv 2203.15556), so a smaller model on more text would reach a lower loss"
+        )
+    return tuple(advice)

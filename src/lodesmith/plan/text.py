@@ -1,0 +1,101 @@
+"""A plan as a person reads it: one screen of plain text."""
+
+from collections.abc import Callable, Iterator
+
+from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.plan.planner import Plan
+from lodesmith.plan.step_time import StepTime
+
+_BAR_WIDTH = 24
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the plan as plain text."""
+    return "\n".join(
+        [*_model_lines(plan), "", *_memory_lines(plan), "", *_step_lines(plan), "",
+         *_run_lines(plan), "", *_advice_lines(plan)]
+    )  # fmt: skip
+
+
+def _model_lines(plan: Plan) -> Iterator[str]:
+    shape, training = plan.shape, plan.training
+    yield (
+        f"{plan.recipe}: {format_count(plan.parameters.total)} parameters "
+        f"({shape.num_hidden_layers} layers, hidden {shape.hidden_size:,}, "
+        f"{shape.num_attention_heads} heads, vocabulary {shape.vocab_size:,})"
+    )
+    yield f"on {plan.cluster}: {plan.num_devices:,} x {plan.device}, {training.precision}"
+    yield (
+        f"batch of {training.global_batch_size:,} x {training.sequence_length:,} tokens, "
+        f"{plan.token_flops.total:.3g} FLOPs a token"
+    )
+    how = "given" if plan.layout_is_given else f"best of {plan.num_layouts_tried:,} tried"
+    yield f"layout ({how}): {plan.layout}"
+
+
+def _memory_lines(plan: Plan) -> Iterator[str]:
+    memory = plan.memory
+    yield (
+        f"Memory of the fullest device: {format_bytes(memory.total)} "
+        f"of {plan.device_memory_gb:g} GB"
+    )
+    for name in memory.__slots__:
+        yield _bar(name, getattr(memory, name), memory.total, format_bytes)
+
+
+def _step_lines(plan: Plan) -> Iterator[str]:
+    step = plan.step
+    yield (
+        f"One step: {format_seconds(step.total)}, "
+        f"{format_count(plan.run.tokens_per_second)} tokens/s, "
+        f"{plan.run.mfu:.1%} of peak (MFU)"
+    )
+    for name in StepTime.__slots__:
+        if getattr(step, name) > 0:
+            yield _bar(name.replace("_", " "), getattr(step, name), step.total, format_seconds)
+
+
+def _run_lines(plan: Plan) -> Iterator[str]:
+    run = plan.run
+    yield f"The whole run: {format_count(run.tokens)} tokens in {run.num_steps:,} steps"
+    yield (
+        f"  {format_seconds(run.days * 86400)} of wall time, {run.device_hours:,.0f} device-hours, "
+        f"{run.model_flops:.3g} FLOPs"
+    )
+    yield f"  {_format_energy(run.energy_kwh)}, {run.cost_dollars:,.0f} US dollars"
+    yield (
+        f"  checkpoint {format_bytes(run.checkpoint_bytes)} in "
+        f"{format_seconds(run.checkpoint_seconds)}, every "
+        f"{format_seconds(run.checkpoint_interval_seconds)}"
+    )
+    yield f"  {run.expected_faults:.2g} faults expected, {run.lost_fraction:.1%} of the time lost"
+    loss = "no loss predicted: too small for the published law"
+    if run.expected_loss is not None:
+        loss = f"loss about {run.expected_loss:.2f} nats a token on general web text"
+    yield f"  {loss} ({run.tokens_per_parameter:.1f} tokens a parameter)"
+
+
+def _advice_lines(plan: Plan) -> Iterator[str]:
+    yield "What dominates, and what to change first"
+    yield from (f"  - {line}" for line in plan.advice)
+    if plan.alternatives:
+        yield "Next best layouts"
+    for other in plan.alternatives:
+        yield (
+            f"  {format_seconds(other.step_seconds):>10}  {other.memory_gb:5.1f} GB  {other.layout}"
+        )
+    if plan.layouts_dropped:
+        yield "Layouts that drop out"
+    for reason, count in sorted(plan.layouts_dropped.items(), key=lambda item: -item[1]):
+        yield f"  {count:>6,}  {reason}"
+
+
+def _format_energy(kwh: float) -> str:
+    return f"{kwh / 1000:,.0f} MWh" if kwh >= 10_000 else f"{kwh:,.3g} kWh"
+
+
+def _bar(name: str, value: float, total: float, show: Callable[[float], str]) -> str:
+    share = value / total if total else 0.0
+    blocks = "#" * round(share * _BAR_WIDTH)
+    shown = show(value)
+    return f"  {name:<24} {shown:>12} {share:>6.1%}  {blocks}"

@@ -1,0 +1,94 @@
+"""Memory by cause against the formulas and figures of the papers it follows."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lodesmith.plan.flops import count_parameters
+from lodesmith.plan.layout import Layout, Training
+from lodesmith.plan.memory import count_activation_bytes, estimate_memory
+from lodesmith.plan.shape import gpt_shape
+
+SHAPE = gpt_shape(
+    hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,
+    max_position_embeddings=2048,
+)  # fmt: skip
+TRAINING = Training(
+    global_batch_size=64, sequence_length=2048, precision="bf16", attention="unfused"
+)
+SBH = 2048 * 12288
+SCORES = 5 * 96 * 2048 / 12288
+
+
+@pytest.mark.parametrize(
+    ("layout", "bytes_per_sbh"),
+    [
+        (Layout(), 34 + SCORES),
+        (Layout(tensor_parallel_size=8), 10 + 24 / 8 + SCORES / 8),
+        (Layout(tensor_parallel_size=8, sequence_parallel=True), (34 + SCORES) / 8),
+        (Layout(activation_checkpointing="selective"), 34),
+        (Layout(activation_checkpointing="full"), 2),
+    ],
+    ids=["equation 1", "equation 2", "equation 4", "equation 6", "full recomputation"],
+)
+def test_activations_of_a_layer_follow_korthikanti(layout: Layout, bytes_per_sbh: float):
+    assert count_activation_bytes(SHAPE, layout, TRAINING) == pytest.approx(bytes_per_sbh * SBH)
+
+
+def test_mixed_precision_adam_needs_eighteen_bytes_a_parameter():
+    # 2 weights + 4 gradients + 12 optimizer: arXiv 1910.02054, section 3.1, gradients in fp32.
+    memory = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    state = memory.weights + memory.gradients + memory.optimizer
+    final_norm = count_parameters(SHAPE).final_norm
+    assert state == 18 * (count_parameters(SHAPE).total - final_norm)
+
+
+def test_full_sharding_divides_all_state_by_the_ranks():
+    one = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    sharded = estimate_memory(
+        SHAPE, Layout(data_parallel_size=64, sharded="everything"), TRAINING, reserved_bytes=0
+    )
+    for cause in ("weights", "gradients", "optimizer"):
+        assert getattr(sharded, cause) == pytest.approx(getattr(one, cause) / 64)
+
+
+def test_optimizer_sharding_leaves_weights_and_gradients_whole():
+    one = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    sharded = estimate_memory(
+        SHAPE, Layout(data_parallel_size=4, sharded="optimizer"), TRAINING, reserved_bytes=0
+    )
+    assert (sharded.weights, sharded.gradients) == (one.weights, one.gradients)
+    assert sharded.optimizer == one.optimizer / 4
+
+
+def test_gpt3_on_64_devices_fits_in_80_gb_only_with_recomputation():
+    # Korthikanti et al., figure 1: tensor 8, pipeline 8, micro-batch 1 does not fit without.
+    layout = Layout(tensor_parallel_size=8, pipeline_parallel_size=8)
+    without = estimate_memory(SHAPE, layout, TRAINING, reserved_bytes=4e9)
+    kept = replace(layout, activation_checkpointing="selective", sequence_parallel=True)
+    assert without.total > 80e9
+    assert estimate_memory(SHAPE, kept, TRAINING, reserved_bytes=4e9).total < 80e9
+
+
+def test_the_first_pipeline_rank_holds_as_many_micro_batches_as_there_are_ranks():
+    one = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    eight = estimate_memory(SHAPE, Layout(pipeline_parallel_size=8), TRAINING, reserved_bytes=0)
+    assert eight.activations == pytest.approx(one.activations)  # an eighth of the layers, 8 times
+
+
+@given(
+    tensor=st.sampled_from([1, 2, 4, 8]),
+    micro=st.sampled_from([1, 2, 4]),
+    mode=st.sampled_from(["none", "selective", "full"]),
+)
+def test_more_tensor_ranks_never_need_more_memory(tensor: int, micro: int, mode: str):
+    layout = Layout(
+        tensor_parallel_size=tensor, micro_batch_size=micro, activation_checkpointing=mode
+    )
+    wider = replace(layout, tensor_parallel_size=2 * tensor)
+    small, large = (
+        estimate_memory(SHAPE, each, TRAINING, reserved_bytes=0).total for each in (wider, layout)
+    )
+    assert small < large

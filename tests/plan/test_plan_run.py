@@ -1,0 +1,147 @@
+"""Days, saves, faults and loss of a whole run; a thousand times the compute."""
+
+from dataclasses import replace
+from math import sqrt
+
+import pytest
+
+from lodesmith.core.errors import UserError
+from lodesmith.plan.flops import count_parameters, count_token_flops
+from lodesmith.plan.hardware import load_cluster
+from lodesmith.plan.layout import Training
+from lodesmith.plan.run import estimate_run, predict_loss
+from lodesmith.plan.scale import scale_run, shape_for, split_compute
+from lodesmith.plan.shape import gpt_shape
+from lodesmith.plan.validation import predict_row, predict_rows, summarise_errors
+
+SHAPE = gpt_shape(
+    hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,
+    max_position_embeddings=2048,
+)  # fmt: skip
+TRAINING = Training(global_batch_size=1536, sequence_length=2048, precision="bf16")
+
+
+def run_of(**changes):
+    cluster, device = load_cluster("selene-280")
+    arguments = {"step_seconds": 30.0, "tokens": 300e9, "cluster": cluster, "device": device}
+    return estimate_run(SHAPE, TRAINING, **{**arguments, **changes})
+
+
+def test_days_are_steps_times_seconds_and_what_is_lost():
+    run = run_of()
+    assert run.num_steps == 95368  # 300e9 / (1536 x 2048), rounded up
+    assert run.days * 86400 * (1 - run.lost_fraction) == pytest.approx(30 * 95368)
+
+
+def test_energy_and_cost_follow_device_hours():
+    run = run_of()
+    assert run.device_hours == pytest.approx(run.days * 24 * 2240)
+    assert run.cost_dollars == pytest.approx(1.5 * run.device_hours)
+    assert run.energy_kwh == pytest.approx((400 + 412) * 1.2 * run.device_hours / 1000)
+
+
+def test_saves_come_at_youngs_interval():
+    run = run_of()
+    between_faults = 50676 * 3600 / 2240
+    expected = sqrt(2 * run.checkpoint_seconds * between_faults)
+    assert run.checkpoint_interval_seconds == pytest.approx(expected)
+
+
+def test_a_checkpoint_holds_fourteen_bytes_a_parameter():
+    # 13.8 TB for one trillion parameters: arXiv 2104.04473, section 5.10.
+    assert run_of().checkpoint_bytes == 14 * count_parameters(SHAPE).total
+
+
+def test_llama_405b_faults_are_those_published():
+    # 419 unexpected stops in 54 days on 16,384 GPUs: arXiv 2407.21783, section 3.3.4.
+    _, device = load_cluster("h100")
+    assert 16384 * 54 * 24 / device.fault_hours == pytest.approx(419, rel=0.01)
+
+
+def test_storage_too_slow_to_keep_any_work_is_refused():
+    cluster, device = load_cluster("selene-280")
+    slow = cluster.model_copy(update={"storage_gb_per_second": 0.01})
+    with pytest.raises(UserError, match="no work would be kept; use faster storage"):
+        run_of(cluster=slow, device=device)
+
+
+def test_the_loss_law_gives_chinchillas_loss_and_none_below_its_range():
+    assert predict_loss(70e9, tokens=1.4e12) == pytest.approx(1.94, abs=0.01)
+    assert predict_loss(5e6, tokens=1e7) is None
+
+
+def test_compute_is_split_at_twenty_tokens_a_parameter():
+    parameters = split_compute(6 * 1e9 * 20e9)
+    assert parameters == pytest.approx(1e9)
+
+
+def test_a_thousandfold_run_has_a_thousand_times_the_flops():
+    small = replace(
+        SHAPE, kind="qwen3", hidden_size=256, intermediate_size=704, num_hidden_layers=6,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=64, vocab_size=8192,
+    )  # fmt: skip
+    scaled = scale_run(
+        small, tokens=5e6, tokens_per_second=8000, sequence_length=512, bytes_per_token=3.0
+    )
+    larger = shape_for(split_compute(1000 * scaled.flops_now), like=small)
+    flops = count_token_flops(larger, sequence_length=512).total * scaled.tokens
+    assert flops == pytest.approx(1000 * scaled.flops_now)
+    assert scaled.text_bytes == pytest.approx(3 * scaled.tokens)
+    assert [place.name for place in scaled.places] == [
+        "this machine", "one H100", "one node of 8 H100",
+    ]  # fmt: skip
+    assert scaled.places[0].seconds == pytest.approx(1000 * 5e6 / 8000)
+    assert scaled.places[2].seconds < scaled.places[1].seconds < scaled.places[0].seconds
+
+
+ROW = {
+    "id": "r1", "level": "step", "arch": "gpt", "layers": "105", "hidden": "20480",
+    "heads": "128", "kv_heads": "128", "ffn": "81920", "gated": "0", "vocab": "51200",
+    "seq": "2048", "device": "A100-80GB-SXM", "devices": "2800", "devices_per_node": "8",
+    "tp": "8", "pp": "35", "vpp": "1", "dp": "10", "cp": "1", "microbatch": "1",
+    "global_batch": "1920", "precision": "bf16", "recompute": "full", "zero": "1",
+    "attn_impl": "unfused", "iteration_seconds": "50.2",
+}  # fmt: skip
+
+
+def test_a_measured_row_gets_a_prediction_and_an_error():
+    prediction = predict_row(ROW)
+    assert prediction.note == ""
+    assert prediction.error is not None
+    assert abs(prediction.error) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"arch": "moe"}, "architecture moe"),
+        ({"precision": "fp8"}, "precision fp8"),
+        ({"cp": "4"}, "context parallelism"),
+        ({"device": "TPU v4"}, "device TPU v4"),
+        ({"hidden": ""}, "no hidden"),
+        ({"level": "run"}, "only single steps"),
+        ({"tp": "0"}, "makes no sense"),
+        ({"global_batch": "1"}, "batch is smaller"),
+    ],
+)
+def test_a_row_that_is_not_modelled_has_no_number_and_says_why(changes, note):
+    prediction = predict_row({**ROW, **changes})
+    assert prediction.predicted_seconds is None
+    assert prediction.predicted_mem_gb is None
+    assert note in prediction.note
+
+
+def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):
+    table = tmp_path / "rows.csv"
+    rows = [ROW, {**ROW, "id": "r2", "iteration_seconds": ""}]
+    lines = [",".join(ROW), *(",".join(row.values()) for row in rows)]
+    table.write_text("\n".join(lines))
+    summary = summarise_errors(predict_rows(table))
+    assert (summary["num_predicted"], summary["num_compared"]) == (2, 1)
+
+
+def test_a_table_without_ids_is_refused(tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("model,seconds\nx,1\n")
+    with pytest.raises(UserError, match="no column id"):
+        predict_rows(table)

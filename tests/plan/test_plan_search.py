@@ -1,0 +1,150 @@
+"""The search leaves out nothing that fits, and says why the rest drops out."""
+
+from dataclasses import replace
+
+import pytest
+
+from lodesmith.core.errors import UserError
+from lodesmith.plan.config import ParallelConfig, PlanConfig
+from lodesmith.plan.hardware import load_cluster, shipped
+from lodesmith.plan.layout import Training
+from lodesmith.plan.planner import make_plan, plan_data
+from lodesmith.plan.search import search_layouts
+from lodesmith.plan.shape import ModelShape, gpt_shape
+from lodesmith.plan.text import plan_text
+
+SEVEN_B = ModelShape(
+    kind="llama", vocab_size=32000, hidden_size=4096, intermediate_size=11008,
+    num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=32, head_dim=128,
+    max_position_embeddings=4096, tie_word_embeddings=False,
+)  # fmt: skip
+TRAINING = Training(global_batch_size=256, sequence_length=4096, precision="bf16")
+
+
+def plan_seven_b(**settings):
+    return make_plan(
+        "seven", shape=SEVEN_B, config=PlanConfig(cluster="h100-node", **settings),
+        global_batch_size=256, sequence_length=4096, tokens=1e12,
+    )  # fmt: skip
+
+
+def test_every_layout_tried_either_fits_or_is_counted_with_a_reason():
+    cluster, device = load_cluster("h100-node")
+    ranking = search_layouts(SEVEN_B, TRAINING, cluster=cluster, device=device)
+    assert len(ranking.candidates) + sum(ranking.dropped.values()) == ranking.num_tried
+    assert "needs more than the 80 GB of a device" in ranking.dropped
+
+
+def test_every_candidate_fills_the_cluster_and_fits():
+    cluster, device = load_cluster("h100-node")
+    ranking = search_layouts(SEVEN_B, TRAINING, cluster=cluster, device=device)
+    assert {candidate.layout.num_devices for candidate in ranking.candidates} == {8}
+    assert all(candidate.memory.total <= 80e9 for candidate in ranking.candidates)
+
+
+def test_candidates_are_ranked_by_step_time():
+    cluster, device = load_cluster("h100-node")
+    ranking = search_layouts(SEVEN_B, TRAINING, cluster=cluster, device=device)
+    times = [candidate.step.total for candidate in ranking.candidates]
+    assert times == sorted(times)
+    assert len(times) > 1
+
+
+def test_seven_billion_on_one_node_is_sharded_over_the_data_ranks():
+    plan = plan_seven_b()
+    assert plan.layout.tensor_parallel_size == 1
+    assert plan.layout.sharded != "nothing"
+    assert 0.3 < plan.run.mfu < 0.6  # published 7 B runs on H100 reach 0.35 to 0.55
+
+
+def test_a_model_that_fits_nowhere_is_refused_with_the_least_memory():
+    shape = gpt_shape(
+        hidden_size=20480, num_hidden_layers=105, num_attention_heads=128, vocab_size=51200,
+        max_position_embeddings=2048,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"no layout of 1 x .*smallest needs [\d,]+ GB.*more nodes"):
+        make_plan(
+            "huge", shape=shape, config=PlanConfig(cluster="h100"), global_batch_size=8,
+            sequence_length=2048, tokens=1e9,
+        )  # fmt: skip
+
+
+def test_a_given_layout_is_kept_and_a_faster_one_named():
+    slow = ParallelConfig(tensor_parallel_size=8, activation_checkpointing="full")
+    plan = plan_seven_b(parallel=slow)
+    assert plan.layout_is_given
+    assert plan.layout.tensor_parallel_size == 8
+    assert any("not the fastest" in line for line in plan.advice)
+    assert plan.alternatives[0].step_seconds < plan.step.total
+
+
+def test_a_given_layout_that_cannot_be_is_refused():
+    with pytest.raises(UserError, match=r"plan\.parallel: 3 ranks .* do not divide the 8 devices"):
+        plan_seven_b(parallel=ParallelConfig(tensor_parallel_size=3))
+    with pytest.raises(UserError, match="does not divide the layers"):
+        make_plan(
+            "seven", shape=replace(SEVEN_B, num_hidden_layers=31),
+            config=PlanConfig(
+                cluster="h100-node", parallel=ParallelConfig(pipeline_parallel_size=2)
+            ),
+            global_batch_size=256, sequence_length=4096, tokens=1e12,
+        )  # fmt: skip
+
+
+def test_a_precision_that_the_device_lacks_is_refused():
+    with pytest.raises(UserError, match="has no bf16; it has fp32"):
+        make_plan(
+            "seven", shape=SEVEN_B, config=PlanConfig(cluster="laptop", precision="bf16"),
+            global_batch_size=8, sequence_length=128, tokens=1e6,
+        )  # fmt: skip
+
+
+def test_an_unknown_cluster_names_the_nearest():
+    with pytest.raises(UserError, match="no cluster h10; did you mean h100"):
+        load_cluster("h10")
+
+
+def test_a_cluster_and_its_device_can_be_files(tmp_path):
+    device = (
+        "name: D\npeak_tflops: {bf16: 100}\nmatmul_efficiency: 0.5\nattention_efficiency: 0.5\n"
+        "memory_gb: 10\nreserved_gb: 1\nmemory_gb_per_second: 500\nmemory_efficiency: 0.8\n"
+        "link_gb_per_second: 50\nkernel_seconds: 1e-6\nwatts: 100\nfault_hours: 1000\n"
+    )
+    (tmp_path / "mine.yaml").write_text(device)
+    (tmp_path / "rack.yaml").write_text(
+        "name: R\ndevice: mine.yaml\ndevices_per_node: 2\nnum_nodes: 3\nnetwork_gb_per_second: 5\n"
+        "storage_gb_per_second: 1\nhost_watts_per_device: 10\nprice_per_device_hour: 1\n"
+    )
+    cluster, loaded = load_cluster(str(tmp_path / "rack.yaml"))
+    assert (cluster.num_devices, loaded.name) == (6, "D")
+
+
+@pytest.mark.parametrize("name", shipped("clusters"))
+def test_every_shipped_cluster_is_sound(name: str):
+    cluster, device = load_cluster(name)
+    assert cluster.num_devices >= 1
+    assert device.reserved_gb < device.memory_gb
+
+
+def test_every_constant_of_a_shipped_device_names_its_source():
+    folder = load_cluster.__globals__["_FOLDER"] / "devices"
+    for path in sorted(folder.glob("*.yaml")):
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith(("#", "name:", "peak_tflops:")):
+                continue
+            assert " # " in line, f"{path.name}: {line}"
+
+
+def test_the_json_has_totals_that_equal_their_parts():
+    data = plan_data(plan_seven_b())
+    for part in ("memory", "step"):
+        values = dict(data[part])
+        total = values.pop("total")
+        assert sum(values.values()) == pytest.approx(total)
+
+
+def test_the_text_names_memory_time_and_advice():
+    text = plan_text(plan_seven_b())
+    for words in ("6.74 G parameters", "Memory of the fullest device", "One step", "change first"):
+        assert words in text
+    assert max(len(line) for line in text.splitlines()) < 200
