@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,7 +37,7 @@ class Tokenizer:
 
     digest: str  # SHA-256 of tokenizer.json
     settings: TokenizerSettings  # what the files beside it say
-    _text: str  # tokenizer.json
+    _text: str = field(repr=False)  # tokenizer.json
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
