@@ -88,7 +88,8 @@ def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder
     weights: dict[str, Tensor] = {}
     for name, weight in _read_weights(folder):
         if not _is_derived(name, config):
-            weights[name] = _checked(folder, name, weight, wanted).to(dtype)
+            # A copy: what was read is a view of the mapped file, which may change or go away.
+            weights[name] = _checked(folder, name, weight, wanted).to(dtype, copy=True)
     missing = sorted(wanted.keys() - weights.keys())
     if missing:
         raise DamagedArtifactError(

@@ -21,7 +21,7 @@ from lodesmith.model.config import DecoderConfig
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q_BNTH, k_BKTH, v_BKTH) -> out_BNTH; positions are turned into q and k already."""
 
-Rotation = tuple[Tensor, Tensor]  # cos and sin, both with H/2 columns
+Rotation = tuple[Tensor, Tensor]  # cos and sin with H columns; the first half of sin is negated
 
 
 def causal_attention(layer: int, q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor) -> Tensor:
@@ -57,8 +57,7 @@ def rotary_frequencies(config: DecoderConfig, device: torch.device) -> Tensor:
 def rotate(x_BNTH: Tensor, rotation: Rotation) -> Tensor:
     """Return heads turned by their positions; dim i is paired with dim i + H/2."""
     cos, sin = rotation
-    first, second = x_BNTH.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return torch.addcmul(x_BNTH * cos, x_BNTH.roll(x_BNTH.shape[-1] // 2, dims=-1), sin)
 
 
 class RMSNorm(nn.Module):
@@ -220,9 +219,9 @@ class Decoder(nn.Module):
         device = input_ids_BT.device
         if positions is None:
             positions = torch.arange(input_ids_BT.shape[1], device=device)[None]
-        angles_BTh = positions[..., None] * rotary_frequencies(self.config, device)
-        angles_B1Th = angles_BTh[:, None]
-        return angles_B1Th.cos().to(dtype), angles_B1Th.sin().to(dtype)
+        angles_B1Th = (positions[..., None] * rotary_frequencies(self.config, device))[:, None]
+        cos, sin = angles_B1Th.cos(), angles_B1Th.sin()
+        return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator) -> None:

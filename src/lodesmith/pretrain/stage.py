@@ -1,0 +1,82 @@
+"""The stage: a token set in, a base model out. Thin over the one training loop."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lodesmith.core.errors import UserError
+from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.data.tokens import TokenSet
+from lodesmith.lineage.artifact import Artifact, Draft
+from lodesmith.model.config import DecoderConfig, ModelConfig
+from lodesmith.pretrain.config import PretrainConfig
+from lodesmith.train.config import TrainingConfig
+from lodesmith.train.job import TokenSetData, TrainingJob
+from lodesmith.train.launch import run_training
+
+METRICS_FILE = "metrics.jsonl"
+
+
+def make(
+    draft: Draft,
+    *,
+    parents: Mapping[str, Artifact],
+    model: ModelConfig,
+    pretrain: PretrainConfig,
+) -> None:
+    """Train a fresh decoder on the training side of a tokenize artifact.
+
+    Raises:
+        UserError: the text is too short, or the sequences are longer than the model may read.
+        EngineError: a rank has died.
+    """
+    tokens, tokenizer = _open(parents["tokenize"])
+    _check_lengths(tokens, model, pretrain)
+    job = TrainingJob(
+        config=_as_training(pretrain),
+        start=DecoderConfig.from_model(model, vocab_size=tokenizer.vocab_size),
+        data=TokenSetData(tokens.folder),
+        scratch=draft.scratch,
+        model_folder=draft.path / "model",
+        metrics_file=draft.path / METRICS_FILE,
+        eos_ids=tokenizer.eos_ids,
+        title="pretrain",
+    )
+    facts = run_training(job)
+    _copy_files(parents["tokenize"].file("tokenizer"), draft.path / "model")
+    epochs = facts["samples_consumed"] / tokens.num_windows(pretrain.sequence_length)
+    write_json(draft.path / "training.json", {**facts, "num_epochs": epochs})
+    draft.observations.add(METRICS_FILE)
+    draft.counts = {
+        name: facts[name] for name in ("num_parameters", "num_steps", "tokens_seen", "final_loss")
+    }
+
+
+def _open(tokenize: Artifact) -> tuple[TokenSet, Tokenizer]:
+    tokenizer = Tokenizer.load(tokenize.file("tokenizer"))
+    tokens = TokenSet.open(tokenize.file("train"))
+    tokens.check_tokenizer(tokenizer.digest)
+    return tokens, tokenizer
+
+
+def _check_lengths(tokens: TokenSet, model: ModelConfig, pretrain: PretrainConfig) -> None:
+    length = pretrain.sequence_length
+    if length > model.max_position_embeddings:
+        raise UserError(
+            f"pretrain.sequence_length ({length}) is above model.max_position_embeddings "
+            f"({model.max_position_embeddings}); raise the latter"
+        )
+    if not tokens.num_windows(length):
+        raise UserError(
+            f"the training text has {tokens.num_tokens:,} tokens, too few for one sequence of "
+            f"{length}; acquire more pages or lower pretrain.sequence_length"
+        )
+
+
+def _as_training(pretrain: PretrainConfig) -> TrainingConfig:
+    return TrainingConfig(**{name: getattr(pretrain, name) for name in TrainingConfig.model_fields})
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    for path in sorted(source.iterdir()):
+        write_bytes(target / path.name, path.read_bytes())

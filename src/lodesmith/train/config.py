@@ -1,0 +1,90 @@
+"""How a training run goes: length, batches, learning rate. Shared by pretraining and tuning."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lodesmith.core.config import Config
+
+
+class TrainingConfig(Config):
+    """Settings of the one training loop."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"num_ranks", "checkpoint_every_steps"})
+
+    max_steps: int = Field(gt=0)
+    """Optimizer steps of the whole run."""
+
+    global_batch_size: int = Field(default=16, gt=0)
+    """Sequences of one optimizer step, over all ranks; a multiple of two micro-batches."""
+
+    micro_batch_size: int = Field(default=8, gt=0)
+    """Sequences of one forward pass; more need more memory and may be faster."""
+
+    sequence_length: int = Field(default=256, gt=1)
+    """Tokens of a training sequence."""
+
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """What updates the matrices of the layers; embeddings and norms always get AdamW."""
+
+    learning_rate: float = Field(default=0.02, gt=0)
+    """Peak rate for the matrices of the layers; about 0.02 with muon, 0.001 with adamw."""
+
+    embedding_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak rate for embeddings, output matrix and norms; none means learning_rate."""
+
+    min_learning_rate: float = Field(default=0.0, ge=0)
+    """Rate of the matrices at the end of the decay; the embeddings' falls in proportion."""
+
+    warmup_steps: int = Field(default=10, ge=0)
+    """Steps over which the rate rises from zero."""
+
+    schedule: Literal["warmup-stable-decay", "cosine"] = "warmup-stable-decay"
+    """How the rate falls after the warm-up."""
+
+    decay_fraction: float = Field(default=0.5, gt=0, le=1)
+    """Share of max_steps over which warmup-stable-decay falls to the minimum."""
+
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Share of the layers' matrices taken away per step, times the learning rate."""
+
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Memory of AdamW's mean gradient."""
+
+    adam_beta2: float = Field(default=0.95, ge=0, lt=1)
+    """Memory of AdamW's mean squared gradient."""
+
+    muon_momentum: float = Field(default=0.95, ge=0, lt=1)
+    """Memory of Muon's mean gradient, reached after a short warm-up."""
+
+    max_grad_norm: float | None = Field(default=None, gt=0)
+    """Longer gradients are shortened to this; none leaves them."""
+
+    seed: int = Field(default=1, ge=0)
+    """Fixes the first weights and the order of the samples."""
+
+    checkpoint_every_steps: int = Field(default=100, gt=0)
+    """A killed run repeats at most this many steps."""
+
+    num_ranks: Literal["auto", 1, 2] = "auto"
+    """Processes that train together, one core each; auto takes two where two cores are free. The
+    weights are the same, bit for bit."""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.global_batch_size % (2 * self.micro_batch_size):
+            raise ValueError(
+                f"global_batch_size ({self.global_batch_size}) must be a multiple of twice "
+                f"micro_batch_size ({self.micro_batch_size}), because each batch is cut in two"
+            )
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate ({self.min_learning_rate}) is above learning_rate "
+                f"({self.learning_rate})"
+            )
+        return self
+
+    @property
+    def step_tokens(self) -> int:
+        """Input tokens of one optimizer step."""
+        return self.global_batch_size * self.sequence_length

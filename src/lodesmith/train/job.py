@@ -1,0 +1,131 @@
+"""What a training run is asked to do, as data that travels to the ranks in a JSON file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lodesmith.core.storage import JSON, hash_json
+from lodesmith.model.config import DecoderConfig
+from lodesmith.train.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class TokenSetData:
+    """Windows of a token set: every token is learnt."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class PackedData:
+    """Samples that `train.packed.write_packed` wrote: only tokens of the loss mask are learnt."""
+
+    folder: Path
+
+
+_DATA_KINDS: dict[str, type[TokenSetData | PackedData]] = {
+    "token-set": TokenSetData,
+    "packed": PackedData,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """One training run."""
+
+    config: TrainingConfig
+    start: DecoderConfig | Path  # the shape of a fresh decoder, or the model folder to go on from
+    data: TokenSetData | PackedData
+    scratch: Path  # checkpoints and logs of this run, kept through a kill
+    model_folder: Path  # gets the trained weights and their config.json
+    metrics_file: Path  # gets one JSON line for each step
+    eos_ids: tuple[int, ...] = ()  # token ids that end an answer
+    title: str = "train"  # for the progress bar
+
+    @property
+    def finished_file(self) -> Path:
+        """Written when all is done: the run's facts."""
+        return self.scratch / "finished.json"
+
+    @property
+    def digest(self) -> str:
+        """Hash of what a checkpoint must have been made under to go on from it here."""
+        shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""
+        return hash_json([self.config.identity(), shape, type(self.data).__name__])
+
+    def to_json(self) -> JSON:
+        """Return the job as JSON data."""
+        fresh = isinstance(self.start, DecoderConfig)
+        kind = "packed" if isinstance(self.data, PackedData) else "token-set"
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "start": self.start.model_dump(mode="json") if fresh else str(self.start),  # type: ignore[union-attr]
+            "data": {"kind": kind, "folder": str(self.data.folder)},
+            "scratch": str(self.scratch),
+            "model_folder": str(self.model_folder),
+            "metrics_file": str(self.metrics_file),
+            "eos_ids": self.eos_ids,
+            "title": self.title,
+        }
+
+    @classmethod
+    def from_json(cls, data: JSON) -> "TrainingJob":
+        """Return the job that `to_json` gave."""
+        start = data["start"]
+        return cls(
+            config=TrainingConfig.model_validate(data["config"]),
+            start=Path(start) if isinstance(start, str) else DecoderConfig.model_validate(start),
+            data=_DATA_KINDS[data["data"]["kind"]](Path(data["data"]["folder"])),
+            scratch=Path(data["scratch"]),
+            model_folder=Path(data["model_folder"]),
+            metrics_file=Path(data["metrics_file"]),
+            eos_ids=tuple(data["eos_ids"]),
+            title=data["title"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankTask:
+    """What one rank's process is told."""
+
+    job: TrainingJob
+    rank: int
+    num_ranks: Literal[1, 2]
+    attempt: Path  # a fresh folder: rendezvous, logs and errors of this attempt
+    parent_pid: int
+
+    def to_json(self) -> JSON:
+        """Return the task as JSON data."""
+        return {
+            "job": self.job.to_json(),
+            "rank": self.rank,
+            "num_ranks": self.num_ranks,
+            "attempt": str(self.attempt),
+            "parent_pid": self.parent_pid,
+        }
+
+    @classmethod
+    def from_json(cls, data: JSON) -> "RankTask":
+        """Return the task that `to_json` gave."""
+        job, attempt = TrainingJob.from_json(data["job"]), Path(data["attempt"])
+        return cls(**{**data, "job": job, "attempt": attempt})
+
+    @property
+    def rendezvous(self) -> Path:
+        """The file through which the ranks find each other."""
+        return self.attempt / "rendezvous"
+
+    @property
+    def started_file(self) -> Path:
+        """Written when training begins: the step it goes on from, and messages for people."""
+        return self.attempt / "started.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What the process printed."""
+        return self.attempt / f"rank-{self.rank}.log"
+
+    @property
+    def error_file(self) -> Path:
+        """How the process failed, if it failed on purpose."""
+        return self.attempt / f"rank-{self.rank}.error.json"

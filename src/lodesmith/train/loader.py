@@ -1,0 +1,153 @@
+"""Global batches in the order that one integer fixes, read ahead by a thread.
+
+The loader's whole state is the number of samples consumed: step s of batch size G reads samples
+s * G to (s + 1) * G - 1, whatever ranks there are, so nothing of it needs saving.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lodesmith.core.errors import UserError
+from lodesmith.data.order import SampleOrder
+from lodesmith.data.tokens import TokenSet
+from lodesmith.train.job import PackedData, TokenSetData
+from lodesmith.train.packed import PackedSamples, open_packed
+
+_READ_AHEAD = 2  # batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences to learn from. B sequences, T tokens."""
+
+    input_ids: Tensor  # int64 [B, T]
+    labels: Tensor  # int64 [B, T], the token after each input
+    loss_mask: Tensor | None = None  # bool [B, T]; None: every label is learnt
+    segment_ids: Tensor | None = None  # int32 [B, T]; None: each row is one document
+
+    def rows(self, rows: slice) -> "Batch":
+        """Return some of the sequences."""
+        return Batch(
+            input_ids=self.input_ids[rows],
+            labels=self.labels[rows],
+            loss_mask=None if self.loss_mask is None else self.loss_mask[rows],
+            segment_ids=None if self.segment_ids is None else self.segment_ids[rows],
+        )
+
+
+class SampleSource(Protocol):
+    """Numbered samples of one length."""
+
+    @property
+    def num_samples(self) -> int:
+        """How many different samples there are."""
+
+    def batch(self, samples: npt.NDArray[np.int64]) -> Batch:
+        """Return the samples of these numbers, in this order."""
+
+
+@dataclass(frozen=True)
+class TokenSetSource:
+    """Windows of a token set."""
+
+    tokens: TokenSet
+    sequence_length: int
+
+    @property
+    def num_samples(self) -> int:
+        """How many windows there are."""
+        return self.tokens.num_windows(self.sequence_length)
+
+    def batch(self, samples: npt.NDArray[np.int64]) -> Batch:
+        """Return windows; every token but the first of each is a label."""
+        windows = [self.tokens.window(int(index), self.sequence_length) for index in samples]
+        rows = torch.from_numpy(np.stack(windows))
+        return Batch(input_ids=rows[:, :-1].contiguous(), labels=rows[:, 1:].contiguous())
+
+
+@dataclass(frozen=True)
+class PackedSource:
+    """Rows of packed documents."""
+
+    rows: PackedSamples
+
+    @property
+    def num_samples(self) -> int:
+        """How many rows there are."""
+        return len(self.rows.input_ids)
+
+    def batch(self, samples: npt.NDArray[np.int64]) -> Batch:
+        """Return rows; the labels that count are those of the loss mask."""
+        ids = torch.from_numpy(self.rows.input_ids[samples].astype(np.int64))
+        mask = torch.from_numpy(self.rows.loss_mask[samples])
+        segments = torch.from_numpy(self.rows.segment_ids[samples])
+        return Batch(
+            input_ids=ids[:, :-1].contiguous(),
+            labels=ids[:, 1:].contiguous(),
+            loss_mask=mask[:, 1:].contiguous(),
+            segment_ids=segments[:, :-1].contiguous(),
+        )
+
+
+def open_source(data: TokenSetData | PackedData, *, sequence_length: int) -> SampleSource:
+    """Return the samples that a job trains on.
+
+    Raises:
+        UserError: packed rows have another length.
+        DamagedArtifactError: a file is missing or torn.
+    """
+    if isinstance(data, TokenSetData):
+        return TokenSetSource(TokenSet.open(data.folder), sequence_length)
+    rows = open_packed(data.folder)
+    if rows.input_ids.shape[1] != sequence_length + 1:
+        raise UserError(
+            f"{data.folder} was packed for sequence_length {rows.input_ids.shape[1] - 1}, "
+            f"but the run wants {sequence_length}; pack it again or change sequence_length"
+        )
+    return PackedSource(rows)
+
+
+class Loader:
+    """Yields the global batches of steps, and counts the seconds that it was waited for."""
+
+    def __init__(
+        self,
+        source: SampleSource,
+        *,
+        global_batch_size: int,
+        seed: int,
+        first_step: int,
+        steps: int,
+    ) -> None:
+        self.data_wait_seconds = 0.0
+        self._source, self._size = source, global_batch_size
+        self._order = SampleOrder(source.num_samples, seed)
+        self._steps = range(first_step, steps)
+        self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_READ_AHEAD)
+        threading.Thread(target=self._read_ahead, daemon=True).start()
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in self._steps:
+            started = time.perf_counter()
+            batch = self._ready.get()
+            self.data_wait_seconds += time.perf_counter() - started
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
+
+    def _read_ahead(self) -> None:
+        try:
+            for step in self._steps:
+                samples = np.arange(step * self._size, (step + 1) * self._size)
+                self._ready.put(self._source.batch(self._order.windows(samples)))
+        except BaseException as error:  # noqa: BLE001 handed to the reader, who raises it
+            self._ready.put(error)

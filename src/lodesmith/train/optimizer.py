@@ -1,0 +1,58 @@
+"""What turns gradients into new weights: Muon for the layers' matrices, AdamW for the rest.
+
+Embeddings, output matrix and norms always get AdamW: their rows and entries are not maps between
+spaces of features, which is what Muon's orthogonalisation is about.
+"""
+
+from torch import Tensor
+
+from lodesmith.model.decoder import Decoder
+from lodesmith.parallel.data_parallel import Ranks
+from lodesmith.train.adamw import AdamW, Group
+from lodesmith.train.config import TrainingConfig
+from lodesmith.train.muon import Muon
+
+
+class Optimizer:
+    """Updates a decoder's weights in place."""
+
+    def __init__(self, decoder: Decoder, config: TrainingConfig, *, ranks: Ranks) -> None:
+        self.config = config
+        weights = dict(decoder.named_parameters())
+        hidden = {name: weight for name, weight in weights.items() if _is_hidden(name, weight)}
+        others = {name: weight for name, weight in weights.items() if name not in hidden}
+        rate = config.embedding_learning_rate or config.learning_rate
+        # Rows of rare tokens get no gradient for long, and decay alone would wear them away.
+        groups = [Group(others, rate, weight_decay=0.0)]
+        self.muon: Muon | None = None
+        if config.optimizer == "muon":
+            self.muon = Muon(hidden, momentum=config.muon_momentum, ranks=ranks)
+        else:
+            groups.append(Group(hidden, config.learning_rate, config.weight_decay))
+        self.adamw = AdamW(groups, beta1=config.adam_beta1, beta2=config.adam_beta2)
+
+    def step(self, step: int, *, fraction: float) -> None:
+        """Update all weights from their `.grad`.
+
+        Args:
+            step: the first is 0.
+            fraction: of the peak learning rates.
+        """
+        self.adamw.step(step, fraction=fraction)
+        if self.muon is not None:
+            rate = self.config.learning_rate * fraction
+            self.muon.step(step, rate=rate, weight_decay=self.config.weight_decay)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that the next step depends on but the weights and the step's number."""
+        return self.adamw.state() | (self.muon.state() if self.muon is not None else {})
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take over the state that `state` returned."""
+        self.adamw.load_state(state)
+        if self.muon is not None:
+            self.muon.load_state(state)
+
+
+def _is_hidden(name: str, weight: Tensor) -> bool:
+    return weight.dim() == 2 and name.startswith("model.layers.")

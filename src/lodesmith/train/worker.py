@@ -1,0 +1,59 @@
+"""One rank's process: `python -m lodesmith.train.worker TASK.json`.
+
+Started by `train.launch` only. It computes on one core with deterministic kernels: then the same
+task gives the same bits, however often it is killed and however many ranks share it.
+"""
+
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from lodesmith.core.errors import LodesmithError, explain_os_error
+from lodesmith.core.process import die_with_parent
+from lodesmith.core.storage import read_json, write_json
+from lodesmith.parallel.data_parallel import join_ranks
+from lodesmith.train.job import RankTask
+from lodesmith.train.loop import train
+
+
+def main(task_file: Path) -> int:
+    """Run a rank; return the process's exit code."""
+    task = RankTask.from_json(read_json(task_file))
+    die_with_parent(task.parent_pid)
+    make_deterministic()
+    try:
+        with join_ranks(
+            rank=task.rank, num_ranks=task.num_ranks, rendezvous=task.rendezvous
+        ) as ranks:
+            facts = train(task, ranks=ranks)
+        if facts is not None:
+            write_json(task.job.finished_file, facts)
+    except LodesmithError as error:
+        return _report(task, error)
+    except OSError as error:
+        clear = explain_os_error(error, doing=f"training ({task.job.title})")
+        if clear is None:
+            raise
+        return _report(task, clear)
+    return 0
+
+
+def make_deterministic() -> None:
+    """Let torch compute the same bits each time, on one core."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # tiny moments would slow arithmetic down a hundredfold
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports a compiler
+    # Filling fresh memory finds reads of unset values; there are none here, and it costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _report(task: RankTask, error: LodesmithError) -> int:
+    traceback.print_exception(error)
+    write_json(task.error_file, {"exit_code": error.exit_code, "message": str(error)})
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
