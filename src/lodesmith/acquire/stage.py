@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.acquire.clients import resolve
-from lodesmith.acquire.config import AcquireConfig, PlainSource, kind_of
+from lodesmith.acquire.config import AcquireConfig, DebianSource, PlainSource, kind_of
+from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
 from lodesmith.core.errors import EngineError, UserError
@@ -20,6 +21,7 @@ from lodesmith.core.storage import JSON, replace_file, write_json
 from lodesmith.data.warc import WarcWriter
 from lodesmith.lineage.artifact import Artifact, Draft
 
+_DOWNLOADS = "downloads"  # below the draft's scratch folder
 _NO_LICENCE = "not stated"
 
 
@@ -33,6 +35,10 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfi
     acquire = resolve(acquire)
     if acquire.fallback_reason:
         draft.notes.append(f"fallback sources were taken: {acquire.fallback_reason}")
+    fetch_together(
+        [source for source in acquire.sources if isinstance(source, DebianSource)],
+        draft.scratch / _DOWNLOADS,
+    )
     for source in acquire.sources:
         done = draft.markers.once(f"source-{source.label}", partial(_make_source, draft, source))
         draft.sources.append(done["source"])
@@ -48,7 +54,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfi
 
 
 def _make_source(draft: Draft, source: PlainSource) -> JSON:
-    downloads = draft.scratch / "downloads"
+    downloads = draft.scratch / _DOWNLOADS
     tally = Tally()
     try:
         with open_origin(source, downloads, tally) as origin:
