@@ -37,15 +37,15 @@ def resolve(config: AcquireConfig) -> AcquireConfig:
     sources: Sequence[PlainSource] = config.sources
     reason = config.fallback_reason
     if missing := find_missing_clients(sources):
-        reason = f"{' and '.join(missing)} is not installed here"
+        reason = f"not installed here: {', '.join(missing)}"
         sources = config.fallback
         if not sources or find_missing_clients(sources):
             needed = find_missing_clients(sources) or missing
             raise UserError(
-                f"acquire needs {' and '.join(needed)}, not installed here; install it or give "
-                "acquire.fallback a list of sources that do without"
+                f"acquire needs what is not installed here: {', '.join(needed)}; install that or "
+                "give acquire.fallback a list of sources that do without it"
             )
-        warn(f"{reason}: taking the sources of acquire.fallback instead")
+        warn(f"{reason}; taking the sources of acquire.fallback instead")
     return AcquireConfig(
         sources=[_pin(source) for source in sources],
         fallback=[],
@@ -59,7 +59,7 @@ def find_missing_clients(sources: Sequence[PlainSource]) -> list[str]:
     needed = [name for kind in PROGRAMS if kind in kinds for name in PROGRAMS[kind]]
     missing = [name for name in needed if shutil.which(name) is None]
     if "pypi" in kinds and importlib.util.find_spec("pip") is None:
-        missing.append("pip (python -m ensurepip)")
+        missing.append("pip (python -m ensurepip installs it)")
     return missing
 
 

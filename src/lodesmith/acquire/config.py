@@ -56,6 +56,11 @@ class PlainSource(Config):
         return self.name or re.sub(r"[^a-z0-9._+-]+", "-", self.origin_name.lower()).strip("-._+")
 
     @property
+    def origin(self) -> str:
+        """The kind and what it is called, as in `debian:dpkg`; begins its pages' addresses."""
+        return f"{kind_of(self)}:{self.origin_name}"
+
+    @property
     def origin_name(self) -> str:
         """What the origin is called, without a version."""
         raise NotImplementedError
@@ -125,9 +130,14 @@ class PythonSource(PackageSource):
     """Set when the run starts: the interpreter's version. Leave it out."""
 
     @property
+    def label(self) -> str:
+        """The source's name, given or derived."""
+        return self.name or f"python-{self.origin_name}"
+
+    @property
     def origin_name(self) -> str:
-        """A fixed name."""
-        return "python-standard-library"
+        """What the recipe calls it."""
+        return self.python
 
     @property
     def default_patterns(self) -> tuple[str, ...]:

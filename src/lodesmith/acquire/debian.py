@@ -84,7 +84,7 @@ def _download_with_own_lists(source: DebianSource, folder: Path) -> None:
     options = ("-o", f"Dir::State::Lists={state / 'lists'}", "-o", f"Dir::Cache={state / 'cache'}")
     try:
         if not (state / "fetched").exists():
-            say("acquire: apt-get has no list with that package; fetching lists of our own")
+            say(f"{source.label}: not found with the system's package lists; fetching newer ones")
             (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
             (state / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
             run_client(

@@ -16,7 +16,6 @@ from lodesmith.acquire.config import (
     PypiSource,
     PythonSource,
     WarcSource,
-    kind_of,
 )
 from lodesmith.acquire.debian import open_debian
 from lodesmith.acquire.local_files import list_files, list_standard_library
@@ -102,16 +101,8 @@ def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
         raise UserError(
             f"source {source.label}: no file fits {', '.join(source.patterns)}; there are {there}"
         )
-    pages = make_pages(
-        chosen, address=_address(source), split_lists=source.use == "pages", tally=tally
-    )
+    address = "file:///" if isinstance(source, FilesSource) else f"{source.origin}/"
+    pages = make_pages(chosen, address=address, split_lists=source.use == "pages", tally=tally)
     return Origin(
         pages=pages, num_members=len(chosen), version=package.version, licence=package.licence
     )
-
-
-def _address(source: PackageSource) -> str:
-    if isinstance(source, FilesSource):
-        return "file:///"
-    name = source.python if isinstance(source, PythonSource) else source.origin_name
-    return f"{kind_of(source)}:{name}/"

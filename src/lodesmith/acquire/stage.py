@@ -73,13 +73,12 @@ def _make_source(draft: Draft, source: PlainSource) -> JSON:
 
 
 def _write_source(path: Path, source: PlainSource, origin: Origin) -> dict[str, Any]:
-    kind = kind_of(source)
     num_records = num_bytes = 0
     with (
         replace_file(path) as file,
         show_progress(f"acquire {source.label}", total=origin.num_members, unit="pages") as bar,
     ):
-        writer = WarcWriter(file, info={"source": f"{kind}:{source.origin_name}"})
+        writer = WarcWriter(file, info={"source": source.origin})
         for page in origin.pages:
             writer.write(
                 uri=page.uri, payload=page.payload, content_type=page.content_type, date=page.date
@@ -89,8 +88,8 @@ def _write_source(path: Path, source: PlainSource, origin: Origin) -> dict[str, 
             bar.advance()
     return {
         "name": source.label,
-        "kind": kind,
-        "origin": f"{kind}:{source.origin_name}",
+        "kind": kind_of(source),
+        "origin": source.origin,
         "version": origin.version,
         "licence": source.licence or origin.licence or _NO_LICENCE,
         "use": source.use,
