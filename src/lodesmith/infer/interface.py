@@ -25,6 +25,10 @@ class QueueFullError(EngineError):
     """As many requests wait as may wait; try again later."""
 
 
+class PromptTooLongError(UserError):
+    """Prompt and answer together do not fit into the model."""
+
+
 class FinishReason(StrEnum):
     """Why no more tokens come."""
 
@@ -152,7 +156,7 @@ def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
     if num_prompt == 0:
         raise UserError("the prompt is empty; it must hold at least one token")
     if num_all > limits.max_model_len:
-        raise UserError(
+        raise PromptTooLongError(
             f"this model takes {limits.max_model_len} tokens in all; the prompt has {num_prompt} "
             f"and max_tokens is {request.max_tokens}, together {num_all}; shorten one of them"
         )

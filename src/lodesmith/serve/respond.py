@@ -1,0 +1,148 @@
+"""Answers on their way out: as one JSON body, or as server-sent events while they are made.
+
+A client that goes away ends its requests: a stream is cancelled with its response, and while a
+whole body is being made the connection is watched.
+
+Source: HTML Living Standard, "Server-sent events"; OpenAI API reference, "Streaming".
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from lodesmith.serve.answers import Answers, Piece
+from lodesmith.serve.faults import ApiError
+from lodesmith.serve.protocol import GenerationBody
+
+CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobody receives it
+
+
+class Format(Protocol):
+    """Builds the choices of one endpoint."""
+
+    object_whole: str
+    object_chunk: str
+    id_prefix: str
+
+    def whole(self, pieces: Sequence[Piece]) -> dict[str, Any]:
+        """Return a finished choice from its pieces."""
+
+    def first(self, index: int) -> dict[str, Any] | None:
+        """Return the choice of the chunk that opens a choice's stream, if there is one."""
+
+    def chunk(self, piece: Piece) -> dict[str, Any]:
+        """Return the choice of the chunk that carries a piece."""
+
+
+async def respond(
+    request: Request,
+    answers: Answers,
+    answer_format: Format,
+    *,
+    body: GenerationBody,
+    num_prompt_tokens: int,
+) -> Response:
+    """Return the answers in the form that the body asks for."""
+    head = {
+        "id": f"{answer_format.id_prefix}-{uuid.uuid4().hex}",
+        "object": answer_format.object_chunk if body.stream else answer_format.object_whole,
+        "created": int(time.time()),
+        "model": body.model,
+    }
+    if body.stream:
+        with_usage = body.stream_options is not None and body.stream_options.include_usage
+        events = _stream(
+            answers, answer_format, head=head,
+            num_prompt_tokens=num_prompt_tokens if with_usage else None,
+        )  # fmt: skip
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return _AnswerStream(answers, events, headers=headers)
+    by_choice = await _collect(request, answers)
+    if by_choice is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    choices = [answer_format.whole(pieces) for pieces in by_choice]
+    return JSONResponse({**head, "choices": choices, "usage": _usage(answers, num_prompt_tokens)})
+
+
+class _AnswerStream(StreamingResponse):
+    """A stream that cancels its answers however it ends, even before its first event."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, answers: Answers, events: AsyncIterator[str], *, headers: dict[str, str]
+    ) -> None:
+        super().__init__(events, headers=headers)
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answers.cancel()
+
+
+async def _stream(
+    answers: Answers, answer_format: Format, *, head: dict[str, Any], num_prompt_tokens: int | None
+) -> AsyncIterator[str]:
+    """Yield the events of a stream; with a number of prompt tokens, usage comes last."""
+    tail = {} if num_prompt_tokens is None else {"usage": None}
+    try:
+        opened: set[int] = set()
+        async for piece in answers.pieces():
+            opening = None if piece.index in opened else answer_format.first(piece.index)
+            opened.add(piece.index)
+            if opening is not None:
+                yield _event({**head, "choices": [opening], **tail})
+            yield _event({**head, "choices": [answer_format.chunk(piece)], **tail})
+        if num_prompt_tokens is not None:
+            usage = _usage(answers, num_prompt_tokens)
+            yield _event({**head, "choices": [], "usage": usage})
+        yield "data: [DONE]\n\n"
+    except ApiError as error:  # the status has been sent already; the error can only follow
+        yield _event(error.body())
+
+
+async def _collect(request: Request, answers: Answers) -> list[list[Piece]] | None:
+    """Return the pieces of each choice, None if the client went away."""
+    gathering = asyncio.ensure_future(_gather(answers))
+    watching = asyncio.ensure_future(_watch_disconnect(request))
+    try:
+        await asyncio.wait((gathering, watching), return_when=asyncio.FIRST_COMPLETED)
+        return gathering.result() if gathering.done() else None
+    finally:
+        for task in (gathering, watching):
+            task.cancel()
+        answers.cancel()
+
+
+async def _gather(answers: Answers) -> list[list[Piece]]:
+    by_choice: list[list[Piece]] = [[] for _ in answers.choices]
+    async for piece in answers.pieces():
+        by_choice[piece.index].append(piece)
+    return by_choice
+
+
+async def _watch_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _usage(answers: Answers, num_prompt_tokens: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": num_prompt_tokens,
+        "completion_tokens": answers.num_tokens,
+        "total_tokens": num_prompt_tokens + answers.num_tokens,
+    }
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
