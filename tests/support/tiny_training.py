@@ -1,0 +1,57 @@
+"""A training job of a second: a small decoder that learns to count."""
+
+import hashlib
+from pathlib import Path
+
+from lodesmith.data.tokens import write_token_set
+from lodesmith.model.config import DecoderConfig
+from lodesmith.train.config import TrainingConfig
+from lodesmith.train.job import TokenSetData, TrainingJob
+
+VOCAB_SIZE = 40
+SHAPE = DecoderConfig(
+    vocab_size=VOCAB_SIZE,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+)
+
+
+def make_job(folder: Path, **settings) -> TrainingJob:
+    """Return a job below a folder; `settings` change its training config."""
+    tokens = folder / "tokens"
+    if not tokens.exists():
+        documents = (
+            (f"document-{number}", [(number + place) % 39 for place in range(50)])
+            for number in range(60)
+        )
+        write_token_set(
+            tokens, documents, vocab_size=VOCAB_SIZE, tokenizer_digest="none", separator_id=39
+        )
+    defaults = {
+        "max_steps": 12,
+        "global_batch_size": 8,
+        "micro_batch_size": 2,
+        "sequence_length": 16,
+        "warmup_steps": 2,
+        "checkpoint_every_steps": 4,
+        "num_ranks": 1,
+    }
+    return TrainingJob(
+        config=TrainingConfig(**{**defaults, **settings}),
+        start=SHAPE,
+        data=TokenSetData(tokens),
+        scratch=folder / "scratch",
+        model_folder=folder / "model",
+        metrics_file=folder / "metrics.jsonl",
+        eos_ids=(39,),
+        title="tiny",
+    )
+
+
+def weights_digest(job: TrainingJob) -> str:
+    """Return the hash of the trained weights."""
+    return hashlib.sha256((job.model_folder / "model.safetensors").read_bytes()).hexdigest()

@@ -1,0 +1,72 @@
+"""Packing: no token is lost, none is learnt that should not be, and files give them back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.train.packed import PackedSamples, open_packed, pack_documents, write_packed
+
+PADDING = 99
+documents = st.lists(
+    st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=2, max_size=9),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(documents)
+def test_every_document_is_whole_in_one_segment(pairs):
+    given_documents = [tuple(zip(*pair, strict=True)) for pair in pairs]
+    packed = pack_documents(given_documents, sequence_length=9, padding_id=PADDING)
+    found = []
+    for ids, mask, segments in zip(
+        packed.input_ids, packed.loss_mask, packed.segment_ids, strict=True
+    ):
+        assert not mask[0]
+        assert not mask[segments == 0].any()
+        assert (ids[segments == 0] == PADDING).all()
+        for segment in range(1, segments.max() + 1):
+            inside = segments == segment
+            found.append((tuple(ids[inside]), tuple(mask[inside])))
+    expected = [(tuple(ids), (False, *mask[1:])) for ids, mask in given_documents]
+    assert sorted(found) == sorted(expected)
+
+
+def test_documents_share_rows():
+    packed = pack_documents([([1, 2, 3], [False, True, True])] * 4, sequence_length=6, padding_id=0)
+    assert packed.input_ids.tolist() == [[1, 2, 3, 1, 2, 3, 0], [1, 2, 3, 1, 2, 3, 0]]
+    assert packed.segment_ids[0].tolist() == [1, 1, 1, 2, 2, 2, 0]
+
+
+def test_files_give_the_samples_back(tmp_path):
+    packed = pack_documents([([1, 2, 3], [False, True, True])], sequence_length=4, padding_id=0)
+    write_packed(tmp_path, packed)
+    loaded = open_packed(tmp_path)
+    for name in ("input_ids", "loss_mask", "segment_ids"):
+        assert np.array_equal(getattr(loaded, name), getattr(packed, name)), name
+
+
+def test_a_document_longer_than_a_row_is_refused():
+    with pytest.raises(UserError, match="sample 1 has 6 tokens"):
+        pack_documents(
+            [([1, 2], [True] * 2), ([1] * 6, [True] * 6)], sequence_length=4, padding_id=0
+        )
+
+
+def test_samples_without_anything_to_learn_are_refused(tmp_path):
+    empty = PackedSamples(np.ones((1, 3)), np.zeros((1, 3), bool), np.ones((1, 3)))
+    with pytest.raises(UserError, match="no token of the packed samples"):
+        write_packed(tmp_path, empty)
+
+
+def test_torn_files_are_damage(tmp_path):
+    write_packed(
+        tmp_path, pack_documents([([1, 2], [False, True])], sequence_length=4, padding_id=0)
+    )
+    path = tmp_path / "loss_mask.npy"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(DamagedArtifactError, match="no whole packed samples"):
+        open_packed(tmp_path)
