@@ -4,7 +4,6 @@ The same fields stand in the lines that `lodesmith clean` writes.
 """
 
 import dataclasses
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from lodesmith.core.errors import DamagedArtifactError
 from lodesmith.core.storage import replace_file
 
 SHARD_PATTERN = "documents-*.jsonl.zst"
+
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,14 +69,33 @@ def read_documents(path: Path) -> Iterator[Document]:
     Raises:
         DamagedArtifactError: the file is torn or holds something else.
     """
+    for line in read_lines(path):
+        try:
+            yield parse_document(line)
+        except (ValueError, TypeError) as error:
+            raise DamagedArtifactError(
+                f"{path} holds no documents ({error}); remove its artifact and run again"
+            ) from None
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a zstd-compressed file, without their ends.
+
+    Raises:
+        DamagedArtifactError: the file is torn.
+    """
+    reader, rest = zstandard.ZstdDecompressor().decompressobj(), b""
     try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-            for line in io.BufferedReader(reader, 1 << 20):
-                yield parse_document(line)
-    except (zstandard.ZstdError, ValueError, TypeError) as error:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                *lines, rest = (rest + reader.decompress(block)).split(b"\n")
+                yield from lines
+    except zstandard.ZstdError as error:
         raise DamagedArtifactError(
-            f"{path} is torn or holds no documents ({error}); remove its artifact and run again"
+            f"{path} is torn ({error}); remove its artifact and run again"
         ) from None
+    if rest or not reader.eof:  # the decompressor takes a file that is cut short without a word
+        raise DamagedArtifactError(f"{path} is cut short; remove its artifact and run again")
 
 
 def read_folder(folder: Path) -> Iterator[Document]:

@@ -142,6 +142,9 @@ class TokenSet:
         start = index * sequence_length
         return self.tokens[start : start + sequence_length + 1].astype(np.int64)
 
+    def __contains__(self, document_id: str) -> bool:
+        return document_id in self._numbers
+
     def span_of_document(self, document_id: str) -> range:
         """Return the places of a document's tokens, its separator included.
 

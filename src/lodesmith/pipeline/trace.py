@@ -1,0 +1,47 @@
+"""Looking back: what an artifact was made from, where a document went, where a sentence is from.
+
+    trace_artifact   up to the packages with their licences, and down to what was made from it
+    trace_document   from a page to the very training steps at which a model read it
+    trace_text       from a sentence to the documents that hold it, then as above
+
+All of it is read from receipts and artifacts; nothing is kept anywhere else.
+"""
+
+from lodesmith.pipeline.trace_artifacts import (
+    Ancestor,
+    ArtifactTrace,
+    Descendant,
+    format_artifact_trace,
+    trace_artifact,
+)
+from lodesmith.pipeline.trace_documents import (
+    DocumentTrace,
+    Fate,
+    PageOrigin,
+    format_document_trace,
+    trace_document,
+    trace_documents,
+)
+from lodesmith.pipeline.trace_texts import TextMatch, format_text_matches, trace_text
+from lodesmith.pipeline.trace_training import ChatUse, Reading, TokenUse, TrainingUse
+
+__all__ = [
+    "Ancestor",
+    "ArtifactTrace",
+    "ChatUse",
+    "Descendant",
+    "DocumentTrace",
+    "Fate",
+    "PageOrigin",
+    "Reading",
+    "TextMatch",
+    "TokenUse",
+    "TrainingUse",
+    "format_artifact_trace",
+    "format_document_trace",
+    "format_text_matches",
+    "trace_artifact",
+    "trace_document",
+    "trace_documents",
+    "trace_text",
+]

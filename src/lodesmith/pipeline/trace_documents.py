@@ -1,0 +1,159 @@
+"""From a document to its page and package, and to all that was done with it since."""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lodesmith.core.errors import UserError
+from lodesmith.core.storage import read_json
+from lodesmith.data.documents import read_lines
+from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.trace_artifacts import children_by_parent, describe_source
+from lodesmith.pipeline.trace_training import (
+    ChatUse,
+    TokenUse,
+    describe_token_use,
+    find_chat_uses,
+    find_token_uses,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOrigin:
+    """The raw page that a document was taken from."""
+
+    source: str  # as in the document: artifact, file and offset
+    file: str  # the WARC file on this disk; "" if its artifact is no longer in the workspace
+    offset: int | None  # where its record begins in the file
+    package: dict[str, Any]  # origin, version and licence; empty if not known any more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What a prepare artifact did with the document."""
+
+    prepare: str
+    is_kept: bool
+    rejection: dict[str, Any]  # step, reason, measured value; empty if it was kept
+    tokens: list[TokenUse]
+    chats: list[ChatUse]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentTrace:
+    """The way of one document."""
+
+    document_id: str
+    url: str
+    language: str
+    page: PageOrigin
+    fates: list[Fate]
+
+
+def trace_document(workspace: Workspace, document_id: str) -> DocumentTrace:
+    """Return where a document is from and where it went.
+
+    Raises:
+        UserError: no artifact of the workspace has met the document.
+    """
+    found = trace_documents(workspace, [document_id])
+    if not found:
+        raise UserError(
+            f"no document {document_id} in {workspace.root}; ids are 16 hex digits, as in the "
+            "documents of prepare and in `lodesmith trace --text`"
+        )
+    return found[document_id]
+
+
+def trace_documents(
+    workspace: Workspace, document_ids: Collection[str]
+) -> dict[str, DocumentTrace]:
+    """Return the ways of several documents by their ids, reading each file once."""
+    artifacts = workspace.list_artifacts()
+    children = children_by_parent(artifacts)
+    rows: dict[str, dict[str, Any]] = {}
+    fates: dict[str, list[Fate]] = {}
+    for prepare in (artifact for artifact in artifacts if artifact.kind == "prepare"):
+        found = list(_find_rows(prepare.path, set(document_ids)))
+        kept = [row["id"] for row, is_kept in found if is_kept]
+        tokens = find_token_uses(kept, prepare, children) if kept else {}
+        chats = find_chat_uses(kept, prepare, children) if kept else {}
+        for row, is_kept in found:
+            name = row["id"]
+            rows[name] = row
+            fate = Fate(
+                prepare=prepare.id,
+                is_kept=is_kept,
+                rejection={} if is_kept else _rejection(row),
+                tokens=tokens.get(name, []) if is_kept else [],
+                chats=chats.get(name, []) if is_kept else [],
+            )
+            fates.setdefault(name, []).append(fate)
+    return {
+        name: DocumentTrace(
+            document_id=name,
+            url=row.get("url", ""),
+            language=row.get("language", ""),
+            page=_page_origin(workspace, row.get("source", "")),
+            fates=fates[name],
+        )
+        for name, row in rows.items()
+    }
+
+
+def format_document_trace(trace: DocumentTrace) -> str:
+    """Return the way of a document as people read it."""
+    page = trace.page
+    lines = [
+        f"document  {trace.document_id} ({trace.language})",
+        f"page      {trace.url}",
+        f"record    {page.file or page.source}"
+        + (f" at byte {page.offset}" if page.offset is not None else ""),
+        f"package   {describe_source(page.package) if page.package else 'not known any more'}",
+    ]
+    for fate in trace.fates:
+        lines.append(f"{fate.prepare}  {'kept' if fate.is_kept else _say_rejection(fate)}")
+        lines += [f"  {line}" for use in fate.tokens for line in describe_token_use(use)]
+        lines += [f"  {use.tune}  {use.num_rows} conversations made of it" for use in fate.chats]
+    return "\n".join(lines)
+
+
+def _find_rows(folder: Path, wanted: set[str]) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield the rows of the wanted documents, and whether they were kept."""
+    marks = [name.encode() for name in wanted]
+    for pattern, is_kept in (("documents-*.jsonl.zst", True), ("rejected-*.jsonl.zst", False)):
+        for path in sorted(folder.glob(pattern)):
+            for line in read_lines(path):
+                if any(mark in line for mark in marks):
+                    row = json.loads(line)
+                    if row["id"] in wanted:
+                        yield row, is_kept
+
+
+def _rejection(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a rejected row says beyond the document: step, reason, measured value."""
+    of_document = {"id", "source", "url", "language", "text", "title", "headings", "corpus"}
+    return {name: value for name, value in row.items() if name not in of_document}
+
+
+def _say_rejection(fate: Fate) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in fate.rejection.items())
+    return f"dropped: {facts or 'no reason stated'}"
+
+
+def _page_origin(workspace: Workspace, source: str) -> PageOrigin:
+    place, _, offset = source.rpartition("#")
+    place, offset = (place, offset) if offset.isdigit() else (source, "")
+    artifact_id, _, name = place.partition("/")
+    folder = workspace.artifacts / artifact_id
+    is_here = bool(name) and (folder / name).is_file()
+    entries = read_json(folder / "sources.json") if (folder / "sources.json").is_file() else []
+    package: dict[str, Any] = next((entry for entry in entries if entry.get("file") == name), {})
+    return PageOrigin(
+        source=source,
+        file=str(folder / name) if is_here else "",
+        offset=int(offset) if offset else None,
+        package=package,
+    )
