@@ -7,13 +7,17 @@ import json
 from collections.abc import Sequence
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.storage import read_json
+from lodesmith.lineage.artifact import Artifact
+from lodesmith.model.config import DecoderConfig
 from lodesmith.pipeline.recipe import Recipe, read_recipe
 from lodesmith.plan.config import PlanConfig
 from lodesmith.plan.planner import Plan, make_plan, plan_data
+from lodesmith.plan.scale import ScaleUp, scale_run
 from lodesmith.plan.shape import ModelShape, shape_of
 from lodesmith.plan.text import plan_text
 
-__all__ = ["Plan", "plan", "plan_json", "plan_text"]
+__all__ = ["Plan", "plan", "plan_json", "plan_text", "scale_up"]
 
 
 def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = ()) -> Plan:
@@ -45,6 +49,33 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
 def plan_json(result: Plan) -> str:
     """Return a plan as indented JSON with keys in a fixed order."""
     return json.dumps(plan_data(result), ensure_ascii=False, indent=2)
+
+
+def scale_up(
+    pretrain: Artifact,
+    *,
+    tokens_seen: int,
+    tokens_per_second: float | None,
+    bytes_per_token: float | None = None,
+) -> ScaleUp | None:
+    """Return what a run would take with a thousand times the compute, split as is best.
+
+    Args:
+        pretrain: the finished artifact, which knows the model's shape.
+        tokens_seen: tokens that it was trained on.
+        tokens_per_second: its measured rate; without one there is nothing to scale.
+        bytes_per_token: bytes of text per token, measured with its tokenizer.
+    """
+    if not tokens_seen or not tokens_per_second:
+        return None
+    config = DecoderConfig.from_hugging_face(read_json(pretrain.file("model/config.json")))
+    return scale_run(
+        shape_of(config, vocab_size=config.vocab_size),
+        tokens=tokens_seen,
+        tokens_per_second=tokens_per_second,
+        sequence_length=int(pretrain.receipt.config["pretrain"]["sequence_length"]),
+        bytes_per_token=bytes_per_token,
+    )
 
 
 def _move(config: PlanConfig, cluster: str) -> PlanConfig:
