@@ -26,8 +26,8 @@ STAGE_VERSION = 1
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
 Use = Literal["pages", "chat"]
 Paths = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    list[Annotated[str, Field(min_length=1)]],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     Field(min_length=1),
 ]
 
@@ -74,12 +74,12 @@ class PackageSource(PlainSource):
     HTML files (in `files:` also text, for `chat` YAML and JSON)."""
 
     @property
-    def patterns(self) -> tuple[str, ...]:
+    def patterns(self) -> Sequence[str]:
         """The patterns in force."""
         return self.paths or (CHAT_PATTERNS if self.use == "chat" else self.default_patterns)
 
     @property
-    def default_patterns(self) -> tuple[str, ...]:
+    def default_patterns(self) -> Sequence[str]:
         """The patterns for pages where the recipe gives none."""
         return HTML_PATTERNS
 
@@ -140,7 +140,7 @@ class PythonSource(PackageSource):
         return self.python
 
     @property
-    def default_patterns(self) -> tuple[str, ...]:
+    def default_patterns(self) -> Sequence[str]:
         """Modules."""
         return PYTHON_PATTERNS
 
@@ -157,7 +157,7 @@ class FilesSource(PackageSource):
 
     @field_validator("files")
     @classmethod
-    def _has_no_archive(cls, files: Sequence[str]) -> Sequence[str]:
+    def _has_no_archive(cls, files: list[str]) -> list[str]:
         archives = [name for name in files if re.search(r"\.w?arc(\.gz)?$", name)]
         if archives:
             raise ValueError(f"{archives[0]} is an archive; write warc: instead of files:")
@@ -169,7 +169,7 @@ class FilesSource(PackageSource):
         return _last_plain_part(self.files[0])
 
     @property
-    def default_patterns(self) -> tuple[str, ...]:
+    def default_patterns(self) -> Sequence[str]:
         """HTML and text."""
         return PAGE_PATTERNS
 

@@ -8,7 +8,7 @@ equal bytes wherever they are.
 import os
 import stat
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from lodesmith.acquire.patterns import matches_any, split_root
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_json
 
-_NOT_STANDARD_LIBRARY = ("site-packages/**", "dist-packages/**", "**/__pycache__/**")
-_PYTHON_TESTS = ("test/**", "**/test/**", "**/tests/**", "**/idle_test/**")
+_NOT_STANDARD_LIBRARY = frozenset(
+    {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test"}
+)
 
 
 @dataclass(kw_only=True)
@@ -72,10 +73,9 @@ def list_files(entries: Sequence[str], *, patterns: Sequence[str]) -> Listing:
 def list_standard_library(patterns: Sequence[str]) -> Listing:
     """Return the source files of the running Python's standard library, without its tests."""
     listing = Listing()
-    for path, place in _walk(Path(sysconfig.get_paths()["stdlib"]), listing.notes):
-        if matches_any(path, patterns) and not matches_any(
-            path, (*_NOT_STANDARD_LIBRARY, *_PYTHON_TESTS)
-        ):
+    root = Path(sysconfig.get_paths()["stdlib"])
+    for path, place in _walk(root, listing.notes, skip=_NOT_STANDARD_LIBRARY):
+        if matches_any(path, patterns):
             _add(listing, path, place)
     listing.members = dict(sorted(listing.members.items()))
     return listing
@@ -100,7 +100,9 @@ def _label(folder: Path, labels: dict[Path, str]) -> str:
     return labels[real]
 
 
-def _walk(root: Path, notes: list[str], *, depth: int | None = None) -> Iterator[tuple[str, Path]]:
+def _walk(
+    root: Path, notes: list[str], *, depth: int | None = None, skip: Container[str] = ()
+) -> Iterator[tuple[str, Path]]:
     """Yield what lies below a folder, sorted; linked folders are entered, but never in circles."""
     stack = [("", root, frozenset[tuple[int, int]]())]
     while stack:
@@ -118,7 +120,7 @@ def _walk(root: Path, notes: list[str], *, depth: int | None = None) -> Iterator
         for place in places:
             if not place.is_dir():
                 yield prefix + place.name, place
-            elif depth is None or prefix.count("/") < depth:
+            elif place.name not in skip and (depth is None or prefix.count("/") < depth):
                 stack.append((f"{prefix}{place.name}/", place, inside))
 
 

@@ -4,6 +4,7 @@ import functools
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -45,7 +46,7 @@ def show_some(paths: Iterable[str], *, count: int = 5) -> str:
 
 @functools.cache
 def _compile(pattern: str) -> re.Pattern[str]:
-    pieces = re.findall(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", pattern.lstrip("/"), re.DOTALL)
+    pieces = re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|.", pattern.lstrip("/"), re.DOTALL)
     return re.compile("".join(_translate(piece) for piece in pieces), re.DOTALL)
 
 
@@ -54,7 +55,9 @@ def _translate(piece: str) -> str:
     if piece in wildcards:
         return wildcards[piece]
     if piece[0] == "[" and len(piece) > 2:
-        negated = piece[1] == "!"
+        negated = piece[1] == "!" and len(piece) > 3
         inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", piece[2 if negated else 1 : -1])
-        return f"(?!/)[{'^' if negated else ''}{inside}]"
+        one_of = f"(?!/)[{'^' if negated else ''}{inside}]"
+        with suppress(re.error):  # as in [z-a], which then stands for itself
+            return re.compile(one_of).pattern
     return re.escape(piece)
