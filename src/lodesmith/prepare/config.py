@@ -1,0 +1,164 @@
+"""Settings of the prepare stage, one small class for each step that has any."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from lodesmith.core.config import Config
+from lodesmith.core.errors import UserError
+from lodesmith.core.storage import JSON, hash_file
+
+STAGE_VERSION = 1  # raised when the same pages and settings begin to give other bytes
+
+STEPS = (
+    "extract",
+    "repair",
+    "language",
+    "quality",
+    "ads",
+    "exact_duplicates",
+    "near_duplicates",
+    "personal_data",
+    "decontaminate",
+)
+"""All steps, in the one order in which they run."""
+
+
+class ExtractConfig(Config):
+    """How text is taken out of pages."""
+
+    max_page_bytes: int = Field(default=16 << 20, gt=0)
+    """A larger page is dropped; bytes. Real pages above it are data dumps, and memory per page
+    is about fifteen times this."""
+
+
+class QualityConfig(Config):
+    """Rule filters; a word is a run of letters and digits, or one Chinese character or kana."""
+
+    min_words: int = Field(default=50, ge=0)
+    """Source: Gopher (arXiv:2112.11446), A1.1: 50 to 100,000 words."""
+
+    max_words: int = Field(default=100_000, gt=0)
+    """Source: as min_words."""
+
+    min_mean_word_chars: float = Field(default=3.0, ge=0)
+    """In text without Chinese characters; characters. Source: Gopher, A1.1: 3 to 10."""
+
+    max_mean_word_chars: float = Field(default=10.0, gt=0)
+    """Source: as min_mean_word_chars."""
+
+    max_symbol_fraction: float = Field(default=0.1, ge=0)
+    """Hash signs, or ellipses, for each word. Source: Gopher, A1.1."""
+
+    max_bullet_line_fraction: float = Field(default=0.9, ge=0, le=1)
+    """Lines that begin with a bullet. Source: Gopher, A1.1."""
+
+    max_ellipsis_line_fraction: float = Field(default=0.3, ge=0, le=1)
+    """Lines that end with an ellipsis. Source: Gopher, A1.1."""
+
+    min_letter_word_fraction: float = Field(default=0.6, ge=0, le=1)
+    """Words with a letter in them. Source: Gopher, A1.1, which has 0.8; manuals with tables of
+    numbers lie between 0.65 and 0.8."""
+
+    min_stop_words: int = Field(default=2, ge=0, le=8)
+    """How many of the, be, to, of, and, that, have, with an English text holds. Source: Gopher,
+    A1.1."""
+
+    max_repeated_line_fraction: float = Field(default=0.3, ge=0, le=1)
+    """Lines that stand earlier in the same document, headings and code aside. Source: Gopher,
+    table A1."""
+
+    max_repeated_line_char_fraction: float = Field(default=0.2, ge=0, le=1)
+    """Characters in such lines. Source: Gopher, table A1."""
+
+    max_top_2gram_fraction: float = Field(default=0.2, ge=0, le=1)
+    """Characters in the most frequent run of two words. Source: Gopher, table A1."""
+
+    max_top_3gram_fraction: float = Field(default=0.18, ge=0, le=1)
+    """The same for three words. Source: Gopher, table A1."""
+
+    max_top_4gram_fraction: float = Field(default=0.16, ge=0, le=1)
+    """The same for four words. Source: Gopher, table A1."""
+
+    max_lost_char_fraction: float = Field(default=0.01, ge=0, le=1)
+    """Characters that a wrong charset destroyed for good (U+FFFD and its readings in Chinese
+    charsets); one in a hundred makes every third sentence unreadable."""
+
+
+class ExactDuplicatesConfig(Config):
+    """Which lines are repeated too often to be anybody's text."""
+
+    max_line_documents: int = Field(default=10, gt=0)
+    """A line that stands in more documents than this is dropped from all of them, unless it is a
+    heading or code."""
+
+    min_line_columns: int = Field(default=20, gt=0)
+    """Shorter lines stay; terminal columns, so that a Chinese character counts two. Table cells,
+    labels and short code lines are below it."""
+
+
+class NearDuplicatesConfig(Config):
+    """How alike two documents may be."""
+
+    min_similarity: float = Field(default=0.8, gt=0, le=1)
+    """Estimated share of common 5-word runs from which on the later document is dropped."""
+
+
+class DecontaminateConfig(Config):
+    """Which texts a model must not have seen."""
+
+    against: tuple[str, ...] = ()
+    """Benchmark files, .txt (one item a line) or .jsonl (every string in it)."""
+
+    num_words: int = Field(default=13, gt=0)
+    """Length of the run of words that counts as a match. Source: Brown et al., Language Models
+    are Few-Shot Learners (arXiv:2005.14165), appendix C."""
+
+    num_cjk_characters: int = Field(default=30, gt=0)
+    """The same in Chinese and Japanese, where a word is one character: 13 words of English are
+    about 30 characters with their particles."""
+
+    def identity(self) -> JSON:
+        """Return what an artifact's id depends on: the content of the files, not their names."""
+        return {**super().identity(), "against": [_hash_benchmark(path) for path in self.against]}
+
+
+def _hash_benchmark(path: str) -> str:
+    try:
+        return hash_file(Path(path))
+    except OSError as error:
+        raise UserError(
+            f"decontaminate.against: {path} cannot be read ({error.strerror})"
+        ) from None
+
+
+class PrepareConfig(Config):
+    """From raw pages to clean documents."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"num_workers"})
+
+    extract: ExtractConfig = ExtractConfig()
+    """Text out of pages."""
+
+    languages: tuple[str, ...] | None = None
+    """ISO 639-1 codes of the languages that stay, as in [zh, en]; None keeps all."""
+
+    min_language_confidence: float = Field(default=0.3, ge=0, le=1)
+    """Documents whose language is less certain than this are dropped; probability. Short lists
+    of names in plain English come out between 0.3 and 0.6."""
+
+    quality: QualityConfig = QualityConfig()
+    """Rule filters."""
+
+    exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
+    """Equal documents and repeated lines."""
+
+    near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    """Almost equal documents."""
+
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    """Benchmark texts."""
+
+    num_workers: int | None = Field(default=None, gt=0)
+    """Processes; None uses the free cores. The result is the same for any number."""

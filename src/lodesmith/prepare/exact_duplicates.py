@@ -1,0 +1,110 @@
+"""Sixth step: documents that are equal, and lines that stand in too many documents.
+
+Both need the whole corpus, so each shard first gives hashes; merged, they say which documents are
+not the first of their text, and which lines are repeated. Of equal documents the first in source
+order stays. Repeated lines go from all documents, but headings and code stay: `Parameters:` and
+`End Sub` stand on a thousand pages rightly.
+
+Source: Wenzek et al., CCNet (arXiv:1911.00359), section 3.1, for counting hashes of lines.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lodesmith.data.documents import Document
+from lodesmith.prepare.config import ExactDuplicatesConfig
+from lodesmith.prepare.words import Hashes
+
+LineCounts = tuple[Hashes, NDArray[np.int64]]  # sorted hashes, and in how many documents each is
+
+
+def hash_text(text: str) -> int:
+    """Return a 64-bit hash of a text, the same for any case and spacing."""
+    return _hash(" ".join(text.casefold().split()))
+
+
+def _hash(text: str) -> int:
+    encoded = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
+
+
+def candidate_lines(
+    document: Document, code_lines: frozenset[str], config: ExactDuplicatesConfig
+) -> dict[str, int]:
+    """Return the lines of a document that may be dropped, and the hash of each."""
+    kept = code_lines.union(document.headings)
+    lines = {line.strip() for line in document.text.split("\n")}
+    return {
+        line: _hash(line)
+        for line in lines
+        if _columns(line) >= config.min_line_columns and line not in kept
+    }
+
+
+def _columns(line: str) -> int:
+    """Return about how wide a line is on a terminal: other scripts count double."""
+    return len(line) if line.isascii() else len(line) + sum(char >= "\u2e80" for char in line)
+
+
+def count_lines(documents: Iterable[Iterable[int]]) -> LineCounts:
+    """Return in how many documents each line hash is; each document gives a hash once."""
+    hashes = np.fromiter((line for lines in documents for line in lines), dtype=np.uint64)
+    return _count(hashes, np.ones(len(hashes), dtype=np.int64))
+
+
+def merge_line_counts(parts: Sequence[LineCounts]) -> LineCounts:
+    """Return the counts of all shards together."""
+    return _count(
+        np.concatenate([hashes for hashes, _ in parts]),
+        np.concatenate([counts for _, counts in parts]),
+    )
+
+
+def _count(hashes: Hashes, counts: NDArray[np.int64]) -> LineCounts:
+    unique, places = np.unique(hashes, return_inverse=True)
+    return unique, np.bincount(places, weights=counts, minlength=len(unique)).astype(np.int64)
+
+
+def later_copies(hashes: Hashes) -> NDArray[np.int64]:
+    """Return for each document the number of the first one with its text."""
+    _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
+    return np.asarray(first[places], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutLines:
+    """A document, and the repeated lines that were taken out of it."""
+
+    document: Document
+    lines: list[str]
+
+
+def remove_lines(document: Document, lines: dict[str, int], repeated: Hashes) -> WithoutLines:
+    """Return the document without those of its lines whose hashes are repeated.
+
+    Args:
+        document: from which the lines go.
+        lines: its candidate lines with their hashes.
+        repeated: sorted hashes of the corpus's repeated lines.
+    """
+    hashes = np.fromiter(lines.values(), dtype=np.uint64, count=len(lines))
+    is_repeated = _contains(repeated, hashes)
+    gone = {line for line, hit in zip(lines, is_repeated, strict=True) if hit}
+    if not gone:
+        return WithoutLines(document, [])
+    out, kept = [], []
+    for line in document.text.split("\n"):
+        (out if line.strip() in gone else kept).append(line)
+    return WithoutLines(replace(document, text="\n".join(kept).strip("\n")), out)
+
+
+def _contains(sorted_hashes: Hashes, hashes: Hashes) -> NDArray[Any]:
+    if not len(sorted_hashes):
+        return np.zeros(len(hashes), dtype=bool)
+    places = np.minimum(np.searchsorted(sorted_hashes, hashes), len(sorted_hashes) - 1)
+    return np.asarray(sorted_hashes[places] == hashes)

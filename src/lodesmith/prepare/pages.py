@@ -1,0 +1,57 @@
+"""A raw page before any text is taken out of it, and what became of a record that is dropped."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from lodesmith.data.documents import Document
+
+UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One input record: bytes, and what its container says of them."""
+
+    source: str  # where the record is: path, or path#offset in an archive
+    url: str
+    payload: bytes
+    content_type: str = ""  # lower case, without parameters; "" where nobody says
+    charset: str = ""  # as the container says, "" where it does not
+    corpus: str = ""  # name of the recipe's source
+    language: str = UNKNOWN_LANGUAGE  # as the container says; the language step finds its own
+
+    @property
+    def id(self) -> str:
+        """16 hex digits that stand for the page's address and bytes."""
+        digest = hashlib.sha256(self.url.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(self.payload)
+        return digest.hexdigest()[:16]
+
+    def document(self, text: str = "") -> Document:
+        """Return a document of this page."""
+        return Document(
+            id=self.id,
+            source=self.source,
+            url=self.url,
+            language=self.language,
+            text=text,
+            corpus=self.corpus,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a step leaves a document out."""
+
+    reason: str  # the same words for all documents dropped by one rule
+    value: Any = None  # what was measured
+    limit: Any = None  # the threshold that the value failed
+
+    @property
+    def text(self) -> str:
+        """The reason with the measured value and its limit, for people."""
+        if self.value is None:
+            return self.reason
+        limit = "" if self.limit is None else f", limit {self.limit}"
+        return f"{self.reason} ({self.value}{limit})"
