@@ -206,16 +206,16 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(tmp_path: Pa
     program = (
         "import json, sys; sys.path.insert(0, sys.argv[3])\n"
         "from pathlib import Path; import test_acquire_stage as t\n"
+        "print('ready', flush=True)\n"
         "t.acquire(Path(sys.argv[1]), *json.loads(sys.argv[2]))"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "w"), json.dumps(sources),
                str(Path(__file__).parent)]  # fmt: skip
-    unfinished = tmp_path / "w" / "unfinished"
-    for kill in range(5):
-        with subprocess.Popen(command) as process:
-            while process.poll() is None and not unfinished.exists():
-                time.sleep(0.005)
-            time.sleep(0.03 * kill)
+    for seconds in (0.02, 0.05, 0.1, 0.15, 0.2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
     receipt = acquire(tmp_path / "w", *sources).receipt
     assert receipt.digest == digest

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import tarfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ License: MPL-2.0
  On Debian systems the full text is elsewhere.
 """
 
+needs_pip = pytest.mark.skipif(find_spec("pip") is None, reason="pip is missing")
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is missing")
 
 
@@ -167,6 +169,7 @@ def test_a_licence_is_not_guessed() -> None:
     assert parse_licence(COPYRIGHT.replace("Files: *", "Files: a/*")) is None
 
 
+@needs_pip
 def test_a_wheel_gives_its_files_version_and_licence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
