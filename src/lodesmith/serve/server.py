@@ -1,7 +1,6 @@
 """The server in the foreground: one model, one port, until it is told to stop."""
 
 import contextlib
-import errno
 import signal
 import socket
 import time
@@ -10,15 +9,13 @@ from pathlib import Path
 
 import uvicorn
 
-from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, load_folder
 from lodesmith.serve.app import create_app
 from lodesmith.serve.keys import ApiKeys, check_binding
+from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
 from lodesmith.serve.service import Service
-
-STOP_SECONDS = 10  # that running requests get to finish once the server is told to stop
 
 
 def serve(
@@ -77,38 +74,6 @@ def serve_on(
         )
         with _signals_end_quietly():
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
-
-    Raises:
-        UserError: the port is taken or forbidden, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise UserError(_explain_bind(error, host, port)) from None
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the address under which a socket's server is reached."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _explain_bind(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use; stop what uses it, or take a free port: --port 0"
-    if error.errno == errno.EACCES:
-        return f"port {port} needs administrator rights; take one from 1024 on, or --port 0"
-    return f"cannot listen on {host} port {port}: {error.strerror or error}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,132 @@
+"""The server as a process: signals, ports, and the stage that asks it questions."""
+
+import json
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import httpx
+import psutil
+import pytest
+
+from lodesmith.core.errors import EngineError, UserError
+from lodesmith.lineage.artifact import Draft
+from lodesmith.serve.background import background_server
+from lodesmith.serve.config import Question, ServeConfig
+from lodesmith.serve.listen import bind
+from lodesmith.serve.server import serve
+from lodesmith.serve.stage import make
+
+SERVE = "from lodesmith.serve.server import serve; from pathlib import Path; import sys; \
+serve(Path(sys.argv[1]), name='tiny', port=0)"
+
+
+def start_foreground(folder):
+    """Return a server process, as `lodesmith serve --port 0` starts it, and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(folder)], stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if line.startswith("listening on "):
+            return process, line.split()[2]
+    raise AssertionError("the server did not say where it listens")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder, number):
+    process, url = start_foreground(model_folder)
+    body = {"model": "tiny", "prompt": "a", "max_tokens": 200, "logit_bias": {"97": 100}}
+    with (
+        httpx.Client(trust_env=False) as client,
+        client.stream("POST", f"{url}/completions", json={**body, "stream": True}) as response,
+    ):
+        lines = response.iter_lines()
+        next(lines)
+        process.send_signal(number)
+        assert list(lines)[-2] == "data: [DONE]"
+    assert process.wait(timeout=15) == 0
+    process.stderr.close()
+
+
+def test_a_taken_port_is_named_before_the_model_is_loaded(tmp_path):
+    with bind("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use.*--port 0"):
+            serve(tmp_path / "no model here", name="tiny", port=port)
+
+
+def test_listening_elsewhere_without_keys_is_refused_before_anything_is_bound(tmp_path):
+    with pytest.raises(UserError, match="--api-keys"):
+        serve(tmp_path, name="tiny", host="0.0.0.0", port=0)
+
+
+def test_a_folder_that_is_no_model_ends_the_child_with_a_clear_error(tmp_path, capfd):
+    with (
+        pytest.raises(EngineError, match="exit code 2 before it answered"),
+        background_server(tmp_path, name="tiny"),
+    ):
+        pass
+    assert "error: " in capfd.readouterr().err
+
+
+def test_the_child_ends_with_its_parent_even_by_kill(model_folder):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from lodesmith.serve.background import background_server\n"
+        "with background_server(Path(sys.argv[1]), name='tiny') as url:\n"
+        "    print(url, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(model_folder)], stdout=subprocess.PIPE, text=True
+    )
+    url = parent.stdout.readline().strip()
+    [child] = psutil.Process(parent.pid).children()
+    assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs([child], timeout=5)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def make_answers(folder, model_folder, *, kinds=("pretrain", "tune"), **settings):
+    artifact = SimpleNamespace(id="tune-0123456789ab", file=lambda name: model_folder)
+    other = SimpleNamespace(id="pretrain-0123456789ab", file=lambda name: model_folder)
+    parents = {kind: artifact if kind == "tune" else other for kind in kinds}
+    questions = (
+        Question(language="zh", question="怎样打印？"),
+        Question(language="en", question="How do I print?"),
+    )
+    serve_config = ServeConfig(questions=questions, max_tokens=16, **settings)
+    draft = Draft(path=folder)
+    make(draft, parents=parents, serve=serve_config)
+    return draft, (folder / "answers.json").read_bytes()
+
+
+def test_the_stage_writes_the_same_answers_in_each_run(tmp_path, model_folder, capfd):
+    draft, first = make_answers(tmp_path / "a", model_folder, temperature=0.9, seed=4)
+    printed = capfd.readouterr().err
+    kinds = ("pretrain",)  # a recipe that tunes nothing asks the pretrained model
+    _, second = make_answers(tmp_path / "b", model_folder, kinds=kinds, temperature=0.9, seed=4)
+    assert first == second
+    answers = json.loads(first)
+    assert [answer["language"] for answer in answers] == ["zh", "en"]
+    assert set(answers[0]) == {"language", "question", "answer", "finish_reason", "num_tokens"}
+    assert draft.counts == {
+        "num_questions": 2,
+        "num_tokens": sum(answer["num_tokens"] for answer in answers),
+    }
+    assert "How do I print?" in printed
+    assert "tune-0123456789ab listens on http://127.0.0.1:" in printed
+    assert "pretrain-0123456789ab listens" in capfd.readouterr().err
+
+
+def test_config_and_stage_need_no_torch_and_the_port_does_not_change_the_artifact():
+    code = (
+        "import sys, lodesmith.serve.config, lodesmith.infer.config; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert ServeConfig(port=8000, max_num_seqs=2).identity() == ServeConfig().identity()
+    assert ServeConfig(seed=1).identity() != ServeConfig().identity()
