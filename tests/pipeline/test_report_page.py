@@ -79,7 +79,8 @@ def make_acquire(draft: Draft) -> None:
     draft.counts = {"num_records": 5152, "bytes": 51_200_000}
     draft.sources = [
         {"name": name, "kind": "debian", "origin": name, "version": "4:25.2.3-2",
-         "licence": licence, "use": "chat" if licence is None else "pages", "num_records": 1700 - 300 * number,
+         "licence": licence, "use": "chat" if licence is None else "pages",
+         "num_records": 1700 - 300 * number,
          "bytes": 20_000_000, "file": f"{name}.warc.gz"}
         for number, (name, licence) in enumerate(zip(PACKAGES, LICENCES, strict=True))
     ]  # fmt: skip
@@ -103,8 +104,12 @@ def describe_step(name, documents_in, documents_out, bytes_in, bytes_out, reason
         "bytes_in": bytes_in, "bytes_out": bytes_out,
         "by_language": split({"zh": 0.5, "en": 0.5}),
         "by_corpus": split({PACKAGES[0]: 0.4, PACKAGES[1]: 0.4, PACKAGES[2]: 0.2}),
+        **({"lines_dropped": {"lines": 30_123, "bytes": 912_000,
+                              "samples": ["上一页", "Next", HOSTILE]}}
+           if name == "quality" else {}),
+        **({"masked": {"email": 17, "phone": 2}} if name == "personal_data" else {}),
         "dropped": [
-            {"reason": reason, "count": count, "samples": [
+            {"reason": reason, "count": count, "limit": 0.8, "samples": [
                 {"id": f"d{number}", "url": url, "value": value, "text": text}
                 for number, (url, text) in enumerate(SAMPLES)]}
             for reason, count, value in reasons
@@ -137,7 +142,7 @@ def make_training(draft: Draft, *, steps: int, start: float, end: float) -> None
 
 def make_pretrain(draft: Draft) -> None:
     make_training(draft, steps=900, start=9.0, end=3.1)
-    draft.counts = {"num_parameters": 6_555_136, "num_steps": 900, "tokens_seen": 3_686_400}
+    draft.counts = {"num_parameters": 6_524_928, "num_steps": 900, "tokens_seen": 3_686_400}
 
 
 def make_tune(draft: Draft) -> None:
@@ -278,6 +283,8 @@ def test_numbers_of_the_funnel_are_those_of_the_artifact(page: str):
         assert f"{name.replace('_', ' ')} {documents_out:,}" in text
         for reason, count, _ in reasons:
             assert f"{reason} {count:,}" in text
+    assert "30,123 lines taken out" in text
+    assert "email 17, phone 2" in text
 
 
 def test_scores_stand_beside_every_baseline(page: str):
@@ -374,7 +381,7 @@ def test_the_summary_is_plain_text_of_at_most_forty_lines(finished):
     summary = summarise(artifacts)
     assert len(summary.splitlines()) <= 40
     assert all(letter.isprintable() or letter == "\n" for letter in summary)
-    for words in ("3,395", "6.56 M", "1.612", "1.398", "如何在表格中插入图表", "this machine"):
+    for words in ("3,395", "6.52 M", "1.612", "1.398", "如何在表格中插入图表", "this machine"):
         assert words in summary
 
 

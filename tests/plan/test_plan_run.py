@@ -10,7 +10,7 @@ from lodesmith.plan.flops import count_parameters, count_token_flops
 from lodesmith.plan.hardware import load_cluster
 from lodesmith.plan.layout import Training
 from lodesmith.plan.run import estimate_run, predict_loss
-from lodesmith.plan.scale import scale_run, shape_for, split_compute
+from lodesmith.plan.scale import scale_run, split_compute
 from lodesmith.plan.shape import gpt_shape
 from lodesmith.plan.validation import predict_row, predict_rows, summarise_errors
 
@@ -70,9 +70,11 @@ def test_the_loss_law_gives_chinchillas_loss_and_none_below_its_range():
     assert predict_loss(5e6, tokens=1e7) is None
 
 
-def test_compute_is_split_at_twenty_tokens_a_parameter():
-    parameters = split_compute(6 * 1e9 * 20e9)
-    assert parameters == pytest.approx(1e9)
+def test_compute_is_split_at_about_twenty_tokens_a_parameter():
+    like = replace(SHAPE, kind="llama", vocab_size=32000, max_position_embeddings=2048)
+    shape = split_compute(5.76e23, like=like, sequence_length=2048)
+    # Chinchilla's own budget went into 70 B parameters: arXiv 2203.15556, table 4.
+    assert count_parameters(shape).total == pytest.approx(70e9, rel=0.1)
 
 
 def test_a_thousandfold_run_has_a_thousand_times_the_flops():
@@ -83,9 +85,10 @@ def test_a_thousandfold_run_has_a_thousand_times_the_flops():
     scaled = scale_run(
         small, tokens=5e6, tokens_per_second=8000, sequence_length=512, bytes_per_token=3.0
     )
-    larger = shape_for(split_compute(1000 * scaled.flops_now), like=small)
+    larger = split_compute(1000 * scaled.flops_now, like=small, sequence_length=512)
     flops = count_token_flops(larger, sequence_length=512).total * scaled.tokens
     assert flops == pytest.approx(1000 * scaled.flops_now)
+    assert scaled.tokens / scaled.num_parameters == pytest.approx(20, rel=0.1)
     assert scaled.text_bytes == pytest.approx(3 * scaled.tokens)
     assert [place.name for place in scaled.places] == [
         "this machine", "one H100", "one node of 8 H100",

@@ -4,15 +4,17 @@ Compute C is split as Hoffmann et al. found best, about 20 tokens for each param
 
     C = 6 N D,  D = 20 N   =>   N = sqrt(C / 120)
 
-So a thousand times the compute is about 32 times the parameters and 32 times the text, from a
-run that was itself well split. Time on the machine of the finished run follows from its own
-measured rate; time elsewhere is planned.
+(with attention and embedding counted as they are, rather than by the rule of six). So a thousand
+times the compute is about 32 times the parameters and 32 times the text, from a run that was
+itself well split. Time on the machine of the finished run follows from its own measured rate;
+time elsewhere is planned.
 
 Source: Hoffmann et al., arXiv 2203.15556, section 3 and table 3.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import log
 
 from lodesmith.plan.config import PlanConfig
 from lodesmith.plan.flops import count_parameters, count_token_flops
@@ -20,7 +22,6 @@ from lodesmith.plan.planner import make_plan
 from lodesmith.plan.shape import ModelShape
 
 TOKENS_PER_PARAMETER = 20.0
-_WIDTH_PER_LAYER = 64  # the aspect that keeps small models well shaped: nanochat's --depth
 _HEAD_DIM = 64
 _STEPS = 2000  # a usual length; sets the batch
 _PLACES = ("h100", "h100-node")
@@ -69,7 +70,7 @@ def scale_run(
     """
     flops_per_token = count_token_flops(shape, sequence_length=sequence_length).total
     flops_now = flops_per_token * tokens
-    larger = shape_for(split_compute(factor * flops_now), like=shape)
+    larger = split_compute(factor * flops_now, like=shape, sequence_length=sequence_length)
     parameters = count_parameters(larger).total
     flops_then = count_token_flops(larger, sequence_length=sequence_length).total
     more_tokens = factor * flops_now / flops_then
@@ -95,32 +96,38 @@ def scale_run(
     )
 
 
-def split_compute(flops: float) -> float:
-    """Return the parameters that spend so much compute best.
+def split_compute(flops: float, *, like: ModelShape, sequence_length: int) -> ModelShape:
+    """Return the well-proportioned shape that spends so much compute best, the vocabulary kept.
 
-    >>> f"{split_compute(5.76e23):.2g}"  # Chinchilla's own budget: 70 B parameters
-    '6.9e+10'
+    It is the shape whose training on 20 tokens for each of its parameters comes nearest to the
+    compute, with its embedding and attention counted, which weigh much in small models.
     """
-    return sqrt(flops / (6 * TOKENS_PER_PARAMETER))
+
+    def miss(shape: ModelShape) -> float:
+        tokens = TOKENS_PER_PARAMETER * count_parameters(shape).total
+        needed = tokens * count_token_flops(shape, sequence_length=sequence_length).total
+        return abs(log(needed / flops))
+
+    return min(_well_proportioned(like), key=miss)
 
 
-def shape_for(num_parameters: float, *, like: ModelShape) -> ModelShape:
-    """Return the well-proportioned shape whose size comes nearest, with the vocabulary kept."""
-    shapes = [_shape_of_depth(layers, like) for layers in range(1, 129)]
-    return min(shapes, key=lambda shape: abs(count_parameters(shape).total - num_parameters))
+def _well_proportioned(like: ModelShape) -> Iterator[ModelShape]:
+    """Yield shapes whose width is 48 to 80 times their depth, as that of most published models."""
+    for num_layers in range(1, 129):
+        for num_heads in range(max(1, 3 * num_layers // 4), 5 * num_layers // 4 + 1):
+            yield _shape_of(num_layers, num_heads, like)
 
 
-def _shape_of_depth(num_layers: int, like: ModelShape) -> ModelShape:
-    hidden = _WIDTH_PER_LAYER * num_layers
-    heads = hidden // _HEAD_DIM
+def _shape_of(num_layers: int, num_heads: int, like: ModelShape) -> ModelShape:
+    hidden = _HEAD_DIM * num_heads
     return ModelShape(
         kind=like.kind,
         vocab_size=like.vocab_size,
         hidden_size=hidden,
         intermediate_size=-(-hidden * 8 // 3 // 64) * 64,  # a gated MLP as large as a plain 4 h
         num_hidden_layers=num_layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
+        num_attention_heads=num_heads,
+        num_key_value_heads=num_heads,
         head_dim=_HEAD_DIM,
         max_position_embeddings=like.max_position_embeddings,
         tie_word_embeddings=like.tie_word_embeddings,

@@ -36,9 +36,15 @@ def draw_interval(share: float, *, low: float, high: float, mark: float, style: 
         '<rect class="rest" width="100" height="10"/>'
         '<rect class="{}" width="{:.2f}" height="10"/>'
         '<rect class="whisker" x="{:.2f}" y="4.2" width="{:.2f}" height="1.6"/>'
+        '<rect class="edge" x="{:.2f}" width="1.4" height="10"/>'
         '<rect class="mark" x="{:.2f}" width="0.6" height="10"/></svg>'
     ).format(
-        style, 100 * _clip(share), 100 * _clip(low), 100 * _clip(high - low), 100 * _clip(mark)
+        style,
+        100 * _clip(share),
+        100 * _clip(low),
+        100 * _clip(high - low),
+        100 * _clip(mark) - 0.4,
+        100 * _clip(mark),
     )
 
 

@@ -27,7 +27,17 @@ class Reason:
 
     name: str
     count: int
+    limit: str  # what the measured value was held against, as text
     samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinesDropped:
+    """Lines that a step took out of documents that stayed."""
+
+    lines: int
+    bytes: int
+    samples: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +61,8 @@ class Step:
     by_language: tuple[Group, ...]
     by_corpus: tuple[Group, ...]
     reasons: tuple[Reason, ...]
+    lines_dropped: LinesDropped | None
+    masked: Mapping[str, int]  # placeholders by kind of personal data
 
     @property
     def num_dropped(self) -> int:
@@ -117,6 +129,16 @@ def _read_step(step: Mapping[str, Any]) -> Step:
         by_language=_read_groups(step.get("by_language", {})),
         by_corpus=_read_groups(step.get("by_corpus", {})),
         reasons=tuple(_read_reason(reason) for reason in step.get("dropped", [])),
+        lines_dropped=_read_lines(step["lines_dropped"]) if step.get("lines_dropped") else None,
+        masked=step.get("masked", {}),
+    )
+
+
+def _read_lines(lines: Mapping[str, Any]) -> LinesDropped:
+    return LinesDropped(
+        lines=lines["lines"],
+        bytes=lines["bytes"],
+        samples=tuple(str(line)[:_SAMPLE_CHARACTERS] for line in lines["samples"]),
     )
 
 
@@ -135,18 +157,24 @@ def _read_reason(reason: Mapping[str, Any]) -> Reason:
     return Reason(
         name=reason["reason"],
         count=reason["count"],
+        limit=_show_value(reason.get("limit")),
         samples=tuple(_read_sample(sample) for sample in reason.get("samples", [])),
     )
 
 
 def _read_sample(sample: Mapping[str, Any]) -> Sample:
-    value = sample.get("value")
     return Sample(
         id=str(sample.get("id", "")),
         url=str(sample.get("url", "")),
-        value="" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value),
+        value=_show_value(sample.get("value")),
         text=str(sample.get("text", ""))[:_SAMPLE_CHARACTERS],
     )
+
+
+def _show_value(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     for stage in facts.stages:
         yield (
             f"{stage.kind:<9} {format_seconds(stage.seconds):>11} "
-            f"{format_bytes(stage.peak_memory_bytes):>9}  {say_stage(stage)}"
+            f"{format_bytes(stage.peak_memory_bytes):>9}  {', '.join(say_stage(stage))}"
         )
     yield from _next_sentence_lines(facts)
     yield from _answer_lines(facts)

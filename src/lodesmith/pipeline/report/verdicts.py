@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.pipeline.report.facts import Facts, StageFacts
 from lodesmith.pipeline.report.read_results import BitsPerByte
-from lodesmith.pipeline.report.words import format_quantity, name_baseline, name_language, spell
+from lodesmith.pipeline.report.words import name_baseline, name_language, phrase
 
 # Which counts of a receipt tell most of what a stage made; else its first two.
 _HEADLINES = {
@@ -45,12 +45,12 @@ def list_verdicts(facts: Facts) -> list[Verdict]:
     return verdicts
 
 
-def say_stage(stage: StageFacts) -> str:
-    """Return what a stage made in a few words."""
+def say_stage(stage: StageFacts) -> list[str]:
+    """Return what a stage made, as one or two short phrases."""
     best = [name for name in _HEADLINES.get(stage.kind, ()) if name in stage.counts]
     names = (best or list(stage.counts))[:_MOST_HEADLINE_COUNTS]
-    shown = [f"{format_quantity(name, stage.counts[name])} {spell(name)}" for name in names]
-    return ", ".join(shown) or f"{stage.num_files} files, {format_bytes(stage.num_bytes)}"
+    shown = [phrase(name, stage.counts[name]) for name in names]
+    return shown or [f"{format_bytes(stage.num_bytes)} on disk"]
 
 
 def _data_verdicts(facts: Facts) -> list[Verdict]:

@@ -5,6 +5,7 @@ from lodesmith.core.units import format_bytes, format_count
 LANGUAGES = {"zh": "Chinese", "en": "English"}
 LICENCE_UNKNOWN = "licence not stated"
 
+_WORDS = {"vocab_size": "vocabulary entries", "tokens_seen": "tokens read"}
 _BASELINES = {
     "xz": "xz -9, primed with the training text",
     "byte_5gram": "5-gram model of bytes",
@@ -29,7 +30,23 @@ def spell(key: str) -> str:
     >>> spell("num_documents"), spell("exact_duplicates"), spell("text_bytes")
     ('documents', 'exact duplicates', 'text bytes')
     """
-    return key.removeprefix("num_").replace("_", " ").replace("-", " ")
+    if key in _WORDS:
+        return _WORDS[key]
+    return key.removeprefix("num_").replace("_", " ")
+
+
+def phrase(name: str, value: float) -> str:
+    """Return a count of a receipt with what it counts.
+
+    >>> phrase("num_documents", 3395), phrase("text_bytes", 6_190_000), phrase("bytes", 512)
+    ('3,395 documents', '6.19 MB of text', '512 B')
+    """
+    shown = format_quantity(name, value)
+    if name == "bytes":
+        return shown
+    if name.endswith("_bytes"):
+        return f"{shown} of {spell(name.removesuffix('_bytes'))}"
+    return f"{shown} {spell(name)}"
 
 
 def format_quantity(name: str, value: float) -> str:
