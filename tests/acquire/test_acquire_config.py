@@ -2,7 +2,8 @@
 
 import pytest
 
-from lodesmith.acquire.config import AcquireConfig, kind_of
+from lodesmith.acquire.config import AcquireConfig
+from lodesmith.acquire.sources import kind_of
 from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
 from lodesmith.core.yaml_text import parse_yaml

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from lodesmith.acquire import stage
-from lodesmith.acquire.clients import resolve
-from lodesmith.acquire.config import STAGE_VERSION, AcquireConfig
+from lodesmith.acquire.config import STAGE_VERSION, AcquireConfig, resolve
 from lodesmith.acquire.stage import make
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.data.warc import read_warc

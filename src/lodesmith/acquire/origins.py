@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lodesmith.acquire.archives import copy_pages
-from lodesmith.acquire.config import (
+from lodesmith.acquire.debian import open_debian
+from lodesmith.acquire.local_files import list_files, list_standard_library
+from lodesmith.acquire.members import Package
+from lodesmith.acquire.npm import open_npm
+from lodesmith.acquire.pages import Page, Tally, make_pages
+from lodesmith.acquire.patterns import matches_any, show_some
+from lodesmith.acquire.pypi import open_pypi
+from lodesmith.acquire.sources import (
     ARCHIVE_PATTERNS,
     DebianSource,
     FilesSource,
@@ -17,13 +24,6 @@ from lodesmith.acquire.config import (
     PythonSource,
     WarcSource,
 )
-from lodesmith.acquire.debian import open_debian
-from lodesmith.acquire.local_files import list_files, list_standard_library
-from lodesmith.acquire.members import Package
-from lodesmith.acquire.npm import open_npm
-from lodesmith.acquire.pages import Page, Tally, make_pages
-from lodesmith.acquire.patterns import matches_any, show_some
-from lodesmith.acquire.pypi import open_pypi
 from lodesmith.core.errors import UserError
 
 

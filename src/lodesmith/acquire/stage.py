@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lodesmith.acquire.clients import resolve
-from lodesmith.acquire.config import AcquireConfig, DebianSource, PlainSource, kind_of
+from lodesmith.acquire.config import AcquireConfig, resolve
 from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
+from lodesmith.acquire.sources import DebianSource, PlainSource, kind_of
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import show_progress
 from lodesmith.core.storage import JSON, replace_file, write_json

