@@ -12,7 +12,7 @@ from typing import Any
 import zstandard
 
 from lodesmith.core.storage import JSON, replace_file
-from lodesmith.data.documents import Document
+from lodesmith.data.documents import Document, read_lines
 from lodesmith.prepare.pages import Drop
 
 
@@ -92,15 +92,3 @@ def read_json_lines(path: Path) -> Iterator[JSON]:
     """Yield the records of a file that `write_json_lines` wrote."""
     for line in read_lines(path):
         yield json.loads(line)
-
-
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a zstd-compressed file."""
-    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-        rest = b""
-        while block := reader.read(1 << 20):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            yield from lines
-        if rest:
-            yield rest

@@ -50,7 +50,9 @@ def read_benchmarks(config: DecontaminateConfig) -> Benchmarks:
             length = min(_run_length(words, config), len(words.hashes))
             if length >= _MIN_ITEM_WORDS:
                 found.setdefault(length, []).append(hash_runs(words.hashes, length))
-    return Benchmarks({length: np.unique(np.concatenate(found[length])) for length in sorted(found)})
+    return Benchmarks(
+        {length: np.unique(np.concatenate(found[length])) for length in sorted(found)}
+    )
 
 
 def check_contamination(document: Document, benchmarks: Benchmarks) -> Document | Drop:

@@ -97,7 +97,8 @@ def remove_lines(document: Document, lines: dict[str, int], repeated: Hashes) ->
     gone = {line for line, hit in zip(lines, is_repeated, strict=True) if hit}
     if not gone:
         return WithoutLines(document, [])
-    out, kept = [], []
+    out: list[str] = []
+    kept: list[str] = []
     for line in document.text.split("\n"):
         (out if line.strip() in gone else kept).append(line)
     return WithoutLines(replace(document, text="\n".join(kept).strip("\n")), out)

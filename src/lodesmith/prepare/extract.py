@@ -58,7 +58,9 @@ def extract(page: Page, config: ExtractConfig) -> Extracted | Drop:
         return Drop("page too costly to parse (bytes)", len(page.payload))
     text = "\n".join(_choose_lines(_lines_of(reading.full), _lines_of(reading.main)))
     headings = _present(_headings_in(markup), text)
-    document = replace(page.document(text), title=" ".join(reading.title.split()), headings=headings)
+    document = replace(
+        page.document(text), title=" ".join(reading.title.split()), headings=headings
+    )
     return _or_empty(Extracted(document, frozenset(_code_lines_in(markup))))
 
 

@@ -13,7 +13,6 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.config import STEPS
 from lodesmith.prepare.pages import Drop
 
-READ = "read"  # before the first step; in a funnel only where a record could not be read
 _NUM_SAMPLES = 3
 _NUM_LINE_SAMPLES = 10
 _SAMPLE_CHARS = 200
@@ -36,13 +35,16 @@ class StepTally:
         """Count one document; `bytes_out` is None if it was dropped."""
         kept = bytes_out is not None
         numbers = (1, int(kept), bytes_in, bytes_out or 0)
-        for group, name in ((self.by_language, document.language), (self.by_corpus, document.corpus)):
+        groups = ((self.by_language, document.language), (self.by_corpus, document.corpus))
+        for group, name in groups:
             _add_counts(group.setdefault(name, dict.fromkeys(_COUNTS, 0)), numbers)
         _add_counts(self.total, numbers)
 
     def add_drop(self, document: Document, drop: Drop) -> None:
         """Count why a document was dropped, and keep the first few as samples."""
-        entry = self.dropped.setdefault(drop.reason, {"count": 0, "limit": drop.limit, "samples": []})
+        entry = self.dropped.setdefault(
+            drop.reason, {"count": 0, "limit": drop.limit, "samples": []}
+        )
         entry["count"] += 1
         if len(entry["samples"]) < _NUM_SAMPLES:
             entry["samples"].append(
@@ -78,8 +80,9 @@ class StepTally:
     def merge(self, other: JSON) -> None:
         """Add what another shard counted, given as `to_json` gave it."""
         _add_counts(self.total, [other[name] for name in _COUNTS])
-        for group, more in ((self.by_language, other["by_language"]), (self.by_corpus, other["by_corpus"])):  # fmt: skip
-            for name, counts in more.items():
+        groups = ((self.by_language, "by_language"), (self.by_corpus, "by_corpus"))
+        for group, key in groups:
+            for name, counts in other[key].items():
                 _add_counts(group.setdefault(name, dict.fromkeys(_COUNTS, 0)), counts.values())
         for more in other["dropped"]:
             entry = self.dropped.setdefault(
@@ -115,7 +118,7 @@ class Funnel:
 
     def __init__(self, steps: Sequence[str]) -> None:
         """Begin with nothing counted in the steps given, of those in `STEPS`."""
-        self.steps = {step: StepTally() for step in (READ, *STEPS) if step in (READ, *steps)}
+        self.steps = {step: StepTally() for step in STEPS if step in steps}
 
     def __getitem__(self, step: str) -> StepTally:
         return self.steps[step]
@@ -127,13 +130,7 @@ class Funnel:
 
     def to_json(self) -> JSON:
         """Return what funnel.json holds."""
-        return {
-            "steps": [
-                tally.to_json(step)
-                for step, tally in self.steps.items()
-                if step != READ or tally.dropped
-            ]
-        }
+        return {"steps": [tally.to_json(step) for step, tally in self.steps.items()]}
 
     def dropped(self) -> dict[str, int]:
         """Return how many documents each rule dropped, by "step: reason"."""

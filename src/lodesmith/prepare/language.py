@@ -18,7 +18,9 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop
 
-_HAN_KANA = "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"
+_HAN_KANA = (
+    "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"
+)
 _CJK = re.compile(f"[{_HAN_KANA}\uac00-\ud7a3\U00020000-\U0003ffff]")
 _KANA = re.compile("[\u3041-\u30fa\u31f0-\u31ff\uff66-\uff9d]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")

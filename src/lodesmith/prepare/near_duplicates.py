@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lodesmith.prepare.exact_duplicates import hash_text
 from lodesmith.prepare.words import Hashes, hash_runs, mix, split_words
 
 NUM_BANDS, BAND_SIZE = 14, 8
@@ -24,14 +25,16 @@ _CHUNK_RUNS = 2048  # bounds memory at 2 MB whatever the length of a document
 
 Signature = NDArray[np.uint32]
 
-_generator = np.random.Generator(np.random.PCG64(20))  # fixed, so that signatures can be compared
-_FACTORS = _generator.integers(1, 1 << 63, NUM_HASHES, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_OFFSETS = _generator.integers(0, 1 << 63, NUM_HASHES, dtype=np.uint64)
+# Odd factors and any offsets, the same for ever, so that signatures can be compared.
+_FACTORS = mix(np.arange(NUM_HASHES, dtype=np.uint64)) | np.uint64(1)
+_OFFSETS = mix(np.arange(NUM_HASHES, 2 * NUM_HASHES, dtype=np.uint64))
 
 
 def sign(text: str) -> Signature:
     """Return the 112 MinHash numbers of a text."""
     runs = np.unique(hash_runs(split_words(text).hashes, _RUN_WORDS))
+    if not len(runs):  # punctuation only: alike only if equal
+        runs = np.array([hash_text(text)], dtype=np.uint64)
     lowest = np.full(NUM_HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)
     for start in range(0, len(runs), _CHUNK_RUNS):
         hashed = runs[start : start + _CHUNK_RUNS, None] * _FACTORS

@@ -27,11 +27,15 @@ _EMAIL = re.compile(
 _RESIDENT_ID = re.compile(
     rf"{_BEFORE}[1-9]\d{{5}}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}[\dXx]{_AFTER}"
 )
-_CARD = re.compile(rf"(?<![0-9A-Za-z.])[2-6]\d{{3}}(?:[ -]?\d{{4}}){{3}}(?:[ -]?\d{{1,3}})?{_AFTER}")
+_CARD = re.compile(
+    rf"(?<![0-9A-Za-z.])[2-6]\d{{3}}(?:[ -]?\d{{4}}){{3}}(?:[ -]?\d{{1,3}})?{_AFTER}"
+)
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z.])(?:(?:\+|00)?86[- ]?)?1[3-9]\d(?:\d{8}|([- ])\d{4}\1\d{4})(?![0-9A-Za-z])"
 )
-_LANDLINE = re.compile(r"(?<![0-9A-Za-z.-])(?:\(0\d{2,3}\) ?|（0\d{2,3}）|0\d{2,3}-)[2-8]\d{6,7}(?![0-9A-Za-z-])")
+_LANDLINE = re.compile(
+    r"(?<![0-9A-Za-z.-])(?:\(0\d{2,3}\) ?|（0\d{2,3}）|0\d{2,3}-)[2-8]\d{6,7}(?![0-9A-Za-z-])"
+)
 _IP_ADDRESS = re.compile(r"(?<![0-9A-Za-z.-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z]|\.\d)")
 _VERSION_BEFORE = re.compile(
     r"(?:version|release|build|(?<![A-Za-z])v|(?<![A-Za-z])ver|版本)[.:： ]{0,2}$", re.IGNORECASE

@@ -105,9 +105,7 @@ def _symbol_faults(text: str, num_words: int, config: QualityConfig) -> Iterator
     yield _above("too many ellipses", len(_ELLIPSIS.findall(text)) / num_words, limit)
 
 
-def _line_faults(
-    text: str, config: QualityConfig, repeatable: frozenset[str]
-) -> Iterator[Fault]:
+def _line_faults(text: str, config: QualityConfig, repeatable: frozenset[str]) -> Iterator[Fault]:
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     bullets = sum(line.startswith(_BULLETS) for line in lines) / len(lines)
     yield _above("almost only bullet points", bullets, config.max_bullet_line_fraction)

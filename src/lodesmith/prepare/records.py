@@ -33,6 +33,7 @@ class Source:
     kind: str  # a key of READERS
     name: str  # how a document's `source` begins
     corpus: str = ""
+    num_bytes: int = 0  # about; decides how many processes are worth starting
     first: int = 0  # number of the first record that is meant
     stop: int | None = None  # number of the first that is not meant any more; None: to the end
     skip: frozenset[str] = frozenset()  # WARC record types that are no records to the caller
@@ -46,20 +47,24 @@ def read_source(source: Source) -> Iterator[Record]:
 def _read_archive(source: Source) -> Iterator[Record]:
     damages: list[Damage] = []
     number = 0
-    for number, record in enumerate(read_warc(source.path, on_damage=damages.append)):
+    for record in read_warc(source.path, on_damage=damages.append):
+        if record.type in source.skip:
+            continue
         if source.stop is not None and number >= source.stop:
             return  # damage before this record belongs to the stretch that has it
         if number >= source.first:
             yield from _damaged(damages, source)
-            if record.type not in source.skip:
-                yield _archive_page(record, source)
+            yield _archive_page(record, source)
         damages.clear()
+        number += 1
     yield from _damaged(damages, source)
 
 
 def _damaged(damages: list[Damage], source: Source) -> Iterator[Record]:
     for damage in damages:
-        page = Page(source=f"{source.name}#{damage.offset}", url="", payload=b"", corpus=source.corpus)
+        page = Page(
+            source=f"{source.name}#{damage.offset}", url="", payload=b"", corpus=source.corpus
+        )
         yield page, Drop("damaged record", damage.reason)
 
 
@@ -119,12 +124,11 @@ def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
     """Return the page of a JSON or Parquet record that holds text, html or raw."""
     key = data.get("id")
     name = next((name for name in _TEXT_FIELDS if isinstance(data.get(name), str | bytes)), None)
-    content = data[name] if name else ""
-    is_text = isinstance(content, str)
+    content: str | bytes = data[name] if name else b""
     page = Page(
         source=f"{source.name}#{number if key in (None, '') else key}",
         url=str(data.get("url") or ""),
-        payload=content.encode("utf-8", "replace") if is_text else content,
+        payload=content if isinstance(content, bytes) else content.encode("utf-8", "replace"),
         content_type=_TEXT_FIELDS[name] if name else "",
         corpus=source.corpus,
         language=str(data.get("language") or UNKNOWN_LANGUAGE),
@@ -148,7 +152,7 @@ def _read_parquet(source: Source) -> Iterator[Record]:
 
 def _open_plain(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
     if path.suffix == ".zst":
         reader = zstandard.ZstdDecompressor().stream_reader(
             path.open("rb"), read_across_frames=True, closefd=True

@@ -1,0 +1,258 @@
+"""`lodesmith.clean`: clean text out of files and folders, without a workspace.
+
+import lodesmith
+print(lodesmith.clean(["crawl/"], output="clean.jsonl", rejected="dropped.jsonl").to_text())
+"""
+
+import difflib
+import stat
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lodesmith.core.errors import UserError, explain_os_error
+from lodesmith.core.log import warn
+from lodesmith.core.shards import Markers
+from lodesmith.core.storage import JSON, replace_file
+from lodesmith.core.units import format_bytes
+from lodesmith.data.documents import read_lines
+from lodesmith.prepare.config import STEPS, PrepareConfig
+from lodesmith.prepare.passes import Prepared, prepare_corpus
+from lodesmith.prepare.records import Source
+
+_KINDS = {
+    ".warc": "archive", ".warc.gz": "archive", ".arc": "archive", ".arc.gz": "archive",
+    ".html": "html", ".htm": "html", ".xhtml": "html", ".txt": "text",
+    ".jsonl": "json", ".jsonl.gz": "json", ".jsonl.zst": "json", ".parquet": "parquet",
+}  # fmt: skip
+_SMALL_KINDS = {"html", "text"}  # one page a file: many files make one shard
+_SHARD_FILES = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanSummary:
+    """What became of the input records."""
+
+    num_records: int
+    num_documents: int  # written to the output
+    num_rejected: int
+    text_bytes: int  # of the output
+    problems: list[str]  # one line on each file that was not read, or not to its end
+    funnel: JSON  # as in funnel.json
+
+    def to_text(self) -> str:
+        """Return the funnel as a table for a terminal."""
+        rows = [
+            f"{step['step']:<18}{step['documents_in']:>10,}{step['documents_out']:>10,}"
+            f"{format_bytes(step['bytes_in']):>10}{format_bytes(step['bytes_out']):>10}"
+            f"  {_most_frequent(step)}".rstrip()
+            for step in self.funnel["steps"]
+        ]
+        head = f"{'step':<18}{'in':>10}{'out':>10}{'bytes in':>10}{'out':>10}  dropped"
+        end = (
+            f"{self.num_documents:,} of {self.num_records:,} records kept, "
+            f"{format_bytes(self.text_bytes)} of text"
+        )
+        return "\n".join([head, *rows, end, *self.problems])
+
+
+def clean(
+    inputs: Sequence[Path | str],
+    *,
+    output: Path | str,
+    rejected: Path | str | None = None,
+    config: PrepareConfig | None = None,
+    steps: Sequence[str] | None = None,
+) -> CleanSummary:
+    """Clean files and folders into one file of JSON lines, and return what was dropped and why.
+
+    Args:
+        inputs: .warc .arc (also .gz) .html .txt .jsonl (also .gz .zst) .parquet files, or folders
+            of them. A JSON or Parquet record holds `text`, `html` or `raw`.
+        output: one JSON a line: id, source, url, language, text, title, headings, corpus.
+        rejected: the same, and why, for each record that is not in `output`.
+        config: settings; the defaults if not given.
+        steps: names out of `STEPS`; all if not given. They always run in that order.
+
+    Raises:
+        UserError: an input does not exist, a step is unknown, or there is nothing to read.
+    """
+    chosen = _check_steps(steps)
+    outputs = [Path(path) for path in (output, rejected) if path is not None]
+    _check_outputs(outputs)
+    problems: list[str] = []
+    sources = _find_sources([Path(path) for path in inputs], outputs, problems)
+    for problem in problems:
+        warn(problem)
+    if not sources:
+        raise UserError(
+            "there is nothing to clean: no input could be read; inputs end in "
+            f"{', '.join(_KINDS)}, or are folders of such files"
+        )
+    try:
+        return _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
+    except OSError as error:
+        clear = explain_os_error(error, doing=f"cleaning into {output}")
+        if clear is None:
+            raise
+        raise clear from error
+
+
+def _clean(
+    sources: list[Source],
+    steps: Sequence[str],
+    config: PrepareConfig,
+    outputs: Sequence[Path],
+    problems: list[str],
+) -> CleanSummary:
+    folder = outputs[0].absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".lodesmith-clean-", dir=folder) as name:
+        scratch = Path(name)
+        prepared = prepare_corpus(
+            list(_group(sources)),
+            scratch=scratch,
+            final=scratch,
+            steps=steps,
+            config=config,
+            markers=Markers(scratch / "done"),
+        )
+        for fault in prepared.faults:
+            warn(fault)
+        _join(outputs[0], (shard.documents for shard in prepared.shards))
+        if len(outputs) > 1:
+            _join(outputs[1], (shard.rejected for shard in prepared.shards))
+    return _summarise(prepared, problems)
+
+
+def _summarise(prepared: Prepared, problems: list[str]) -> CleanSummary:
+    return CleanSummary(
+        num_records=prepared.num_records,
+        num_documents=prepared.num_documents,
+        num_rejected=prepared.num_rejected,
+        text_bytes=prepared.text_bytes,
+        problems=[*problems, *prepared.faults],
+        funnel=prepared.funnel.to_json(),
+    )
+
+
+def _check_steps(steps: Sequence[str] | None) -> tuple[str, ...]:
+    if steps is None:
+        return STEPS
+    for step in steps:
+        if step not in STEPS:
+            close = difflib.get_close_matches(step, STEPS, n=1, cutoff=0.3)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UserError(f"there is no step {step!r}{hint} The steps are {', '.join(STEPS)}")
+    if not steps:
+        raise UserError(f"no step is given; the steps are {', '.join(STEPS)}")
+    return tuple(step for step in STEPS if step in steps)
+
+
+def _check_outputs(outputs: Sequence[Path]) -> None:
+    for path in outputs:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name a file that the result is written to")
+    if len({path.absolute() for path in outputs}) < len(outputs):
+        raise UserError(f"{outputs[0]} cannot hold both what is kept and what is rejected")
+
+
+def _find_sources(
+    inputs: Sequence[Path], outputs: Sequence[Path], problems: list[str]
+) -> list[Source]:
+    missing = [str(path) for path in inputs if not path.exists() and not path.is_symlink()]
+    if missing:
+        raise UserError(f"there is no file or folder {', '.join(missing)}")
+    written = {path.absolute() for path in outputs}
+    sources: dict[Path, Source] = {}
+    for path in inputs:
+        for file in _list_folder(path, problems) if path.is_dir() else [path]:
+            if file.absolute() not in written:
+                source = _open_source(file, problems)
+                if source is not None:
+                    sources.setdefault(file.absolute(), source)
+    return list(sources.values())
+
+
+def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
+    """Return a folder's files of known kinds, and add one line on the others."""
+    files = list(_walk(folder))
+    others = Counter(path.suffix or path.name for path in files if kind_of(path) is None)
+    if others:
+        named = ", ".join(f"{count} {name}" for name, count in others.most_common(5))
+        more = ", ..." if len(others) > 5 else ""
+        problems.append(f"{folder}: {others.total()} files of other kinds left out ({named}{more})")
+    return [path for path in files if kind_of(path) is not None]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder in the order of their names; hidden ones are left out."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+        elif not path.is_dir():
+            yield path
+
+
+def _open_source(path: Path, problems: list[str]) -> Source | None:
+    """Return a file as a source, or None and a line on why it is none."""
+    kind = kind_of(path)
+    if kind is None:
+        problems.append(f"{path} is left out: its name ends in none of {', '.join(_KINDS)}")
+        return None
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{path} is left out: it is no regular file")
+            return None
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        problems.append(f"{path} is left out: {error.strerror}")
+        return None
+    if status.st_size == 0:
+        problems.append(f"{path} is left out: it is empty")
+        return None
+    return Source(path=path, kind=kind, name=str(path), num_bytes=status.st_size)
+
+
+def kind_of(path: Path) -> str | None:
+    """Return which reader a file's name asks for, None where it asks for none.
+
+    >>> kind_of(Path("crawl.WARC.gz")), kind_of(Path("notes.docx"))
+    ('archive', None)
+    """
+    name = path.name.lower()
+    return next((kind for ending, kind in _KINDS.items() if name.endswith(ending)), None)
+
+
+def _group(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """Yield shards: large files alone, small ones many together, the order kept."""
+    group: list[Source] = []
+    for source in sources:
+        is_small = source.kind in _SMALL_KINDS
+        if group and (not is_small or len(group) >= _SHARD_FILES):
+            yield group
+            group = []
+        if is_small:
+            group.append(source)
+        else:
+            yield [source]
+    if group:
+        yield group
+
+
+def _join(path: Path, parts: Iterable[Path]) -> None:
+    """Write the lines of compressed files into one plain file, whole or not at all."""
+    with replace_file(path) as file:
+        for part in parts:
+            for line in read_lines(part):
+                file.write(line + b"\n")
+
+
+def _most_frequent(step: JSON) -> str:
+    return ", ".join(f"{entry['count']:,} {entry['reason']}" for entry in step["dropped"][:2])

@@ -1,0 +1,152 @@
+"""First pass over a shard: each page on its own, from bytes to text without advertising.
+
+What it leaves for the merge between the passes: a hash of every text, and in how many documents
+each line of the shard stands.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lodesmith.core.storage import JSON
+from lodesmith.data.documents import Document
+from lodesmith.prepare.ads import remove_ads
+from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
+from lodesmith.prepare.charset import decode_page
+from lodesmith.prepare.config import PrepareConfig
+from lodesmith.prepare.exact_duplicates import candidate_lines, count_lines, hash_text
+from lodesmith.prepare.extract import extract
+from lodesmith.prepare.funnel import Funnel
+from lodesmith.prepare.language import identify
+from lodesmith.prepare.pages import Drop, Page
+from lodesmith.prepare.quality import judge
+from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault, read_source
+from lodesmith.prepare.repair import repair
+from lodesmith.prepare.shard_files import Shard, write_array
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What the steps did to one document: counted only when its language is known."""
+
+    bytes_in: int
+    sizes: list[tuple[str, int, int]] = field(default_factory=list)  # step, bytes in and out
+
+    def passed(self, step: str, document: Document) -> None:
+        size = len(document.text.encode("utf-8", "replace"))
+        self.sizes.append((step, self.bytes_in, size))
+        self.bytes_in = size
+
+
+def clean_shard(
+    shard: Shard, sources: Sequence[Source], steps: Sequence[str], config: PrepareConfig
+) -> JSON:
+    """Take one shard's pages through the steps that look at one page alone.
+
+    Returns:
+        The funnel, the number of documents on their way, and faults of the input files.
+    """
+    worker = _Worker(shard, steps, config)
+    write_carried(shard.cleaned, worker.run(sources))
+    return worker.finish()
+
+
+class _Worker:
+    def __init__(self, shard: Shard, steps: Sequence[str], config: PrepareConfig) -> None:
+        self.shard, self.steps, self.config = shard, steps, config
+        self.funnel = Funnel(steps)
+        self.faults: list[str] = []
+        self.num_records = 0
+        self.text_hashes: list[int] = []
+        self.line_hashes: list[list[int]] = []
+
+    def run(self, sources: Sequence[Source]) -> Iterator[Carried | Rejected]:
+        for source in sources:
+            for page, fault in self._records(source):
+                self.num_records += 1
+                item = self._clean(page, fault)
+                if isinstance(item, Carried):
+                    self._remember(item)
+                yield item
+
+    def finish(self) -> JSON:
+        write_array(self.shard.text_hashes, np.array(self.text_hashes, dtype=np.uint64))
+        hashes, counts = count_lines(self.line_hashes)
+        write_array(self.shard.line_counts, np.stack([hashes, counts.astype(np.uint64)]))
+        return {
+            "funnel": self.funnel.to_json(),
+            "num_records": self.num_records,
+            "num_documents": len(self.text_hashes),
+            "faults": self.faults,
+        }
+
+    def _records(self, source: Source) -> Iterator[Record]:
+        """Yield a source's records; a file that ends badly ends its own records only."""
+        num_read = 0
+        try:
+            for record in read_source(source):
+                num_read += 1
+                yield record
+        except READ_FAULTS as error:
+            self.faults.append(explain_fault(source, error))
+            page = Page(source=source.name, url="", payload=b"", corpus=source.corpus)
+            yield page, Drop("file cannot be read further (after records)", num_read)
+
+    def _clean(self, page: Page, fault: Drop | None) -> Carried | Rejected:
+        trail = _Trail(len(page.payload))
+        step, item = self.steps[0], fault or self._first(page)
+        carried = item if isinstance(item, Carried) else Carried(page.document())
+        if isinstance(item, Drop):
+            return self._reject(carried.document, step, item, trail)
+        if "extract" in self.steps:
+            trail.passed("extract", carried.document)
+        for step in self.steps:
+            if step not in ("repair", "language", "quality", "ads"):
+                continue
+            result = self._apply(step, carried)
+            if isinstance(result, Drop):
+                return self._reject(carried.document, step, result, trail)
+            carried = carried.with_document(result)
+            trail.passed(step, result)
+        self._count(carried.document, trail)
+        return carried
+
+    def _first(self, page: Page) -> Carried | Drop:
+        if "extract" not in self.steps:
+            return Carried(page.document(decode_page(page.payload, charset=page.charset)))
+        result = extract(page, self.config.extract)
+        if isinstance(result, Drop):
+            return result
+        return Carried(result.document, result.code_lines)
+
+    def _apply(self, step: str, carried: Carried) -> Document | Drop:
+        document, code = carried.document, carried.code_lines
+        if step == "repair":
+            return repair(document)
+        if step == "language":
+            return identify(document, self.config, code_lines=code)
+        if step == "quality":
+            return judge(document, self.config.quality, code_lines=code)
+        without = remove_ads(document, code_lines=code)
+        if isinstance(without, Drop):
+            return without
+        if without.lines:
+            self.funnel["ads"].add_lines(without.lines)
+        return without.document
+
+    def _reject(self, document: Document, step: str, drop: Drop, trail: _Trail) -> Rejected:
+        self._count(document, trail)
+        self.funnel[step].add(document, bytes_in=trail.bytes_in, bytes_out=None)
+        self.funnel[step].add_drop(document, drop)
+        return reject(document, step, drop)
+
+    def _count(self, document: Document, trail: _Trail) -> None:
+        for step, bytes_in, bytes_out in trail.sizes:
+            self.funnel[step].add(document, bytes_in=bytes_in, bytes_out=bytes_out)
+
+    def _remember(self, item: Carried) -> None:
+        if "exact_duplicates" in self.steps:
+            lines = candidate_lines(item.document, item.code_lines, self.config.exact_duplicates)
+            self.line_hashes.append(sorted(lines.values()))
+        self.text_hashes.append(hash_text(item.document.text))

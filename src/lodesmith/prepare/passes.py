@@ -1,0 +1,130 @@
+"""The nine steps over a whole corpus: three passes over shards with two merges between them.
+
+Steps that look at one page alone need one pass. Copies, repeated lines and near duplicates can be
+told only with the whole corpus in view; then only hashes are held together, never texts.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lodesmith.core.log import Progress, show_progress
+from lodesmith.core.process import count_free_cores
+from lodesmith.core.shards import Markers, map_shards
+from lodesmith.core.storage import JSON
+from lodesmith.prepare.config import STEPS, PrepareConfig
+from lodesmith.prepare.first_pass import clean_shard
+from lodesmith.prepare.funnel import Funnel
+from lodesmith.prepare.later_passes import (
+    deduplicate_shard,
+    finish_shard,
+    merge_exact,
+    merge_near,
+)
+from lodesmith.prepare.records import Source
+from lodesmith.prepare.shard_files import Shard
+
+# Below this a second process costs more (it imports for 0.6 CPU-seconds) than it saves.
+_BYTES_PER_WORKER_FIRST = 4 << 20
+_BYTES_PER_WORKER_LATER = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """What became of a corpus."""
+
+    funnel: Funnel
+    shards: list[Shard]
+    num_records: int
+    num_documents: int
+    num_rejected: int
+    text_bytes: int
+    faults: list[str]  # one line on each input file that could not be read to its end
+
+
+def prepare_corpus(
+    sources: Sequence[Sequence[Source]],
+    *,
+    scratch: Path,
+    final: Path,
+    steps: Sequence[str] = STEPS,
+    config: PrepareConfig,
+    markers: Markers,
+) -> Prepared:
+    """Clean all sources and write `documents-*` and `rejected-*` files.
+
+    Args:
+        sources: those of each shard, in source order.
+        scratch: folder for work in progress; kept by the caller until all is done.
+        final: folder for the result.
+        steps: those that are run; their order is always that of `STEPS`.
+        config: settings.
+        markers: done-markers, in a folder that lives as long as `scratch`.
+    """
+    chosen = tuple(step for step in STEPS if step in steps)
+    shards = [Shard(number, scratch, final) for number in range(len(sources))]
+    num_bytes = sum(source.num_bytes for shard in sources for source in shard)
+    with show_progress("prepare", total=3 * len(shards), unit="shards") as bar:
+        run = _Passes(shards, config, markers, num_bytes, bar)
+        first = run.map(
+            "clean", clean_shard, lambda shard: (shard, sources[shard.number], chosen, config),
+            bytes_per_worker=_BYTES_PER_WORKER_FIRST,
+        )  # fmt: skip
+        run.once("merge-exact", merge_exact)
+        second = run.map("deduplicate", deduplicate_shard, lambda shard: (shard, chosen, config))
+        run.once("merge-near", merge_near)
+        third = run.map("finish", finish_shard, lambda shard: (shard, chosen, config))
+    return _gather(shards, chosen, first, second, third)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    shards: list[Shard]
+    config: PrepareConfig
+    markers: Markers
+    num_bytes: int
+    bar: Progress
+
+    def map(
+        self,
+        name: str,
+        work: Callable[..., JSON],
+        arguments: Callable[[Shard], tuple[Any, ...]],
+        *,
+        bytes_per_worker: int = _BYTES_PER_WORKER_LATER,
+    ) -> list[JSON]:
+        """Run one pass over all shards."""
+        free = self.config.num_workers or count_free_cores()
+        return map_shards(
+            work,
+            {f"{name}-{shard.name}": arguments(shard) for shard in self.shards},
+            markers=self.markers,
+            num_workers=max(1, min(free, self.num_bytes // bytes_per_worker)),
+            progress=self.bar,
+        )
+
+    def once(self, name: str, merge: Callable[[Sequence[Shard], PrepareConfig], None]) -> None:
+        """Run one merge."""
+        self.markers.once(name, lambda: merge(self.shards, self.config))
+
+
+def _gather(
+    shards: list[Shard],
+    steps: Sequence[str],
+    first: list[JSON],
+    second: list[JSON],
+    third: list[JSON],
+) -> Prepared:
+    funnel = Funnel(steps)
+    for result in (*first, *second, *third):
+        funnel.merge(result["funnel"])
+    return Prepared(
+        funnel=funnel,
+        shards=shards,
+        num_records=sum(result["num_records"] for result in first),
+        num_documents=sum(result["num_documents"] for result in third),
+        num_rejected=sum(result["num_rejected"] for result in third),
+        text_bytes=sum(result["text_bytes"] for result in third),
+        faults=[fault for result in first for fault in result["faults"]],
+    )
