@@ -80,9 +80,10 @@ def fill_acquire(draft: Draft) -> None:
 
 def fill_prepare(acquire: Artifact):
     def fill(draft: Draft) -> None:
+        draft.sources = [SOURCE]
         write_documents(draft.path / "documents-00000.jsonl.zst", make_documents(acquire))
         row = {"id": "f" * 16, "source": f"{acquire.id}/help.warc.gz#9", "url": "x:/bad",
-               "language": "en", "text": "buy", "step": "ads", "reason": "looks like an ad",
+               "language": "en", "text": "buy", "step": "ads", "reason": "ads: looks like an ad",
                "value": 0.9}  # fmt: skip
         line = json.dumps(row).encode() + b"\n"
         write_bytes(draft.path / "rejected-00000.jsonl.zst", zstandard.compress(line))
@@ -163,9 +164,9 @@ def test_a_rejected_document_says_why(workspace: Workspace) -> None:
     trace = trace_document(workspace, "f" * 16)
     [fate] = trace.fates
     assert not fate.is_kept
-    assert fate.rejection == {"step": "ads", "reason": "looks like an ad", "value": 0.9}
+    assert fate.rejection == {"step": "ads", "reason": "ads: looks like an ad", "value": 0.9}
     assert fate.tokens == []
-    assert "dropped: step ads, reason looks like an ad, value 0.9" in format_document_trace(trace)
+    assert "dropped by ads: looks like an ad" in format_document_trace(trace)
 
 
 def test_conversations_made_of_a_document_are_counted(workspace: Workspace) -> None:
@@ -233,7 +234,7 @@ def test_an_artifact_leads_to_packages_and_models(workspace: Workspace) -> None:
     assert reached == {"pretrain": ["tune"], "tune": []}
     shown = format_artifact_trace(trace).splitlines()
     assert shown[0] == only(workspace, "tokenize").id
-    assert any("debian:help-en 7.4 (MPL-2.0, 31 records)" in line for line in shown)
+    assert sum("debian:help-en 7.4 (MPL-2.0, 31 records)" in line for line in shown) == 1
     assert sum(only(workspace, "tune").id in line for line in shown) == 2
     assert any("(see above)" in line for line in shown)
 

@@ -109,7 +109,8 @@ class _Branch:
 
 
 def _ancestor_branches(node: Ancestor, drawn: set[str]) -> list[_Branch]:
-    sources = [_Branch(describe_source(source), []) for source in node.sources]
+    raw = [] if node.parents else node.sources  # what has parents only repeats their sources
+    sources = [_Branch(describe_source(source), []) for source in raw]
     nearest_first = sorted(node.parents, key=_depth, reverse=True)
     parents = []
     for parent in nearest_first:

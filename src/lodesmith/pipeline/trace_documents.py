@@ -139,8 +139,7 @@ def _rejection(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_rejection(fate: Fate) -> str:
-    facts = ", ".join(f"{name} {value}" for name, value in fate.rejection.items())
-    return f"dropped: {facts or 'no reason stated'}"
+    return f"dropped by {fate.rejection.get('reason', 'a step that left no reason')}"
 
 
 def _page_origin(workspace: Workspace, source: str) -> PageOrigin:
