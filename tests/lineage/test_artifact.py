@@ -73,6 +73,15 @@ def test_an_interrupted_attempt_is_gone_on_with_and_counted(tmp_path):
     assert set(artifact.receipt.files) == {"data/text.txt"}
 
 
+def test_temporaries_of_a_killed_attempt_do_not_stay(tmp_path):
+    def make_beside_a_stray(draft):
+        write_text(draft.path / "data" / ".text.txt.x1y2.tmp", "half")
+        make(draft)
+
+    artifact = Workspace(tmp_path).build(order(), make_beside_a_stray)
+    assert {path.name for path in (artifact.path / "data").iterdir()} == {"text.txt"}
+
+
 def test_a_changed_file_is_noticed(tmp_path):
     artifact = Workspace(tmp_path).build(order(), make)
     artifact.verify()

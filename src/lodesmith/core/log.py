@@ -8,7 +8,7 @@ prompts and keys never come here.
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from lodesmith.core.units import format_count, format_seconds
@@ -17,8 +17,9 @@ _PLAIN_SECONDS = 5.0  # between two plain lines of one task
 
 
 def say(message: str) -> None:
-    """Print one line for people."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 the one place that prints
+    """Print one line for people; nobody listening any more is no reason to stop the work."""
+    with suppress(BrokenPipeError):
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 the one place that prints
 
 
 def warn(message: str) -> None:

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 JSON = Any  # what json.dumps takes; a full recursive type would help nobody here
 
+TEMPORARY_PATTERN = ".*.tmp"  # names of files that are being written
+
 _BLOCK_BYTES = 1 << 20
 
 

@@ -25,6 +25,7 @@ from lodesmith.core.errors import DamagedArtifactError, explain_os_error
 from lodesmith.core.process import Cost, measure_cost
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import (
+    TEMPORARY_PATTERN,
     hash_file,
     hash_json,
     read_json,
@@ -181,10 +182,12 @@ def _count_attempt(folder: Path) -> dict[str, Any]:
 
 def _write_receipt(order: Order, draft: Draft, *, cost: Cost, attempts: dict[str, Any]) -> Receipt:
     shutil.rmtree(draft.path / _SCRATCH, ignore_errors=True)
+    for stray in draft.path.rglob(TEMPORARY_PATTERN):  # of an earlier attempt that was killed
+        stray.unlink()
     entries = {
         path.relative_to(draft.path).as_posix(): path
         for path in sorted(draft.path.rglob("*"))
-        if path.is_file() and path.name != RECEIPT_NAME and not path.name.endswith(".tmp")
+        if path.is_file() and path.name != RECEIPT_NAME
     }
     hashed = {name: _entry(path) for name, path in entries.items()}
     files = {name: entry for name, entry in hashed.items() if name not in draft.observations}
