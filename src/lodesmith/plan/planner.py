@@ -139,7 +139,7 @@ def _rank(
     need = f" (the smallest needs {least:,.0f} GB)" if least < float("inf") else ""
     raise UserError(
         f"no layout of {cluster.num_devices} x {device.name} can run this model{need}: {reasons}. "
-        "Use more nodes, another global_batch_size, or a smaller model"
+        "Use another plan.num_nodes, another global_batch_size, or a smaller model"
     )
 
 
@@ -176,7 +176,7 @@ def _alternatives(ranking: Ranking) -> tuple[Alternative, ...]:
 
 _REMEDIES = {
     "matmul": "it is the useful work: only more or faster devices, or a smaller model, help",
-    "attention": "shorten sequence_length, or use fused attention",
+    "attention": "shorten sequence_length; fused attention is quickest",
     "elementwise": "fuse kernels (torch.compile), or widen the model rather than deepen it",
     "recompute": "spare memory (more sharding, a smaller micro-batch) so that less is recomputed",
     "kernel_starts": "enlarge the micro-batch or the model: the device waits for work",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lodesmith.plan.hardware import Cluster, Device
-from lodesmith.plan.layout import Checkpointing, Layout, Sharded, Training
+from lodesmith.plan.layout import Attention, Checkpointing, Layout, Sharded, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.step_time import StepTime, estimate_step_time
@@ -17,7 +17,11 @@ from lodesmith.plan.step_time import StepTime, estimate_step_time
 _GIGA = 1e9
 _MICRO_BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _VIRTUAL_SIZES = (1, 2, 3, 4, 6)
-_CHECKPOINTING: tuple[Checkpointing, ...] = ("none", "selective", "full")
+# Selective recomputation drops what fused attention never keeps, so it is no choice there.
+_CHECKPOINTING: dict[Attention, tuple[Checkpointing, ...]] = {
+    "flash": ("none", "full"),
+    "unfused": ("none", "selective", "full"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,7 @@ def _enumerate_schedules(
             continue
         for virtual in _VIRTUAL_SIZES if pipeline > 1 else (1,):
             for sharded in _sharding_choices(pipeline, data):
-                for checkpointing in _CHECKPOINTING:
+                for checkpointing in _CHECKPOINTING[training.attention]:
                     yield Layout(
                         tensor_parallel_size=tensor,
                         pipeline_parallel_size=pipeline,

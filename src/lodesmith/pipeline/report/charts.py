@@ -60,7 +60,7 @@ def draw_loss(steps: Sequence[int], losses: Sequence[float], *, title: str) -> M
         ),
         *(frame.horizontal(value) for value in ticks_y),
         *(frame.vertical(value) for value in ticks_x if min(steps) <= value <= max(steps)),
-        Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">step</text>').format(
+        Markup('<text class="axis name" x="{}" y="{}" text-anchor="middle">step</text>').format(
             (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4
         ),
         frame.line([steps[i] for i in kept], [losses[i] for i in kept], style="thin"),

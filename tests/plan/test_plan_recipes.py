@@ -1,0 +1,79 @@
+"""`lodesmith plan` on the recipes that ship, from the recipe to text and JSON."""
+
+import json
+
+import pytest
+
+import lodesmith
+from lodesmith.core.errors import UserError
+from lodesmith.pipeline.planning import plan, plan_json, plan_text
+from lodesmith.pipeline.recipe import shipped_recipes
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_can_be_laid_out(name: str):
+    result = plan(name)
+    assert result.memory.total <= result.device_memory_gb * 1e9
+    assert 0.01 < result.run.mfu < 0.7
+    assert json.loads(plan_json(result))["recipe"] == name
+    assert plan_text(result).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [("small", 0.317), ("7b", 6.7), ("mt-nlg-530b", 530), ("yuan-245b", 245.7),
+     ("mind-200b", 207)],
+)  # fmt: skip
+def test_a_recipe_has_the_size_it_is_named_for(name: str, billions: float):
+    assert plan(name).parameters.total / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["small", "7b"])
+def test_recipes_for_gpus_train_twenty_tokens_a_parameter(name: str):
+    assert plan(name).run.tokens_per_parameter == pytest.approx(20, rel=0.1)
+
+
+def test_yuan_reaches_its_published_efficiency_within_a_tenth():
+    # 44.8 % of peak with recomputation counted, which is a third more than model FLOPs.
+    assert plan("yuan-245b").run.mfu * 4 / 3 == pytest.approx(0.448, rel=0.1)
+
+
+def test_another_cluster_gets_another_layout():
+    here, there = plan("yuan-245b"), plan("yuan-245b", cluster="selene-280")
+    assert here.layout_is_given
+    assert not there.layout_is_given
+    assert (here.num_devices, there.num_devices) == (2128, 2240)
+
+
+def test_overrides_reach_the_plan():
+    assert plan("quickstart", overrides=["plan.tokens=1e6"]).run.tokens == 1e6
+    nodes = plan("7b", overrides=["plan.num_nodes=4"])
+    assert nodes.num_devices == 32
+
+
+def test_the_room_itself_can_be_called():
+    assert lodesmith.plan("quickstart").recipe == "quickstart"
+
+
+def test_the_same_recipe_gives_the_same_json():
+    assert plan_json(plan("7b")) == plan_json(plan("7b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plan: {}\n", "no batch to plan"),
+        ("plan: {global_batch_size: 8, sequence_length: 64}\n", "no training length to plan"),
+        ("plan: {global_batch_size: 8, sequence_length: 64, tokens: 1e6}\n", "no network to plan"),
+        ("plan: {cluster: moon, global_batch_size: 8, sequence_length: 64, tokens: 1e6,\n"
+         "  architecture: {vocab_size: 99, hidden_size: 64, num_hidden_layers: 2,\n"
+         "  num_attention_heads: 2, max_position_embeddings: 64}}\n", "no cluster moon"),
+        ("plan: {architecture: {vocab_size: 99, hidden_size: 64, num_hidden_layers: 2,\n"
+         "  num_attention_heads: 3, max_position_embeddings: 64}}\n", "must divide hidden_size"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_says_too_little_is_refused(text: str, message: str, tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        plan(str(path))
