@@ -12,7 +12,13 @@ from lodesmith.plan.layout import Training
 from lodesmith.plan.run import estimate_run, predict_loss
 from lodesmith.plan.scale import scale_run, split_compute
 from lodesmith.plan.shape import gpt_shape
-from lodesmith.plan.validation import predict_row, predict_rows, summarise_errors
+from lodesmith.plan.validation import (
+    predict_row,
+    predict_rows,
+    summarise_errors,
+    validation_data,
+    validation_text,
+)
 
 SHAPE = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,
@@ -141,6 +147,19 @@ def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):
     table.write_text("\n".join(lines))
     summary = summarise_errors(predict_rows(table))
     assert (summary["num_predicted"], summary["num_compared"]) == (2, 1)
+
+
+def test_validation_says_how_many_rows_it_left_out_and_why():
+    predictions = [predict_row(ROW), predict_row({**ROW, "id": "r2", "arch": "moe"})]
+    data = validation_data(predictions)
+    assert [row["id"] for row in data["rows"]] == ["r1", "r2"]
+    assert data["rows"][1] == {
+        "id": "r2", "predicted_seconds": None, "predicted_mem_gb": None,
+        "note": "architecture moe is not modelled",
+    }  # fmt: skip
+    text = validation_text(predictions)
+    assert "1 of 2 rows predicted" in text
+    assert "1  architecture moe is not modelled" in text
 
 
 def test_a_table_without_ids_is_refused(tmp_path):

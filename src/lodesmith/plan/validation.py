@@ -7,9 +7,11 @@ worse than none.
 
 import csv
 import statistics
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.plan.hardware import Cluster, Device, load_device
@@ -94,6 +96,37 @@ def summarise_errors(predictions: list[Prediction]) -> dict[str, float]:
         summary["median_error"] = statistics.median(errors)
         summary["median_absolute_error"] = statistics.median(abs(error) for error in errors)
     return summary
+
+
+def validation_data(predictions: list[Prediction]) -> dict[str, Any]:
+    """Return the predictions as JSON data, with the errors of those that were measured."""
+    rows = [
+        {
+            "id": row.id,
+            "predicted_seconds": row.predicted_seconds,
+            "predicted_mem_gb": row.predicted_mem_gb,
+            "note": row.note,
+        }
+        for row in predictions
+    ]
+    return {"rows": rows, "summary": summarise_errors(predictions)}
+
+
+def validation_text(predictions: list[Prediction]) -> str:
+    """Return the errors as plain text, and why rows have no prediction."""
+    summary = summarise_errors(predictions)
+    lines = [
+        f"{summary['num_predicted']:,} of {summary['num_rows']:,} rows predicted, "
+        f"{summary['num_compared']:,} of them measured"
+    ]
+    if "median_error" in summary:
+        lines.append(
+            f"median error {summary['median_error']:+.1%}, "
+            f"median absolute error {summary['median_absolute_error']:.1%}"
+        )
+    notes = Counter(row.note for row in predictions if row.note)
+    lines.extend(f"{count:>6,}  {note}" for note, count in notes.most_common())
+    return "\n".join(lines)
 
 
 def _explain_unknown(row: Mapping[str, str]) -> str | None:
