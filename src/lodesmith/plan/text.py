@@ -91,13 +91,9 @@ def _advice_lines(plan: Plan) -> Iterator[str]:
 
 
 def _format_energy(kwh: float) -> str:
-    return (
-        f"{kwh / 1000:,.0f} MWh"
-        if kwh >= 10_000
-        else f"{kwh:,.0f} kWh"
-        if kwh >= 10
-        else f"{kwh:.2g} kWh"
-    )
+    if kwh >= 10_000:
+        return f"{kwh / 1000:,.0f} MWh"
+    return f"{kwh:,.0f} kWh" if kwh >= 10 else f"{kwh:.2g} kWh"
 
 
 def _bar(name: str, value: float, total: float, show: Callable[[float], str]) -> str:
