@@ -11,12 +11,13 @@ import psutil
 import pytest
 
 from lodesmith.core.errors import EngineError, UserError
+from lodesmith.infer.interface import Sampling
 from lodesmith.lineage.artifact import Draft
 from lodesmith.serve.background import background_server
 from lodesmith.serve.config import Question, ServeConfig
 from lodesmith.serve.listen import bind
 from lodesmith.serve.server import serve
-from lodesmith.serve.stage import make
+from lodesmith.serve.stage import make, model_to_ask
 
 SERVE = "from lodesmith.serve.server import serve; from pathlib import Path; import sys; \
 serve(Path(sys.argv[1]), name='tiny', port=0)"
@@ -33,7 +34,9 @@ def start_foreground(folder):
     raise AssertionError("the server did not say where it listens")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder, number):
     process, url = start_foreground(model_folder)
     body = {"model": "tiny", "prompt": "a", "max_tokens": 200, "logit_bias": {"97": 100}}
@@ -90,36 +93,38 @@ def test_the_child_ends_with_its_parent_even_by_kill(model_folder):
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def make_answers(folder, model_folder, *, kinds=("pretrain", "tune"), **settings):
-    artifact = SimpleNamespace(id="tune-0123456789ab", file=lambda name: model_folder)
-    other = SimpleNamespace(id="pretrain-0123456789ab", file=lambda name: model_folder)
-    parents = {kind: artifact if kind == "tune" else other for kind in kinds}
+def test_the_stage_writes_what_the_model_says_the_same_in_each_process(
+    tmp_path, model_folder, loaded, capfd
+):
+    model = SimpleNamespace(id="tune-0123456789ab", file=lambda name: model_folder)
     questions = (
         Question(language="zh", question="怎样打印？"),
         Question(language="en", question="How do I print?"),
     )
-    serve_config = ServeConfig(questions=questions, max_tokens=16, **settings)
-    draft = Draft(path=folder)
-    make(draft, parents=parents, serve=serve_config)
-    return draft, (folder / "answers.json").read_bytes()
-
-
-def test_the_stage_writes_the_same_answers_in_each_run(tmp_path, model_folder, capfd):
-    draft, first = make_answers(tmp_path / "a", model_folder, temperature=0.9, seed=4)
+    settings = ServeConfig(questions=questions, max_tokens=16, temperature=0.9, seed=4)
+    draft = Draft(path=tmp_path)
+    make(draft, parents={"tune": model}, serve=settings)
+    answers = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))
+    for question, answer in zip(questions, answers, strict=True):
+        messages = [{"role": "user", "content": question.question}]
+        sampling = Sampling(temperature=0.9, seed=4)
+        said = loaded.generate(messages, max_tokens=16, sampling=sampling)
+        assert answer == {
+            "language": question.language,
+            "question": question.question,
+            "answer": said,
+            "finish_reason": "length",
+            "num_tokens": 16,
+        }
+    assert draft.counts == {"num_questions": 2, "num_tokens": 32}
     printed = capfd.readouterr().err
-    kinds = ("pretrain",)  # a recipe that tunes nothing asks the pretrained model
-    _, second = make_answers(tmp_path / "b", model_folder, kinds=kinds, temperature=0.9, seed=4)
-    assert first == second
-    answers = json.loads(first)
-    assert [answer["language"] for answer in answers] == ["zh", "en"]
-    assert set(answers[0]) == {"language", "question", "answer", "finish_reason", "num_tokens"}
-    assert draft.counts == {
-        "num_questions": 2,
-        "num_tokens": sum(answer["num_tokens"] for answer in answers),
-    }
     assert "How do I print?" in printed
     assert "tune-0123456789ab listens on http://127.0.0.1:" in printed
-    assert "pretrain-0123456789ab listens" in capfd.readouterr().err
+
+
+def test_the_tuned_model_is_asked_if_there_is_one():
+    assert model_to_ask({"pretrain": "small talk", "tune": "chat"}) == "chat"
+    assert model_to_ask({"pretrain": "small talk"}) == "small talk"
 
 
 def test_config_and_stage_need_no_torch_and_the_port_does_not_change_the_artifact():

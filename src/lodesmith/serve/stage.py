@@ -30,7 +30,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], serve: ServeConfig) -
         parents: the tuned model, or the pretrained one if the recipe tunes none.
         serve: questions and limits.
     """
-    model = parents.get("tune") or parents["pretrain"]
+    model = model_to_ask(parents)
     engine = EngineConfig(
         max_num_seqs=serve.max_num_seqs,
         max_model_len=serve.max_model_len,
@@ -49,6 +49,11 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], serve: ServeConfig) -
     write_json(draft.path / ANSWERS_FILE, answers)
     draft.counts["num_questions"] = len(answers)
     draft.counts["num_tokens"] = sum(answer["num_tokens"] for answer in answers)
+
+
+def model_to_ask(parents: Mapping[str, Artifact]) -> Artifact:
+    """Return the tuned model, or the pretrained one of a recipe that tunes none."""
+    return parents["tune"] if "tune" in parents else parents["pretrain"]
 
 
 def _ask_all(url: str, name: str, serve: ServeConfig) -> list[dict[str, Any]]:
