@@ -5,7 +5,7 @@ Rejected records stay in the stream, so that the last pass finds them in source 
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import zstandard
 from lodesmith.core.storage import JSON, replace_file
 from lodesmith.data.documents import Document, read_lines
 from lodesmith.prepare.pages import Drop
+
+_FIELDS = tuple(field.name for field in fields(Document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Carried:
     def to_json(self) -> JSON:
         """Return JSON data that `read_carried` understands."""
         code = sorted(self.code_lines.intersection(map(str.strip, self.document.text.split("\n"))))
-        return {"document": asdict(self.document), "code": code}
+        return {"document": _as_dict(self.document), "code": code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,16 @@ def reject(document: Document, step: str, drop: Drop) -> Rejected:
     """Return the record of a dropped document: its fields, and step, reason and value."""
     return Rejected(
         {
-            **asdict(document),
+            **_as_dict(document),
             "step": step,
             "reason": f"{step}: {drop.text}",
             "value": drop.value,
         }
     )
+
+
+def _as_dict(document: Document) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in _FIELDS}  # asdict would copy every text
 
 
 def write_carried(path: Path, items: Iterable[Carried | Rejected]) -> None:

@@ -42,13 +42,15 @@ def candidate_lines(
     return {
         line: _hash(line)
         for line in lines
-        if _columns(line) >= config.min_line_columns and line not in kept
+        if _is_wide(line, config.min_line_columns) and line not in kept
     }
 
 
-def _columns(line: str) -> int:
-    """Return about how wide a line is on a terminal: other scripts count double."""
-    return len(line) if line.isascii() else len(line) + sum(char >= "\u2e80" for char in line)
+def _is_wide(line: str, columns: int) -> bool:
+    """Tell whether a line takes so many columns of a terminal, East Asian characters two each."""
+    if len(line) >= columns or line.isascii() or 2 * len(line) < columns:
+        return len(line) >= columns
+    return len(line) + sum(char >= "\u2e80" for char in line) >= columns
 
 
 def count_lines(documents: Iterable[Iterable[int]]) -> LineCounts:

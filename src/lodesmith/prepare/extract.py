@@ -29,7 +29,7 @@ _MARKUP = re.compile(rb"<(?:!doctype html|html|head|body|title|div|p|table|h1)[\
 _SNIFF_BYTES = 4096
 
 _MAIN_SHARE = 0.8  # see the module's numbers: .7 gives F1 .913, .9 gives F1 .925 but recall .983
-_NO_LETTERS = re.compile(r"\W+")
+_LIST_MARKS = " \t•0123456789.)"  # numbers differ where one reading has lost an item
 _HEADING = re.compile(r"<h[1-3][\s>]", re.I)
 _TAG = re.compile(r"<[^>]*>")
 _MAX_HEADING_CHARS = 2000
@@ -88,8 +88,8 @@ def _lines_of(text: str) -> list[str]:
 
 def _choose_lines(full: list[str], main: list[str]) -> list[str]:
     """Return the lines of the full reading that belong to the article."""
-    full_keys = [_NO_LETTERS.sub("", line) for line in full]
-    main_keys = {_NO_LETTERS.sub("", line) for line in main} - {""}
+    full_keys = [line.lstrip(_LIST_MARKS).rstrip() for line in full]
+    main_keys = {line.lstrip(_LIST_MARKS).rstrip() for line in main} - {""}
     hits = [index for index, key in enumerate(full_keys) if key in main_keys]
     if not hits:
         return full

@@ -136,8 +136,12 @@ def _top_run_chars(words: Words, num_words: int) -> int:
     runs: Hashes = hash_runs(words.hashes, num_words)
     if len(runs) < num_words:
         return 0
-    _, first, counts = np.unique(runs, return_index=True, return_counts=True)
+    ordered = np.sort(runs)
+    edges = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
+    counts = np.diff(edges)
     top = int(counts.argmax())
-    start = int(first[top])
+    if counts[top] <= _FREE_REPEATS:
+        return 0
+    start = int((runs == ordered[edges[top]]).argmax())
     run_chars = int(words.lengths[start : start + num_words].sum())
     return run_chars * max(0, int(counts[top]) - _FREE_REPEATS)
