@@ -214,3 +214,8 @@ def test_a_failing_model_ends_every_request_with_an_error():
 def test_impossible_requests_are_refused_at_once(request_, message):
     with start(make_decoder()) as engine, pytest.raises(UserError, match=message):
         engine.submit([request_], lambda _, event: None)
+
+
+def test_sequences_longer_than_the_model_was_made_for_are_refused():
+    with pytest.raises(UserError, match=f"sequences of {LONGEST} tokens"):
+        start(make_decoder(), max_model_len=LONGEST + 1)

@@ -12,7 +12,7 @@ from collections.abc import Sequence as List
 import torch
 from torch import Tensor
 
-from lodesmith.core.errors import EngineError
+from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import warn
 from lodesmith.core.process import count_free_cores
 from lodesmith.infer.cache import KeyValueCache
@@ -42,11 +42,14 @@ class LocalEngine:
     """An `Engine` in this process; use it in a `with` block or call `close`."""
 
     def __init__(self, decoder: Decoder, *, config: EngineConfig | None = None) -> None:
+        """Lay out the cache and start the thread.
+
+        Raises:
+            UserError: max_model_len is more than the model was made for.
+        """
         config = config or EngineConfig()
         weight = decoder.output_weight
-        longest = config.max_model_len or min(
-            decoder.config.max_position_embeddings, MAX_DEFAULT_MODEL_LEN
-        )
+        longest = _longest_sequence(decoder, config)
         self.config = config
         self._limits = EngineLimits(
             max_model_len=longest,
@@ -245,3 +248,15 @@ class LocalEngine:
         if num_top is None:
             return None
         return measure_logprobs(logits_V[None], [token_id], num_top=num_top)[0]
+
+
+def _longest_sequence(decoder: Decoder, config: EngineConfig) -> int:
+    most = decoder.config.max_position_embeddings
+    if config.max_model_len is None:
+        return min(most, MAX_DEFAULT_MODEL_LEN)
+    if config.max_model_len > most:
+        raise UserError(
+            f"max_model_len is {config.max_model_len}, but the model was made for sequences of "
+            f"{most} tokens; ask for at most that"
+        )
+    return config.max_model_len
