@@ -3,16 +3,18 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lodesmith.cli.app import JsonOption, WorkspaceOption, app, print_lines
 from lodesmith.core.errors import UserError
 from lodesmith.core.units import format_bytes, format_seconds
-from lodesmith.lineage.artifact import Artifact
-from lodesmith.lineage.receipt import Receipt
-from lodesmith.lineage.workspace import DEFAULT_WORKSPACE, Workspace
+from lodesmith.lineage import DEFAULT_WORKSPACE
+
+if TYPE_CHECKING:
+    from lodesmith.lineage.artifact import Artifact
+    from lodesmith.lineage.receipt import Receipt
 
 
 @app.command("ls", rich_help_panel="Look back")
@@ -20,6 +22,8 @@ def list_artifacts(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False
 ) -> None:
     """List the artifacts of a workspace, oldest first."""
+    from lodesmith.lineage.workspace import Workspace
+
     artifacts = Workspace(workspace).list_artifacts()
     if as_json:
         typer.echo(json.dumps([_row(artifact) for artifact in artifacts], indent=2))
@@ -41,6 +45,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show an artifact's receipt: what it is, what it was made from, what it cost."""
+    from lodesmith.lineage.workspace import Workspace
+
     artifact = Workspace(workspace).find(artifact_id)
     if verify:
         artifact.verify()
@@ -64,6 +70,7 @@ def trace(
 
     Examples:  lodesmith trace tune-3f2a  ·  lodesmith trace --text "Choose Insert - Frame"
     """
+    from lodesmith.lineage.workspace import Workspace
     from lodesmith.pipeline import trace as tracing
 
     if sum(value is not None for value in (artifact_id, document, text)) != 1:
@@ -87,7 +94,7 @@ def _to_json(found: object) -> str:
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
-def _row(artifact: Artifact) -> dict[str, object]:
+def _row(artifact: "Artifact") -> dict[str, object]:
     receipt = artifact.receipt
     return {
         "id": receipt.id,
@@ -100,7 +107,7 @@ def _row(artifact: Artifact) -> dict[str, object]:
     }
 
 
-def _describe(receipt: Receipt) -> Iterator[str]:
+def _describe(receipt: "Receipt") -> Iterator[str]:
     yield f"  digest    {receipt.digest}"
     yield (
         f"  made      {receipt.finished}, {format_seconds(receipt.seconds)}, "

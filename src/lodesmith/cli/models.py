@@ -9,7 +9,7 @@ import typer
 from lodesmith.cli.app import JsonOption, OverridesArgument, WorkspaceOption, app
 from lodesmith.cli.stages import print_result, run_until
 from lodesmith.core.errors import UserError
-from lodesmith.lineage.workspace import DEFAULT_WORKSPACE
+from lodesmith.lineage import DEFAULT_WORKSPACE
 
 ModelArgument = Annotated[
     str,

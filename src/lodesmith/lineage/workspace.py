@@ -22,8 +22,6 @@ from lodesmith.core.errors import DamagedArtifactError, UserError, explain_os_er
 from lodesmith.core.log import say
 from lodesmith.lineage.artifact import Artifact, Make, Order, make_artifact, open_artifact
 
-DEFAULT_WORKSPACE = Path("lodesmith-workspace")
-
 
 @dataclass(frozen=True)
 class Workspace:

@@ -11,8 +11,9 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_bytes, format_seconds
+from lodesmith.lineage import DEFAULT_WORKSPACE
 from lodesmith.lineage.artifact import Artifact
-from lodesmith.lineage.workspace import DEFAULT_WORKSPACE, Workspace
+from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
 
