@@ -49,12 +49,14 @@ def stop_after(monkeypatch, step):
     monkeypatch.setattr(loop.Training, "step", interrupted)
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-@pytest.mark.parametrize("interrupted_at", [2, 4, 11])
+@pytest.mark.parametrize(
+    ("optimizer", "dtype", "interrupted_at"),
+    [("muon", "fp32", 2), ("muon", "fp32", 4), ("adamw", "fp32", 11), ("muon", "bf16", 6)],
+)
 def test_an_interrupted_run_ends_with_the_same_bits(
-    tmp_path, monkeypatch, optimizer, interrupted_at
+    tmp_path, monkeypatch, optimizer, dtype, interrupted_at
 ):
-    settings = {"optimizer": optimizer, "learning_rate": 0.01}
+    settings = {"optimizer": optimizer, "param_dtype": dtype, "learning_rate": 0.01}
     whole, cut = make_job(tmp_path / "whole", **settings), make_job(tmp_path / "cut", **settings)
     facts = run(whole)
     with monkeypatch.context() as patch:
@@ -83,6 +85,16 @@ def test_training_learns_and_its_facts_add_up(tmp_path):
     assert records[-1]["tokens_seen"] == facts["tokens_seen"]
     assert all(record["tokens_per_second"] > 0 for record in records)
     assert load_decoder(job.model_folder).config == SHAPE
+
+
+def test_bf16_learns_nearly_what_fp32_learns(tmp_path):
+    losses = []
+    for dtype in ("fp32", "bf16"):
+        job = make_job(tmp_path / dtype, param_dtype=dtype, max_steps=40)
+        losses.append(run(job)["final_loss"])
+        assert load_decoder(job.model_folder).output_weight.dtype == torch.float32
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)  # 8 bits of mantissa
 
 
 def test_micro_batches_change_the_result_by_rounding_only(tmp_path):

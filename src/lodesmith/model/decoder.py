@@ -70,7 +70,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, normalised over its last dim."""
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 
 class Attention(nn.Module):
@@ -229,7 +229,7 @@ class Decoder(nn.Module):
 
         Matrices that read the residual stream get a standard deviation of 1 / (2 sqrt(fan-in)),
         those that write to it start at zero: every layer begins as the identity, so the first
-        steps cannot blow up at any depth or width.
+        steps cannot blow up at any depth or width. An output matrix of its own starts at zero too.
 
         Source: Yang et al. 2022, arXiv:2203.03466, appendix D.2 (zero output layers); Zhang et
         al. 2019, arXiv:1901.09321 (zero last layer of each residual branch).
@@ -237,10 +237,9 @@ class Decoder(nn.Module):
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
                 weight.fill_(1.0)
-            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+            elif name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight")):
                 weight.zero_()
+            elif name.endswith("embed_tokens.weight"):
+                weight.normal_(0.0, self.config.initializer_range, generator=generator)
             else:
-                is_table = name.endswith(("embed_tokens.weight", "lm_head.weight"))
-                fan_in = weight.shape[1]
-                std = self.config.initializer_range if is_table else 0.5 / math.sqrt(fan_in)
-                weight.normal_(0.0, std, generator=generator)
+                weight.normal_(0.0, 0.5 / math.sqrt(weight.shape[1]), generator=generator)

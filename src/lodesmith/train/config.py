@@ -57,6 +57,10 @@ class TrainingConfig(Config):
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)
     """Memory of Muon's mean gradient, reached after a short warm-up."""
 
+    param_dtype: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of matrix products; weights, moments and sums stay fp32. bf16 is faster where the
+    CPU has instructions for it (AVX-512 BF16, AMX) and slower where not."""
+
     max_grad_norm: float | None = Field(default=None, gt=0)
     """Longer gradients are shortened to this; none leaves them."""
 

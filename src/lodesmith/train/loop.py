@@ -26,6 +26,7 @@ from lodesmith.train.metrics import MetricsFile, Record
 from lodesmith.train.optimizer import Optimizer
 from lodesmith.train.schedule import rate_fraction
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FINAL_STEPS = 20  # over which the final loss is averaged: one batch alone is noisy
 
 
@@ -56,6 +57,7 @@ class Training:
         self.decoder = open_decoder(job)
         self.gradients = GradientBuffer(self.decoder.parameters(), ranks=ranks)
         self.optimizer = Optimizer(self.decoder, job.config, ranks=ranks)
+        self.dtype = DTYPES[job.config.param_dtype]
         self.progress = Progress()
 
     def step(self, batch: Batch) -> Record:
@@ -123,9 +125,8 @@ class Training:
         size, micro = self.config.global_batch_size // NUM_PARTS, self.config.micro_batch_size
         with self.gradients.collect(part) as tail:
             for start in range(part * size, (part + 1) * size, micro):
-                loss, num_labels = summed_loss(
-                    self.decoder, batch.rows(slice(start, start + micro))
-                )
+                rows = batch.rows(slice(start, start + micro))
+                loss, num_labels = summed_loss(self.decoder, rows, dtype=self.dtype)
                 loss.backward()  # type: ignore[no-untyped-call]
                 tail[0] += loss.detach()
                 tail[1] += num_labels

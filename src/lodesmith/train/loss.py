@@ -12,20 +12,28 @@ from lodesmith.model.decoder import Attend, Decoder, causal_attention
 from lodesmith.train.loader import Batch
 
 
-def summed_loss(decoder: Decoder, batch: Batch) -> tuple[Tensor, int]:
+def summed_loss(
+    decoder: Decoder, batch: Batch, *, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, int]:
     """Return the summed cross entropy in nats, and how many labels it is of.
 
     Logits, which are V wide, are computed only where a label counts.
+
+    Args:
+        batch: some sequences of a global batch.
+        dtype: of matrix products; the softmax is computed in float32.
     """
     attend: Attend = causal_attention
     if batch.segment_ids is not None:
         attend = attend_within_segments(batch.segment_ids)
-    x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)
-    labels_L = batch.labels.flatten()
-    if batch.loss_mask is not None:
-        places = batch.loss_mask.flatten().nonzero().squeeze(1)
-        x_LD, labels_L = x_LD.index_select(0, places), labels_L.index_select(0, places)
-    loss = F.cross_entropy(decoder.logits(x_LD), labels_L, reduction="sum")
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)
+        labels_L = batch.labels.flatten()
+        if batch.loss_mask is not None:
+            places = batch.loss_mask.flatten().nonzero().squeeze(1)
+            x_LD, labels_L = x_LD.index_select(0, places), labels_L.index_select(0, places)
+        logits_LV = decoder.logits(x_LD)
+    loss = F.cross_entropy(logits_LV.float(), labels_L, reduction="sum")
     return loss, labels_L.numel()
 
 

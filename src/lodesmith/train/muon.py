@@ -26,8 +26,15 @@ Matrices = dict[str, nn.Parameter]
 class Muon:
     """Orthogonalised momentum for matrices."""
 
-    def __init__(self, matrices: Matrices, *, momentum: float, ranks: Ranks) -> None:
-        self.matrices, self.momentum, self.ranks = matrices, momentum, ranks
+    def __init__(
+        self,
+        matrices: Matrices,
+        *,
+        momentum: float,
+        ranks: Ranks,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.matrices, self.momentum, self.ranks, self.dtype = matrices, momentum, ranks, dtype
         self.averages = {name: torch.zeros_like(weight) for name, weight in matrices.items()}
         self.owners = share_work(matrices, num_ranks=ranks.num_ranks)
         self.segments, self.updates = _lay_out(matrices, self.owners, ranks.num_ranks)
@@ -41,7 +48,7 @@ class Muon:
             self.averages[name].lerp_(weight.grad, 1 - momentum)
             if self.owners[name] == self.ranks.rank:
                 ahead = weight.grad.lerp(self.averages[name], momentum)  # Nesterov
-                self.updates[name].copy_(orthogonalise(ahead))
+                self.updates[name].copy_(orthogonalise(ahead.to(self.dtype)))
         self.ranks.share(self.segments)
         for name, weight in self.matrices.items():
             rows, columns = weight.shape

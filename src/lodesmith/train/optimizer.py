@@ -4,6 +4,7 @@ Embeddings, output matrix and norms always get AdamW: their rows and entries are
 spaces of features, which is what Muon's orthogonalisation is about.
 """
 
+import torch
 from torch import Tensor
 
 from lodesmith.model.decoder import Decoder
@@ -26,7 +27,8 @@ class Optimizer:
         groups = [Group(others, rate, weight_decay=0.0)]
         self.muon: Muon | None = None
         if config.optimizer == "muon":
-            self.muon = Muon(hidden, momentum=config.muon_momentum, ranks=ranks)
+            dtype = torch.bfloat16 if config.param_dtype == "bf16" else torch.float32
+            self.muon = Muon(hidden, momentum=config.muon_momentum, ranks=ranks, dtype=dtype)
         else:
             groups.append(Group(hidden, config.learning_rate, config.weight_decay))
         self.adamw = AdamW(groups, beta1=config.adam_beta1, beta2=config.adam_beta2)
