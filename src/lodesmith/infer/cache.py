@@ -8,6 +8,8 @@ Shapes: L layers, R rows, K key-value heads, S cached positions, H head size, B 
 T new tokens.
 """
 
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
 import math
 from collections.abc import Sequence
 

@@ -5,6 +5,8 @@ token for every running sequence. A sequence joins when its prompt has been read
 it ends; nobody waits for a batch to fill or to finish.
 """
 
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
 import itertools
 import threading
 from collections.abc import Sequence as List

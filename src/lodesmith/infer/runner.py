@@ -7,6 +7,8 @@ Shapes: B running rows, T new tokens, D hidden, V vocab, N heads, K key-value he
 share a key-value head (N = K x G), S cached positions, H head size.
 """
 
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
 from collections.abc import Sequence
 
 import torch

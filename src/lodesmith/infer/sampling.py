@@ -6,6 +6,8 @@ transformers use: penalties and bias on the logits, temperature, top_k, top_p, m
 Shapes: V vocab, C candidates (best first), T positions.
 """
 
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
 from collections import Counter
 from collections.abc import Sequence
 
