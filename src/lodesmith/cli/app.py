@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 # typer.BadParameter is public, its base for every fault of the command line is not
-_USAGE_ERROR = typer.BadParameter.__mro__[2]
+_USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", metavar="DIR", help="Folder of all artifacts.")

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,24 +77,27 @@ def trace(
         raise UserError("give one of: an artifact's ID, --document ID, --text SENTENCE")
     space = Workspace(workspace)
     if artifact_id is not None:
-        found = tracing.trace_artifact(space, space.find(artifact_id))
-        shown = tracing.format_artifact_trace(found)
+        ancestry = tracing.trace_artifact(space, space.find(artifact_id))
+        _print(ancestry, tracing.format_artifact_trace(ancestry), as_json=as_json)
     elif document is not None:
-        found = tracing.trace_document(space, document)
-        shown = tracing.format_document_trace(found)
+        journey = tracing.trace_document(space, document)
+        _print(journey, tracing.format_document_trace(journey), as_json=as_json)
     else:
-        found = tracing.trace_text(space, text or "", limit=limit)
-        shown = tracing.format_text_matches(found)
-    typer.echo(_to_json(found) if as_json else shown)
+        matches = tracing.trace_text(space, text or "", limit=limit)
+        _print(matches, tracing.format_text_matches(matches), as_json=as_json)
 
 
-def _to_json(found: object) -> str:
-    items = [dataclasses.asdict(item) for item in found] if isinstance(found, list) else None
-    data = items if items is not None else dataclasses.asdict(found)  # type: ignore[call-overload]
-    return json.dumps(data, ensure_ascii=False, indent=2)
+def _print(found: Any, text: str, *, as_json: bool) -> None:
+    """Print a trace (a dataclass or a list of them) as JSON, or its text for people."""
+    if not as_json:
+        typer.echo(text)
+        return
+    as_dict = dataclasses.asdict
+    data = [as_dict(item) for item in found] if isinstance(found, list) else as_dict(found)
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
-def _row(artifact: "Artifact") -> dict[str, object]:
+def _row(artifact: "Artifact") -> dict[str, Any]:
     receipt = artifact.receipt
     return {
         "id": receipt.id,
