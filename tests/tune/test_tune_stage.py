@@ -164,6 +164,8 @@ def test_the_stage_makes_a_model_twice_with_the_same_bytes(parents, tmp_path):
         assert first == second
     draft = drafts[0]
     assert load_decoder(draft.path / "model").config.vocab_size == 300
+    tokenizer = Tokenizer.load(draft.path / "model")
+    assert tokenizer.eos_ids == (tokenizer.token_id("<|im_end|>"), tokenizer.end_of_text_id)
     assert draft.counts["num_rows"] == 7
     assert draft.counts["num_rows of help pages (en)"] == 5
     assert [source["name"] for source in draft.sources] == ["chats", "help"]

@@ -13,7 +13,7 @@ from torch import Tensor
 from lodesmith.core.log import Progress
 from lodesmith.model.decoder import Decoder
 
-_TOKENS_PER_FORWARD = 4096
+_TOKENS_PER_FORWARD = 2048
 _LOGITS_PER_BLOCK = 1024
 
 

@@ -34,29 +34,33 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], evaluate: EvaluateCon
         UserError: a language has no held-out document.
     """
     held_out = read_held_out(parents["tokenize"].path, evaluate.languages)
-    models = {name: parents[kind] for name, kind in _MODELS.items() if kind in parents}
-    tasks = _plan_pieces(parents, models, evaluate)
+    tasks = plan_pieces(parents, evaluate)
     num_workers = evaluate.num_workers or count_free_cores()
     with show_progress("evaluate", total=len(tasks), unit="measurements") as progress:
         found = map_shards(
             pieces.run, tasks, markers=draft.markers, num_workers=num_workers, progress=progress
         )
     findings: dict[str, JSON] = dict(zip(tasks, found, strict=True))
-    scores = combine(findings, languages=evaluate.languages, models=list(models))
+    scores = combine(findings, languages=evaluate.languages, models=models_in(parents))
     write_json(draft.path / SCORES_FILE, scores)
     draft.counts["num_documents"] = sum(len(documents) for documents in held_out.values())
 
 
-def _plan_pieces(
-    parents: Mapping[str, Artifact], models: Mapping[str, Artifact], evaluate: EvaluateConfig
+def models_in(parents: Mapping[str, Artifact]) -> list[str]:
+    """Return the names of the models that there are, the last made last."""
+    return [name for name, kind in _MODELS.items() if kind in parents]
+
+
+def plan_pieces(
+    parents: Mapping[str, Artifact], evaluate: EvaluateConfig
 ) -> dict[str, tuple[Any, ...]]:
-    """Return the arguments of each piece by its name, the longest pieces first."""
+    """Return the name and arguments of each measurement under its own name, the longest first."""
     prepare, tokenize = str(parents["prepare"].path), str(parents["tokenize"].path)
     window = evaluate.window_tokens or trained_window(parents["pretrain"].receipt.config)
     tasks: dict[str, tuple[Any, ...]] = {}
     for measure in ("bits_per_byte", "next_sentence"):
-        for name, artifact in models.items():
-            folder = str(artifact.file("model"))
+        for name in models_in(parents):
+            folder = str(parents[_MODELS[name]].file("model"))
             tasks[f"{measure}-{name}"] = (measure, folder, tokenize, window, evaluate)
     for language in evaluate.languages:
         tasks[f"xz-{language}-with"] = ("xz", prepare, tokenize, language, True)

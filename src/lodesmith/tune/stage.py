@@ -17,7 +17,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import read_json, replace_file, write_bytes, write_json
 from lodesmith.data.chat import render_training
-from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import run_training
@@ -62,7 +62,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tune: TuneConfig) -> 
         scratch=draft.scratch / "training",
         model_folder=draft.path / "model",
         metrics_file=draft.path / _METRICS_FILE,
-        eos_ids=list(tokenizer.eos_ids),
+        eos_ids=_answer_ends(tokenizer),
         title="tune",
     )
     facts = run_training(job)
@@ -87,6 +87,13 @@ def _check_length(pretrain: Artifact, tune: TuneConfig) -> None:
             f"tune.sequence_length ({tune.sequence_length}) is above the base model's "
             f"max_position_embeddings ({limit}); lower it"
         )
+
+
+def _answer_ends(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Return the ids at which an answer ends: that of a message first, then those of a text."""
+    message_end = tokenizer.token_id(MESSAGE_END)
+    known = () if message_end is None else (message_end,)
+    return tuple(dict.fromkeys((*known, *tokenizer.eos_ids)))
 
 
 def _pack(harvest: Harvest, tokenizer: Tokenizer, *, tune: TuneConfig, folder: Path) -> int:
