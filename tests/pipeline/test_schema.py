@@ -23,6 +23,6 @@ def fields_of(schema):
             yield pytest.param(details, id=f"{name}.{field}")
 
 
-@pytest.mark.parametrize("details", fields_of(recipe_schema()))
+@pytest.mark.parametrize("details", list(fields_of(recipe_schema())))
 def test_every_field_of_a_recipe_is_documented(details):
     assert len(details.get("description", "")) > 8

@@ -86,6 +86,8 @@ def _bounds(field: JSON) -> str:
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, dict):
+        return "see its own table"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
     return str(value)
