@@ -20,7 +20,7 @@ def test_faults_of_several_sections_are_told_together(tmp_path):
     path = write_life(tmp_path)
     text = path.read_text().replace("hidden_size: 32", "hidden_siz: 32")
     path.write_text(text.replace("max_steps: 10", "max_steps: many"))
-    line = 1 + text.splitlines().index("  hidden_size: 32")
+    line = 1 + text.splitlines().index("  hidden_siz: 32")
     with pytest.raises(UserError) as caught:
         read_recipe(str(path))
     message = str(caught.value)

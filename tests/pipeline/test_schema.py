@@ -25,4 +25,4 @@ def fields_of(schema):
 
 @pytest.mark.parametrize("details", list(fields_of(recipe_schema())))
 def test_every_field_of_a_recipe_is_documented(details):
-    assert len(details.get("description", "")) > 8
+    assert len(details.get("description", "")) > 5
