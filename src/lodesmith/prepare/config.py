@@ -93,6 +93,11 @@ class ExactDuplicatesConfig(Config):
     """A line that stands in more documents than this is dropped from all of them, unless it is a
     heading or code."""
 
+    keep_first_line_only: bool = False
+    """A line that stands in several documents stays only in the first of them, unless it is a
+    heading or code. Makes the text shorter and less repetitive, and pages less whole. Source:
+    Wenzek et al., CCNet (arXiv:1911.00359), section 3.1."""
+
     min_line_columns: int = Field(default=20, gt=0)
     """Shorter lines stay; terminal columns, so that a Chinese character counts two. Table cells,
     labels and short code lines are below it."""

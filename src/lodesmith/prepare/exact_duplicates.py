@@ -2,14 +2,16 @@
 
 Both need the whole corpus, so each shard first gives hashes; merged, they say which documents are
 not the first of their text, and which lines are repeated. Of equal documents the first in source
-order stays. Repeated lines go from all documents, but headings and code stay: `Parameters:` and
-`End Sub` stand on a thousand pages rightly.
+order stays. Lines of too many documents go from all of them; lines of a few may stay in the first
+one only. Headings and code stay: `Parameters:` and `End Sub` stand on a thousand pages rightly.
 
-Source: Wenzek et al., CCNet (arXiv:1911.00359), section 3.1, for counting hashes of lines.
+Source: Wenzek et al., CCNet (arXiv:1911.00359), section 3.1, for counting hashes of lines, and
+for comparing them without regard to case and with all digits taken for 0.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +22,23 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.config import ExactDuplicatesConfig
 from lodesmith.prepare.words import Hashes
 
+_DIGIT = re.compile(r"\d")
+
 LineCounts = tuple[Hashes, NDArray[np.int64]]  # sorted hashes, and in how many documents each is
 
 
 def hash_text(text: str) -> int:
     """Return a 64-bit hash of a text, the same for any case and spacing."""
     return _hash(" ".join(text.casefold().split()))
+
+
+def hash_line(line: str) -> int:
+    """Return a 64-bit hash of a line, the same for any case and any digits.
+
+    >>> hash_line("Page 12 of 90") == hash_line("page 34 of 56")
+    True
+    """
+    return _hash(_DIGIT.sub("0", line.casefold()))
 
 
 def _hash(text: str) -> int:
@@ -40,7 +53,7 @@ def candidate_lines(
     kept = code_lines.union(document.headings)
     lines = {line.strip() for line in document.text.split("\n")}
     return {
-        line: _hash(line)
+        line: hash_line(line)
         for line in lines
         if _is_wide(line, config.min_line_columns) and line not in kept
     }
@@ -72,6 +85,20 @@ def _count(hashes: Hashes, counts: NDArray[np.int64]) -> LineCounts:
     return unique, np.bincount(places, weights=counts, minlength=len(unique)).astype(np.int64)
 
 
+def lines_of_earlier_shards(shards: Sequence[Hashes]) -> list[Hashes]:
+    """Return for each shard those of its line hashes that a shard before it has, sorted.
+
+    Args:
+        shards: the sorted line hashes of each shard, in source order.
+    """
+    seen: Hashes = np.array([], dtype=np.uint64)
+    result = []
+    for hashes in shards:
+        result.append(np.intersect1d(hashes, seen, assume_unique=True))
+        seen = np.union1d(seen, hashes)
+    return result
+
+
 def later_copies(hashes: Hashes) -> NDArray[np.int64]:
     """Return for each document the number of the first one with its text."""
     _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
@@ -86,17 +113,14 @@ class WithoutLines:
     lines: list[str]
 
 
-def remove_lines(document: Document, lines: dict[str, int], repeated: Hashes) -> WithoutLines:
-    """Return the document without those of its lines whose hashes are repeated.
-
-    Args:
-        document: from which the lines go.
-        lines: its candidate lines with their hashes.
-        repeated: sorted hashes of the corpus's repeated lines.
-    """
+def find_lines(lines: dict[str, int], repeated: Hashes) -> set[str]:
+    """Return which of a document's candidate lines have a hash among sorted ones."""
     hashes = np.fromiter(lines.values(), dtype=np.uint64, count=len(lines))
-    is_repeated = _contains(repeated, hashes)
-    gone = {line for line, hit in zip(lines, is_repeated, strict=True) if hit}
+    return {line for line, hit in zip(lines, _contains(repeated, hashes), strict=True) if hit}
+
+
+def remove_lines(document: Document, gone: Set[str]) -> WithoutLines:
+    """Return the document without some of its lines."""
     if not gone:
         return WithoutLines(document, [])
     out: list[str] = []

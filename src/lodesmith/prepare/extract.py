@@ -3,11 +3,13 @@
 Two readings of the same parsed page are laid side by side. The one that looks for the main
 content knows where the article is, but loses list items, headings with anchors and single Chinese
 characters between tags. The one that takes all but navigation loses nothing. So the first says
-which lines of the second are kept: everything between its first and last line where it covers
-most of them, else its own lines and single lines between two of them.
+which lines of the second are kept: its own and the list items of sentences that follow them; then
+everything between the first and the last of these where they are most of it, else single lines
+between two of them.
 
 Measured on article-extraction-benchmark (181 pages, F1 of 4-word shingles): main content alone
-.916 with recall .980; this .920 with recall .988; everything .683.
+.916 with recall .980; this .917 with recall .988; everything .683. On help pages main content alone
+loses a tenth of the text.
 """
 
 import html
@@ -30,6 +32,9 @@ _SNIFF_BYTES = 4096
 
 _MAIN_SHARE = 0.8  # see the module's numbers: .7 gives F1 .913, .9 gives F1 .925 but recall .983
 _LIST_MARKS = " \t•0123456789.)"  # numbers differ where one reading has lost an item
+_ITEM = re.compile(r"\s*(?:•|\d{1,3}\.|[a-z]\.)\s")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "。", "！", "？", "：", "；", "…", "”", "」", "）", ")")
+_MIN_ITEM_CHARS = 30
 _HEADING = re.compile(r"<h[1-3][\s>]", re.I)
 _TAG = re.compile(r"<[^>]*>")
 _MAX_HEADING_CHARS = 2000
@@ -90,16 +95,26 @@ def _choose_lines(full: list[str], main: list[str]) -> list[str]:
     """Return the lines of the full reading that belong to the article."""
     full_keys = [line.lstrip(_LIST_MARKS).rstrip() for line in full]
     main_keys = {line.lstrip(_LIST_MARKS).rstrip() for line in main} - {""}
-    hits = [index for index, key in enumerate(full_keys) if key in main_keys]
+    hits = {index for index, key in enumerate(full_keys) if key in main_keys}
     if not hits:
         return full
-    first, last = hits[0], hits[-1] + 1
+    for index in range(min(hits) + 1, len(full)):
+        if index - 1 in hits and _is_item_of_text(full[index]):
+            hits.add(index)
+    first, last = min(hits), max(hits) + 1
     span_chars = sum(len(key) for key in full_keys[first:last])
     hit_chars = sum(len(full_keys[index]) for index in hits)
     if hit_chars >= _MAIN_SHARE * span_chars:
         return full[first:last]
     near = {index + 1 for index in hits} & {index - 1 for index in hits}
-    return [full[index] for index in sorted(near | set(hits))]
+    return [full[index] for index in sorted(near | hits)]
+
+
+def _is_item_of_text(line: str) -> bool:
+    """Tell whether a line is a list item with a sentence in it, not a link to another page."""
+    if _ITEM.match(line) is None or not line.endswith(_SENTENCE_ENDS):
+        return False
+    return len(line) >= (_MIN_ITEM_CHARS if line.isascii() else _MIN_ITEM_CHARS // 2)
 
 
 def _headings_in(markup: str) -> Iterator[str]:

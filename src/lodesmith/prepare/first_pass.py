@@ -18,12 +18,15 @@ from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import candidate_lines, count_lines, hash_text
 from lodesmith.prepare.extract import extract
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.language import identify
+from lodesmith.prepare.language import identify, judge_language
 from lodesmith.prepare.pages import Drop, Page
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault, read_source
 from lodesmith.prepare.repair import repair
 from lodesmith.prepare.shard_files import Shard, write_array
+
+
+_PAGE_STEPS = ("repair", "language", "quality", "ads")  # those after extract that need one page
 
 
 @dataclass(slots=True)
@@ -101,10 +104,14 @@ class _Worker:
             return self._reject(carried.document, step, item, trail)
         if "extract" in self.steps:
             trail.passed("extract", carried.document)
+        confidence = 1.0
         for step in self.steps:
-            if step not in ("repair", "language", "quality", "ads"):
+            if step not in _PAGE_STEPS:
                 continue
-            result = self._apply(step, carried)
+            if step == "language":
+                found, confidence = identify(carried.document, code_lines=carried.code_lines)
+                carried = carried.with_document(found)
+            result = self._apply(step, carried, confidence)
             if isinstance(result, Drop):
                 return self._reject(carried.document, step, result, trail)
             carried = carried.with_document(result)
@@ -120,12 +127,12 @@ class _Worker:
             return result
         return Carried(result.document, result.code_lines)
 
-    def _apply(self, step: str, carried: Carried) -> Document | Drop:
+    def _apply(self, step: str, carried: Carried, confidence: float) -> Document | Drop:
         document, code = carried.document, carried.code_lines
         if step == "repair":
             return repair(document)
         if step == "language":
-            return identify(document, self.config, code_lines=code)
+            return judge_language(document, confidence, self.config)
         if step == "quality":
             return judge(document, self.config.quality, code_lines=code)
         without = remove_ads(document, code_lines=code)

@@ -7,8 +7,7 @@ few hundred characters, unless they hold the little words of English often: that
 2,254 English pages, all of which py3langid calls English (or, where two fifths of the words are
 Chinese, Chinese), in a fifteenth of the time.
 
-py3langid was chosen for accuracy: .91 of 75 languages against .78 of lid.176.ftz. Its classes for
-Chinese languages (wuu, yue, ...) never come into play, since the script decides before.
+py3langid was chosen for accuracy: .91 of 75 languages against .78 of lid.176.ftz.
 """
 
 import functools
@@ -32,6 +31,7 @@ _CHARACTERS_PER_WORD = 1.5  # of Chinese text; Source: Gao et al., Computational
 _MIN_CJK_SHARE = 0.5  # of words
 _MIN_KANA_SHARE = 0.1  # of the characters; Japanese prose has above .3, Chinese with a name .02
 _MIN_HANGUL_SHARE = 0.3
+_OF_THE_SCRIPTS = {"zh", "wuu", "yue", "lzh", "ja", "ko", "zxx"}  # told by the characters
 _SAMPLE_CHARS = 600
 _MIN_ENGLISH_SHARE = 0.08  # of the sample's words; most English prose has above .1
 _MIN_ENGLISH_WORDS = 3
@@ -42,13 +42,12 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)[\x21-\x7e]+")
 
 
 def identify(
-    document: Document, config: PrepareConfig, *, code_lines: frozenset[str] = frozenset()
-) -> Document | Drop:
-    """Return the document with its language, or why that language does not stay.
+    document: Document, *, code_lines: frozenset[str] = frozenset()
+) -> tuple[Document, float]:
+    """Return the document with its language, and how sure that is, in [0, 1].
 
     Args:
         document: whose language is asked.
-        config: which languages stay.
         code_lines: lines that are in no language.
     """
     text = document.text
@@ -56,12 +55,15 @@ def identify(
         lines = [line for line in text.split("\n") if line.strip() not in code_lines]
         text = "\n".join(lines) or text
     language, confidence = detect_language(text)
-    document = replace(document, language=language)
+    return replace(document, language=language), confidence
+
+
+def judge_language(document: Document, confidence: float, config: PrepareConfig) -> Document | Drop:
+    """Return the document, or why its language does not stay."""
     if confidence < config.min_language_confidence:
-        return Drop(f"language unclear ({language})", round(confidence, 3),
-                    config.min_language_confidence)  # fmt: skip
-    if config.languages is not None and language not in config.languages:
-        return Drop("language not wanted", language, ", ".join(config.languages))
+        return Drop("language unclear", round(confidence, 3), config.min_language_confidence)
+    if config.languages is not None and document.language not in config.languages:
+        return Drop("language not wanted", document.language, ", ".join(config.languages))
     return document
 
 
@@ -98,4 +100,6 @@ def _cjk_language(text: str, num_cjk: int) -> str:
 def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages([name for name in identifier.labels if name not in _OF_THE_SCRIPTS])
+    return identifier

@@ -22,7 +22,9 @@ from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
     candidate_lines,
+    find_lines,
     later_copies,
+    lines_of_earlier_shards,
     merge_line_counts,
     remove_lines,
 )
@@ -45,6 +47,8 @@ def merge_exact(shards: Sequence[Shard], config: PrepareConfig) -> None:
     parts = [read_array(shard.line_counts) for shard in shards]
     lines, counts = merge_line_counts([(part[0], part[1].astype(np.int64)) for part in parts])
     limit = config.exact_duplicates.max_line_documents
+    for shard, known in zip(shards, lines_of_earlier_shards([p[0] for p in parts]), strict=True):
+        write_array(shard.known_lines, known)
     write_array(repeated_lines_file(shards[0].folder), lines[counts > limit])
 
 
@@ -74,10 +78,13 @@ class _Deduplication:
         self.shard, self.steps, self.config = shard, steps, config
         self.funnel = Funnel(steps)
         self.signatures: list[np.ndarray] = []
+        self.line_hashes: set[int] = set()  # of the shard's documents so far
 
     def run(self) -> Iterator[Carried | Rejected]:
         is_copy = iter(read_array(self.shard.is_copy))
         repeated: Hashes = read_array(repeated_lines_file(self.shard.folder))
+        if self.config.exact_duplicates.keep_first_line_only:
+            repeated = np.union1d(repeated, read_array(self.shard.known_lines))
         for item in read_carried(self.shard.cleaned):
             result: Carried | Rejected = item
             if isinstance(item, Carried) and "exact_duplicates" in self.steps:
@@ -95,7 +102,7 @@ class _Deduplication:
     def _drop_lines(self, item: Carried, repeated: Hashes) -> Carried | Rejected:
         document = item.document
         lines = candidate_lines(document, item.code_lines, self.config.exact_duplicates)
-        without = remove_lines(document, lines, repeated)
+        without = remove_lines(document, find_lines(lines, repeated) | self._lines_seen(lines))
         if without.lines:
             num_words = len(split_words(without.document.text).hashes)
             limit = self.config.quality.min_words if "quality" in self.steps else 1
@@ -105,6 +112,14 @@ class _Deduplication:
             self.funnel["exact_duplicates"].add_lines(without.lines)
         keep_document(self.funnel, "exact_duplicates", document, without.document)
         return item.with_document(without.document)
+
+    def _lines_seen(self, lines: dict[str, int]) -> set[str]:
+        """Return which lines an earlier document of the shard has, if only the first is kept."""
+        if not self.config.exact_duplicates.keep_first_line_only:
+            return set()
+        seen = {line for line, line_hash in lines.items() if line_hash in self.line_hashes}
+        self.line_hashes.update(lines.values())
+        return seen
 
 
 def finish_shard(shard: Shard, steps: Sequence[str], config: PrepareConfig) -> JSON:

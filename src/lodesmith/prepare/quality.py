@@ -29,6 +29,8 @@ _WITH_LETTER = re.compile(r"[^\W\d_]\S*")
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _MAX_CJK_FRACTION = 0.1  # of words; above it text is not written with spaces
 
+_MAX_CELL_CHARS = 5  # shorter lines are cells of a table, which repeat numbers
+
 # Short texts repeat something by chance: three times in sixty words already exceeds the limits.
 _FREE_REPEATS = 3
 
@@ -112,7 +114,11 @@ def _line_faults(text: str, config: QualityConfig, repeatable: frozenset[str]) -
     ellipses = sum(line.endswith(_ELLIPSES) for line in lines) / len(lines)
     yield _above("too many lines cut short", ellipses, config.max_ellipsis_line_fraction)
     repeats = {line: num - 1 for line, num in Counter(lines).items() if num > 1}
-    counted = {line: num for line, num in repeats.items() if line not in repeatable}
+    counted = {
+        line: num
+        for line, num in repeats.items()
+        if line not in repeatable and len(line) > _MAX_CELL_CHARS
+    }
     fraction = max(0, sum(counted.values()) - _FREE_REPEATS) / len(lines)
     yield _above("lines repeated", fraction, config.max_repeated_line_fraction)
     chars = sum(len(line) * num for line, num in counted.items()) / sum(map(len, lines))

@@ -122,18 +122,23 @@ def _json_record(line: bytes, number: int, source: Source) -> Record:
 
 def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
     """Return the page of a JSON or Parquet record that holds text, html or raw."""
-    key = data.get("id")
+    key = _plain(data.get("id"))
     name = next((name for name in _TEXT_FIELDS if isinstance(data.get(name), str | bytes)), None)
     content: str | bytes = data[name] if name else b""
     page = Page(
-        source=f"{source.name}#{number if key in (None, '') else key}",
-        url=str(data.get("url") or ""),
+        source=f"{source.name}#{key or number}",
+        url=_plain(data.get("url")),
         payload=content if isinstance(content, bytes) else content.encode("utf-8", "replace"),
         content_type=_TEXT_FIELDS[name] if name else "",
         corpus=source.corpus,
-        language=str(data.get("language") or UNKNOWN_LANGUAGE),
+        language=_plain(data.get("language")) or UNKNOWN_LANGUAGE,
     )
     return page, None if name else Drop("record has no field text, html or raw", number)
+
+
+def _plain(value: Any) -> str:
+    """Return a field as text that can be written: half surrogate pairs cannot."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
 def _read_parquet(source: Source) -> Iterator[Record]:

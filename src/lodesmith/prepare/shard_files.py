@@ -40,6 +40,11 @@ class Shard:
         return self.folder / f"line-counts-{self.name}.npy"
 
     @property
+    def known_lines(self) -> Path:
+        """Hashes of the shard's lines that stand in an earlier shard as well."""
+        return self.folder / f"known-lines-{self.name}.npy"
+
+    @property
     def is_copy(self) -> Path:
         """For each document of `cleaned`, whether an equal one comes before it."""
         return self.folder / f"is-copy-{self.name}.npy"

@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import HTMLTree
+from resiliparse.parse.html import ElementNode, HTMLTree
 
 _MAX_CHARS = 1 << 18
 _MAX_TAGS = 10_000
 _MAX_TAG_CHARS = 1 << 15
 
 _LEFT_OUT = (
-    "nav", "footer", "aside", "button", "select", "dialog", "body > header", "[role=navigation]",
-    "[role=banner]", "[role=contentinfo]", "[role=complementary]",
+    "[hidden]", "nav", "footer", "aside", "button", "select", "dialog", "body > header",
+    "[role=navigation]", "[role=banner]", "[role=contentinfo]", "[role=complementary]",
 )  # fmt: skip
 
 # The main-content reading drops text nodes of one non-ASCII character ("tar</code>和<code>cpio"
@@ -39,12 +39,34 @@ class Reading:
 def read_page(markup: str) -> Reading:
     """Return the two readings of a page."""
     tree = HTMLTree.parse(_LONE_CHARACTER.sub(rf">\1{_COMPANION}<", markup))
+    if " hidden" in markup and tree.body is not None:
+        _show_alternatives(tree.body)
     main = extract_plain_text(
         tree, main_content=True, alt_texts=False, comments=False, post_meta=False
     )
     full = extract_plain_text(tree, alt_texts=False, skip_elements=_LEFT_OUT)
     title = tree.title or ""
     return Reading(*(text.replace(_COMPANION, "") for text in (title, main, full)))
+
+
+def _show_alternatives(body: ElementNode) -> None:
+    """Unhide the last of several hidden spans side by side.
+
+    A script would show one of them, as in "press <span hidden>Command</span><span
+    hidden>Ctrl</span>"; the last is the one for readers the page knows nothing of.
+    """
+    spans = list(body.query_selector_all("span[hidden]"))
+    last = [
+        span
+        for span in spans
+        if _is_hidden(span.previous_element_sibling) and not _is_hidden(span.next_element_sibling)
+    ]
+    for span in last:
+        span.remove_attribute("hidden")
+
+
+def _is_hidden(element: ElementNode | None) -> bool:
+    return element is not None and element.has_attribute("hidden")
 
 
 def is_hard(markup: str) -> bool:
