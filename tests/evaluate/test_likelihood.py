@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate import likelihood
 from lodesmith.evaluate.likelihood import Row, log_likelihoods, slide_windows
-from lodesmith.evaluate.scoring import score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
 from lodesmith.model.decoder import Decoder
 
 
@@ -58,7 +58,8 @@ def test_a_uniform_model_needs_log2_of_the_vocabulary_for_each_token(
     with torch.no_grad():
         model.model.embed_tokens.weight.zero_()
     pages = [make_page("a", "four 猫" * 30), make_page("b", "x")]
-    found = score_bits_per_byte(model, Tokenizer.load(tmp_path), pages, window=16)
+    subject = Subject(model=model, tokenizer=Tokenizer.load(tmp_path), window=16)
+    found = score_bits_per_byte(subject, pages)
     assert found["num_bytes"] == found["num_tokens"] == 8 * 30 + 1
     assert found["bits_per_byte"] == pytest.approx(math.log2(tiny_config.vocab_size), abs=1e-5)
 
@@ -70,10 +71,8 @@ def test_a_model_that_knows_nothing_finds_no_next_sentence(
     model = Decoder.fresh(tiny_config, seed=0)
     with torch.no_grad():
         model.model.embed_tokens.weight.zero_()
-    found = score_next_sentence(
-        model, Tokenizer.load(tmp_path), talks(make_page),
-        window=64, context_tokens=16, num_items=20, seed=0,
-    )  # fmt: skip
+    subject = Subject(model=model, tokenizer=Tokenizer.load(tmp_path), window=64)
+    found = score_next_sentence(subject, talks(make_page), context_tokens=16, num_items=20, seed=0)
     assert found["num_items"] == 20
     assert found["acc"] == 0.0  # all four are equally likely, and a tie is an error
     assert found["chance"] == 0.25

@@ -6,7 +6,7 @@ thread here, so that a sum has the same order, and a score the same digits, on a
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.evaluate.baselines import (
@@ -18,14 +18,17 @@ from lodesmith.evaluate.baselines import (
 from lodesmith.evaluate.config import EvaluateConfig
 from lodesmith.evaluate.held_out import read_held_out, read_split, read_token_split
 
+if TYPE_CHECKING:
+    from lodesmith.evaluate.scoring import Subject
+
 
 def model_bits_per_byte(model: str, tokenize: str, window: int, evaluate: EvaluateConfig) -> JSON:
     """Return the bits per byte of a model, by language."""
     from lodesmith.evaluate.scoring import score_bits_per_byte
 
-    decoder, tokenizer = _load_model(Path(model))
+    subject = _load(Path(model), window)
     return {
-        language: score_bits_per_byte(decoder, tokenizer, documents, window=window)
+        language: score_bits_per_byte(subject, documents)
         for language, documents in read_held_out(Path(tokenize), evaluate.languages).items()
     }
 
@@ -34,13 +37,11 @@ def model_next_sentence(model: str, tokenize: str, window: int, evaluate: Evalua
     """Return the next-sentence accuracy of a model, by language."""
     from lodesmith.evaluate.scoring import score_next_sentence
 
-    decoder, tokenizer = _load_model(Path(model))
+    subject = _load(Path(model), window)
     return {
         language: score_next_sentence(
-            decoder,
-            tokenizer,
+            subject,
             documents,
-            window=window,
             context_tokens=evaluate.context_tokens,
             num_items=evaluate.num_items,
             seed=evaluate.seed,
@@ -69,14 +70,16 @@ def xz_size(prepare: str, tokenize: str, language: str, with_held_out: bool) -> 
     return xz_bytes([*split.training_texts, *(split.held_out_texts if with_held_out else [])])
 
 
-def _load_model(folder: Path) -> tuple[Any, Any]:
+def _load(folder: Path, window: int) -> "Subject":
     import torch
 
     from lodesmith.data.tokenizer import Tokenizer
+    from lodesmith.evaluate.scoring import Subject
     from lodesmith.model.checkpoint import load_decoder
 
     torch.set_num_threads(1)
-    return load_decoder(folder).eval(), Tokenizer.load(folder)
+    model = load_decoder(folder).eval()
+    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window)
 
 
 PIECES: dict[str, Callable[..., JSON]] = {

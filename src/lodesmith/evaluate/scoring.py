@@ -1,10 +1,11 @@
 """What is measured of a model: its bits per byte, and its choice of the next sentence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log
 from typing import Any
 
-from lodesmith.core.log import show_progress
+from lodesmith.core.log import Progress
 from lodesmith.data.documents import Document
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.intervals import wilson_interval
@@ -15,8 +16,17 @@ from lodesmith.model.decoder import Decoder
 _DIGITS = 6  # of a score: rounding of sums in another order must not show
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A model that is measured."""
+
+    model: Decoder
+    tokenizer: Tokenizer
+    window: int  # tokens that it sees at once
+
+
 def score_bits_per_byte(
-    model: Decoder, tokenizer: Tokenizer, documents: Sequence[Document], *, window: int
+    subject: Subject, documents: Sequence[Document], *, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Return the bits that the model needs for each UTF-8 byte of the documents' text.
 
@@ -27,29 +37,26 @@ def score_bits_per_byte(
     num_bytes = sum(len(text.encode()) for text in texts)
     rows = [
         row
-        for ids in tokenizer.encode_batch(texts)
-        for row in slide_windows([*_start(tokenizer), *ids], window=window)
+        for ids in subject.tokenizer.encode_batch(texts)
+        for row in slide_windows([*_start(subject.tokenizer), *ids], window=subject.window)
     ]
-    num_tokens = sum(row.num_scored for row in rows)
-    with show_progress("score text", total=num_tokens, unit="tokens") as progress:
-        nats = -sum(log_likelihoods(model, rows, progress=progress))
+    nats = -sum(log_likelihoods(subject.model, rows, progress=progress))
     return {
         "num_documents": len(texts),
         "num_bytes": num_bytes,
-        "num_tokens": num_tokens,
+        "num_tokens": sum(row.num_scored for row in rows),
         "bits_per_byte": round(nats / log(2) / max(num_bytes, 1), _DIGITS),
     }
 
 
 def score_next_sentence(
-    model: Decoder,
-    tokenizer: Tokenizer,
+    subject: Subject,
     documents: Sequence[Document],
     *,
-    window: int,
     context_tokens: int,
     num_items: int,
     seed: int,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Return how often the true next sentence is likelier, per byte, than three others.
 
@@ -59,11 +66,9 @@ def score_next_sentence(
     rows = [
         row
         for question in questions
-        for row in _rows_of(question, tokenizer, window=window, context_tokens=context_tokens)
+        for row in _rows_of(question, subject, context_tokens=context_tokens)
     ]
-    total = sum(row.num_scored for row in rows)
-    with show_progress("choose next sentences", total=total, unit="tokens") as progress:
-        scores = log_likelihoods(model, rows, progress=progress)
+    scores = log_likelihoods(subject.model, rows, progress=progress)
     num_right = sum(
         _is_right(question, scores, number) for number, question in enumerate(questions)
     )
@@ -81,9 +86,8 @@ def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
     return tokenizer.prefix_ids or (tokenizer.end_of_text_id,)
 
 
-def _rows_of(
-    question: Question, tokenizer: Tokenizer, *, window: int, context_tokens: int
-) -> list[Row]:
+def _rows_of(question: Question, subject: Subject, *, context_tokens: int) -> list[Row]:
+    tokenizer, window = subject.tokenizer, subject.window
     context = [*_start(tokenizer), *tokenizer.encode(question.context)][-context_tokens:]
     rows = []
     for choice in question.choices:

@@ -2,62 +2,52 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.log import Progress, show_progress
 from lodesmith.data.documents import Document, read_documents
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.config import EvaluateConfig, trained_window
 from lodesmith.evaluate.held_out import HELD_OUT_FILE, group_by_language, read_document_file
-from lodesmith.evaluate.scoring import score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
 from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
-from lodesmith.model.decoder import Decoder
 
-_MAX_WINDOW_TOKENS = (
-    2048  # of a model that was made elsewhere: longer windows change the score little
-)
+Texts = dict[str, list[Document]]  # by language
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """A model and the texts that it is to be measured on."""
-
-    model: Decoder
-    tokenizer: Tokenizer
-    documents: dict[str, list[Document]]  # by language
-    window: int  # tokens that the model sees at once
+_MAX_WINDOW_TOKENS = 2048  # of a model made elsewhere; longer windows change the score little
 
 
-def bits_per_byte(subject: Subject, *, limit: int | None) -> dict[str, Any]:
+def bits_per_byte(
+    subject: Subject, texts: Texts, *, limit: int | None, progress: Progress
+) -> dict[str, Any]:
     """Return, by language, the bits that a byte of text takes; at most `limit` documents each."""
     return {
-        language: score_bits_per_byte(
-            subject.model, subject.tokenizer, documents[:limit], window=subject.window
-        )
-        for language, documents in subject.documents.items()
+        language: score_bits_per_byte(subject, documents[:limit], progress=progress)
+        for language, documents in texts.items()
     }
 
 
-def next_sentence(subject: Subject, *, limit: int | None) -> dict[str, Any]:
+def next_sentence(
+    subject: Subject, texts: Texts, *, limit: int | None, progress: Progress
+) -> dict[str, Any]:
     """Return, by language, how often the next sentence is found; at most `limit` questions."""
     settings = EvaluateConfig()
     return {
         language: score_next_sentence(
-            subject.model,
-            subject.tokenizer,
+            subject,
             documents,
-            window=subject.window,
             context_tokens=settings.context_tokens,
             num_items=limit or settings.num_items,
             seed=settings.seed,
+            progress=progress,
         )
-        for language, documents in subject.documents.items()
+        for language, documents in texts.items()
     }
 
 
@@ -93,8 +83,12 @@ def evaluate_model(
         raise UserError(
             f"{', '.join(tasks)}: no worked examples can be given; leave --num-fewshot 0"
         )
-    subject = _load_subject(name, workspace=Workspace(workspace), documents=documents)
-    return {task: run(subject, limit=limit) for task, run in chosen.items()}
+    subject, texts = _load(name, workspace=Workspace(workspace), documents=documents)
+    scores = {}
+    for task, run in chosen.items():
+        with show_progress(task.replace("_", " "), total=None, unit="tokens") as progress:
+            scores[task] = run(subject, texts, limit=limit, progress=progress)
+    return scores
 
 
 def _find_task(name: str) -> Task:
@@ -105,25 +99,21 @@ def _find_task(name: str) -> Task:
     raise UserError(f"there is no task {name!r}; {hint}")
 
 
-def _load_subject(name: str, *, workspace: Workspace, documents: Path | None) -> Subject:
+def _load(name: str, *, workspace: Workspace, documents: Path | None) -> tuple[Subject, Texts]:
     folder = find_model_folder(name, workspace)
     is_folder = folder == Path(name)
     if documents is not None:
-        texts = read_document_file(documents)
+        found = read_document_file(documents)
     elif is_folder:
         raise UserError(f"{name} is a folder of weights, with no held-out text of its own; give "
                         "--documents FILE.jsonl or FILE.txt")  # fmt: skip
     else:
         tokenize = workspace.find_ancestor(workspace.find(name), "tokenize")
-        texts = list(read_documents(tokenize.file(HELD_OUT_FILE)))
+        found = list(read_documents(tokenize.file(HELD_OUT_FILE)))
     model = load_decoder(folder).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     window = min(model.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
     if not is_folder:
         pretrain = workspace.find_ancestor(workspace.find(name), "pretrain")
         window = trained_window(pretrain.receipt.config)
-    return Subject(
-        model=model,
-        tokenizer=Tokenizer.load(folder),
-        documents=group_by_language(texts),
-        window=window,
-    )
+    subject = Subject(model=model, tokenizer=Tokenizer.load(folder), window=window)
+    return subject, group_by_language(found)
