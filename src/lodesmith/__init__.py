@@ -15,7 +15,9 @@ Nothing heavy is imported before it is used.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from lodesmith.core.version import VERSION
+
+__version__ = VERSION
 
 _EXPORTS = {
     "run": "lodesmith.pipeline.run",

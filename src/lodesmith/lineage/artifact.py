@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lodesmith import __version__
 from lodesmith.core.config import Config
 from lodesmith.core.errors import DamagedArtifactError, explain_os_error
 from lodesmith.core.process import Cost, measure_cost
@@ -33,6 +32,7 @@ from lodesmith.core.storage import (
     write_json,
     write_text,
 )
+from lodesmith.core.version import VERSION
 from lodesmith.lineage.receipt import (
     RECEIPT_NAME,
     FileEntry,
@@ -202,7 +202,7 @@ def _write_receipt(order: Order, draft: Draft, *, cost: Cost, attempts: dict[str
         config={name: section.model_dump(mode="json") for name, section in order.config.items()},
         config_digest=order.config_digest,
         stage_version=order.version,
-        code_version=__version__,
+        code_version=VERSION,
         files=files,
         observations={name: hashed[name] for name in hashed if name in draft.observations},
         counts=draft.counts,

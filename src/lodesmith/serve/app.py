@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from lodesmith import __version__
+from lodesmith.core.version import VERSION
 from lodesmith.serve.chat_format import ChatFormat
 from lodesmith.serve.completion_format import CompletionFormat
 from lodesmith.serve.faults import ApiError, explain_validation
@@ -20,7 +20,7 @@ from lodesmith.serve.service import Service, count_prompt_tokens
 
 def create_app(service: Service, *, keys: ApiKeys | None = None) -> FastAPI:
     """Return the web application that serves one model."""
-    app = FastAPI(title="Lodesmith", version=__version__)
+    app = FastAPI(title="Lodesmith", version=VERSION)
     app.add_middleware(Guard, keys=keys)
     _add_error_handlers(app)
     _add_completions(app, service)

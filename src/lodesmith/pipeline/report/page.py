@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lodesmith import __version__
 from lodesmith.core.storage import write_text
 from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.report import charts
@@ -66,7 +66,7 @@ def render_page(facts: Facts, *, recipe_name: str) -> str:
     return template.render(
         facts=facts,
         recipe_name=recipe_name,
-        version=__version__,
+        version=VERSION,
         verdicts=list_verdicts(facts),
         say_stage=say_stage,
         languages=LANGUAGES,
