@@ -6,7 +6,7 @@ order stays. Lines of too many documents go from all of them; lines of a few may
 one only. Headings and code stay: `Parameters:` and `End Sub` stand on a thousand pages rightly.
 
 Source: Wenzek et al., CCNet (arXiv:1911.00359), section 3.1, for counting hashes of lines, and
-for comparing them without regard to case and with all digits taken for 0.
+for comparing them without regard to case and (here only short ones) with all digits taken for 0.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from lodesmith.prepare.config import ExactDuplicatesConfig
 from lodesmith.prepare.words import Hashes
 
 _DIGIT = re.compile(r"\d")
+_MAX_COUNTER_CHARS = 80  # a longer line is a statement, and its numbers are what it says
 
 LineCounts = tuple[Hashes, NDArray[np.int64]]  # sorted hashes, and in how many documents each is
 
@@ -33,12 +34,13 @@ def hash_text(text: str) -> int:
 
 
 def hash_line(line: str) -> int:
-    """Return a 64-bit hash of a line, the same for any case and any digits.
+    """Return a 64-bit hash of a line, the same for any case and, if it is short, for any digits.
 
     >>> hash_line("Page 12 of 90") == hash_line("page 34 of 56")
     True
     """
-    return _hash(_DIGIT.sub("0", line.casefold()))
+    folded = line.casefold()
+    return _hash(_DIGIT.sub("0", folded) if len(line) <= _MAX_COUNTER_CHARS else folded)
 
 
 def _hash(text: str) -> int:

@@ -25,7 +25,6 @@ from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault
 from lodesmith.prepare.repair import repair
 from lodesmith.prepare.shard_files import Shard, write_array
 
-
 _PAGE_STEPS = ("repair", "language", "quality", "ads")  # those after extract that need one page
 
 

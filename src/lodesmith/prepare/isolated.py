@@ -14,10 +14,10 @@ _CPU_SECONDS = 60  # a well-formed page of 16 MiB takes about 2
 _MEMORY_BYTES = 6 << 30
 
 
-def read_hard_page(markup: str) -> Reading | None:
+def read_hard_page(markup: str, *, cpu_seconds: int = _CPU_SECONDS) -> Reading | None:
     """Return the two readings of a page, None where it exceeds the limits."""
     process = subprocess.run(
-        [sys.executable, "-m", "lodesmith.prepare.isolated"],
+        [sys.executable, "-m", "lodesmith.prepare.isolated", str(cpu_seconds)],
         input=markup.encode("utf-8", "replace"),
         capture_output=True,
         check=False,
@@ -26,7 +26,8 @@ def read_hard_page(markup: str) -> Reading | None:
 
 
 def _main() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    cpu_seconds = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # elsewhere the kernel does not hold to it
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))

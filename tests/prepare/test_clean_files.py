@@ -1,0 +1,222 @@
+"""`clean`: every record of every kind of file ends in one of the two outputs, once."""
+
+import gzip
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+import lodesmith
+from lodesmith.core.errors import UserError
+from lodesmith.data.warc import WarcWriter
+from lodesmith.prepare.clean import CleanSummary, clean
+from lodesmith.prepare.config import PrepareConfig
+
+_TEXT = (
+    "The quick start number {n} shows how to open a document and where its settings are kept. "
+    "A template holds styles{n}, so that every letter{n} of a company looks the same. You can "
+    "protect cell {n} against changes with a password{n} of your own, and whatever you type into "
+    "the table{n} is drawn at once. Charts{n} follow their data and sheets{n} follow their names."
+)
+_CONFIG = PrepareConfig(num_workers=1)
+
+
+def _text(number: int) -> str:
+    return _TEXT.replace("{n}", str(number * 7919))
+
+
+def _markup(number: int) -> str:
+    return f"<html><head><title>T{number}</title></head><body><p>{_text(number)}</p></body></html>"
+
+
+def _run(folder: Path, *inputs: Path, **options: Any) -> tuple[CleanSummary, list[Any], list[Any]]:
+    output, rejected = folder / "result" / "kept.jsonl", folder / "result" / "dropped.jsonl"
+    options = {"config": _CONFIG, **options}
+    summary = clean(inputs, output=output, rejected=rejected, **options)
+    kept, dropped = (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for path in (output, rejected)
+    )
+    return summary, kept, dropped
+
+
+def _write_warc(path: Path, numbers: range) -> Path:
+    with path.open("wb") as file:
+        writer = WarcWriter(file)
+        for number in numbers:
+            writer.write(
+                uri=f"http://x/{number}", payload=_markup(number).encode(),
+                content_type="text/html", date="2024-01-01T00:00:00Z",
+            )  # fmt: skip
+    return path
+
+
+def _write_all_kinds(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "a.html").write_text(_markup(1))
+    (folder / "b.txt").write_text(_text(2))
+    rows = [
+        {"id": "r3", "text": _text(3)},
+        {"html": _markup(4), "url": "http://x/4"},
+        {"raw": _text(5)},
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "c.jsonl").write_text(lines)
+    more = json.dumps({"id": "r6", "raw": _markup(6)}) + "\n\n"
+    (folder / "d.jsonl.gz").write_bytes(gzip.compress(more.encode()))
+    last = json.dumps({"id": "r7", "text": _text(7)})
+    (folder / "e.jsonl.zst").write_bytes(zstandard.compress(last.encode()))
+    pq.write_table(
+        pa.table({"id": ["r8", "r9"], "text": [_text(8), _text(9)]}), folder / "f.parquet"
+    )
+    _write_warc(folder / "sub.warc.gz", range(10, 12))
+
+
+def test_all_kinds_of_files_are_read(tmp_path: Path) -> None:
+    _write_all_kinds(tmp_path / "in")
+    summary, kept, dropped = _run(tmp_path, tmp_path / "in")
+    assert [record["text"] for record in kept] == [_text(n) for n in range(1, 12)]
+    assert all({"id", "source", "url", "language", "text"} <= set(record) for record in kept)
+    assert {record["language"] for record in kept} == {"en"}
+    names = [record["source"].removeprefix(str(tmp_path / "in") + "/") for record in kept]
+    assert names[:9] == [
+        "a.html", "b.txt", "c.jsonl#r3", "c.jsonl#2", "c.jsonl#3", "d.jsonl.gz#r6", "e.jsonl.zst#r7",
+        "f.parquet#r8", "f.parquet#r9",
+    ]  # fmt: skip
+    assert names[9].startswith("sub.warc.gz#")
+    assert [record["reason"] for record in dropped] == ["extract: record is no page (warcinfo)"]
+    assert summary.num_records == len(kept) + len(dropped) == 12
+    assert summary.problems == []
+    assert "11 of 12 records kept" in summary.to_text()
+
+
+def test_every_record_ends_in_one_output_with_the_step_and_the_value(tmp_path: Path) -> None:
+    rows = [
+        {"id": "good", "text": _text(1)},
+        {"id": "copy", "text": _text(1).upper()},
+        {"id": "near", "text": _text(1) + " Amen."},
+        {"id": "short", "text": "This is the text that you see."},
+        {"id": "empty", "text": ""},
+        {"id": "none", "body": "x"},
+        {"id": "mail", "text": _text(2) + " Write to a@b.org."},
+    ]
+    lines = [json.dumps(row) for row in rows]
+    path = tmp_path / "in.jsonl"
+    path.write_text(
+        "\n".join([*lines, "{torn", "[1, 2]", '{"id": "\\ud800", "text": "\\ud800 x"}'])
+    )
+    summary, kept, dropped = _run(tmp_path, path)
+    assert [record["source"].rpartition("#")[2] for record in kept] == ["good", "mail"]
+    assert kept[1]["text"].endswith("Write to <EMAIL>.")
+    reasons = {record["source"].rpartition("#")[2]: record["reason"] for record in dropped}
+    assert reasons == {
+        "copy": "exact_duplicates: equal to an earlier document",
+        "near": reasons["near"],
+        "short": "quality: too few words (7, limit 50)",
+        "empty": "extract: page has no text (0)",
+        "none": "extract: record has no field text, html or raw (6)",
+        "8": "extract: line is no JSON (8)",
+        "9": "extract: line is no JSON object (9)",
+        "?": reasons["?"],
+    }
+    assert reasons["near"].startswith("near_duplicates: nearly equal to an earlier document (0.9")
+    assert summary.num_records == len(rows) + 3 == len(kept) + len(dropped)
+    assert all(
+        {"id", "source", "url", "language", "text", "step", "value"} <= set(r) for r in dropped
+    )
+
+
+def test_faulty_files_are_told_in_one_line_each_and_the_rest_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.txt").write_text(_text(1))
+    (folder / "empty.html").touch()
+    (folder / "notes.docx").write_text("x")
+    (folder / ".hidden.txt").write_text(_text(3))
+    os.mkfifo(folder / "pipe.jsonl")
+    (folder / "dangling.txt").symlink_to("nowhere")
+    lines = "".join(json.dumps({"id": n, "text": _text(n)}) + "\n" for n in range(4, 9))
+    torn = gzip.compress(lines.encode())[:-20]
+    (folder / "torn.jsonl.gz").write_bytes(torn)
+    (folder / "wrong.jsonl.zst").write_bytes(b"no zstd at all")
+    (folder / "wrong.parquet").write_bytes(b"no parquet at all")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "s.txt"))
+        summary, kept, dropped = _run(tmp_path, folder)
+    told = "\n".join(summary.problems)
+    for name in ("empty.html", "pipe.jsonl", "dangling.txt", "torn.jsonl.gz", "wrong.jsonl.zst",
+                 "wrong.parquet", "s.txt", "1 files of other kinds left out (1 .docx)"):  # fmt: skip
+        assert told.count(name) == 1, name
+    assert len(summary.problems) == 8
+    assert kept[0]["text"] == _text(1)
+    assert [record["source"].rpartition("/")[2] for record in dropped] == [
+        "torn.jsonl.gz", "wrong.jsonl.zst", "wrong.parquet"
+    ]  # fmt: skip
+    errors = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("warning: ") for line in errors) == 8
+    assert not list((tmp_path / "result").glob(".*"))
+
+
+def test_only_the_steps_asked_for_are_run_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"text": "kurz &amp; gut, a@b.cn", "language": "de"}) + "\n")
+    summary, kept, _ = _run(tmp_path, path, steps=["personal_data", "repair"])
+    assert kept[0]["text"] == "kurz & gut, <EMAIL>"
+    assert kept[0]["language"] == "de"
+    assert [step["step"] for step in summary.funnel["steps"]] == ["repair", "personal_data"]
+
+
+def test_an_unknown_step_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(UserError, match="'langage'; did you mean language"):
+        clean([tmp_path / "a.txt"], output=tmp_path / "o.jsonl", steps=["langage"])
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "empty-folder", "x.docx"])
+def test_nothing_to_read_is_the_users_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty-folder").mkdir()
+    (tmp_path / "x.docx").write_text("x")
+    with pytest.raises(UserError, match=r"there is no(thing| file)"):
+        clean([tmp_path / name], output=tmp_path / "o.jsonl")
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(_text(1))
+    with pytest.raises(UserError, match="is a folder"):
+        clean([tmp_path / "a.txt"], output=tmp_path)
+    with pytest.raises(UserError, match="cannot hold both"):
+        clean([tmp_path / "a.txt"], output=tmp_path / "o.jsonl", rejected=tmp_path / "o.jsonl")
+
+
+def test_a_result_in_the_input_folder_is_not_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(_text(1))
+    output = tmp_path / "out.jsonl"
+    for _ in range(2):
+        summary = lodesmith.clean([str(tmp_path)], output=str(output), config=_CONFIG)
+        assert (summary.num_records, summary.num_documents) == (1, 1)
+
+
+def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(_text(1))
+    summary, _, dropped = _run(tmp_path, tmp_path / "a.txt", tmp_path / "a.txt")
+    assert (summary.num_records, dropped) == (1, [])
+
+
+def test_a_clipped_archive_gives_what_it_holds(tmp_path: Path) -> None:
+    path = _write_warc(tmp_path / "a.warc.gz", range(6))
+    path.write_bytes(path.read_bytes()[:-30])
+    summary, kept, dropped = _run(tmp_path, path)
+    assert len(kept) == 5
+    reasons = [record["reason"] for record in dropped]
+    assert sum(reason.startswith("extract: damaged record") for reason in reasons) == 1
+    assert summary.num_records == len(kept) + len(dropped)
