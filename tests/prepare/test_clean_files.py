@@ -86,7 +86,8 @@ def test_all_kinds_of_files_are_read(tmp_path: Path) -> None:
     assert {record["language"] for record in kept} == {"en"}
     names = [record["source"].removeprefix(str(tmp_path / "in") + "/") for record in kept]
     assert names[:9] == [
-        "a.html", "b.txt", "c.jsonl#r3", "c.jsonl#2", "c.jsonl#3", "d.jsonl.gz#r6", "e.jsonl.zst#r7",
+        "a.html", "b.txt", "c.jsonl#r3", "c.jsonl#2", "c.jsonl#3", "d.jsonl.gz#r6",
+        "e.jsonl.zst#r7",
         "f.parquet#r8", "f.parquet#r9",
     ]  # fmt: skip
     assert names[9].startswith("sub.warc.gz#")
@@ -153,7 +154,7 @@ def test_faulty_files_are_told_in_one_line_each_and_the_rest_goes_on(
         summary, kept, dropped = _run(tmp_path, folder)
     told = "\n".join(summary.problems)
     for name in ("empty.html", "pipe.jsonl", "dangling.txt", "torn.jsonl.gz", "wrong.jsonl.zst",
-                 "wrong.parquet", "s.txt", "1 files of other kinds left out (1 .docx)"):  # fmt: skip
+                 "wrong.parquet", "s.txt", "1 files of other kinds left out"):  # fmt: skip
         assert told.count(name) == 1, name
     assert len(summary.problems) == 8
     assert kept[0]["text"] == _text(1)
@@ -220,3 +221,16 @@ def test_a_clipped_archive_gives_what_it_holds(tmp_path: Path) -> None:
     reasons = [record["reason"] for record in dropped]
     assert sum(reason.startswith("extract: damaged record") for reason in reasons) == 1
     assert summary.num_records == len(kept) + len(dropped)
+
+
+def test_a_line_or_file_that_would_fill_the_memory_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lodesmith.prepare.records.MAX_PAYLOAD_BYTES", 2000)
+    (tmp_path / "a.txt").write_text("x" * 2001)
+    lines = [json.dumps({"id": "r1", "text": _text(1)}), json.dumps({"text": "y" * 2000})]
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    summary, kept, dropped = _run(tmp_path, tmp_path / "a.txt", tmp_path / "b.jsonl.gz")
+    assert [record["source"].rpartition("#")[2] for record in kept] == ["r1"]
+    assert "extract: file is no page: too large" in dropped[0]["reason"]
+    assert "line 2 is longer than 2000 bytes" in summary.problems[0]

@@ -21,7 +21,7 @@ from lodesmith.prepare.words import Hashes, hash_runs, mix, split_words
 NUM_BANDS, BAND_SIZE = 14, 8
 NUM_HASHES = NUM_BANDS * BAND_SIZE
 _RUN_WORDS = 5
-_CHUNK_RUNS = 2048  # bounds memory at 2 MB whatever the length of a document
+_CHUNK_RUNS = 1024  # bounds memory at 1 MB whatever the length of a document
 
 Signature = NDArray[np.uint32]
 
@@ -32,7 +32,7 @@ _OFFSETS = mix(np.arange(NUM_HASHES, 2 * NUM_HASHES, dtype=np.uint64))
 
 def sign(text: str) -> Signature:
     """Return the 112 MinHash numbers of a text."""
-    runs = np.unique(hash_runs(split_words(text).hashes, _RUN_WORDS))
+    runs = hash_runs(split_words(text).hashes, _RUN_WORDS)
     if not len(runs):  # punctuation only: alike only if equal
         runs = np.array([hash_text(text)], dtype=np.uint64)
     lowest = np.full(NUM_HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)

@@ -40,7 +40,9 @@ _IP_ADDRESS = re.compile(r"(?<![0-9A-Za-z.-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-
 _VERSION_BEFORE = re.compile(
     r"(?:version|release|build|(?<![A-Za-z])v|(?<![A-Za-z])ver|版本)[.:： ]{0,2}$", re.IGNORECASE
 )
-_DIGITS = re.compile(r"\d[\d -]{6}|\d\.\d")
+# What a text must hold to be looked at more closely.
+_LONG_NUMBER = re.compile(r"\d[\d -]{6}")
+_FOUR_NUMBERS = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,11 @@ def mask_text(text: str) -> tuple[str, dict[str, int]]:
     counts: Counter[str] = Counter()
     if "@" in text:
         text = _mask(text, "email", counts)
-    if _DIGITS.search(text):
-        for kind in ("resident_id", "bank_card", "mobile", "landline", "ip_address"):
+    if _LONG_NUMBER.search(text):
+        for kind in ("resident_id", "bank_card", "mobile", "landline"):
             text = _mask(text, kind, counts)
+    if _FOUR_NUMBERS.search(text):
+        text = _mask(text, "ip_address", counts)
     return text, dict(counts)
 
 

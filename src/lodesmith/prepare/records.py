@@ -16,7 +16,7 @@ from typing import IO, Any
 import zstandard
 
 from lodesmith.core.errors import LodesmithError
-from lodesmith.data.warc import Damage, WarcRecord, read_warc
+from lodesmith.data.warc import MAX_PAYLOAD_BYTES, Damage, WarcRecord, read_warc
 from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop, Page
 
 Record = tuple[Page, Drop | None]  # the second says why the first cannot be read
@@ -85,14 +85,17 @@ def _archive_page(record: WarcRecord, source: Source) -> Record:
 
 
 def _read_file(source: Source, content_type: str) -> Iterator[Record]:
+    with source.path.open("rb") as file:
+        payload = file.read(MAX_PAYLOAD_BYTES + 1)
+    is_whole = len(payload) <= MAX_PAYLOAD_BYTES
     page = Page(
         source=source.name,
         url=source.path.absolute().as_uri(),
-        payload=source.path.read_bytes(),
+        payload=payload if is_whole else b"",
         content_type=content_type,
         corpus=source.corpus,
     )
-    yield page, None
+    yield page, None if is_whole else Drop("file is no page: too large", None, MAX_PAYLOAD_BYTES)
 
 
 def _read_html(source: Source) -> Iterator[Record]:
@@ -104,8 +107,12 @@ def _read_text(source: Source) -> Iterator[Record]:
 
 
 def _read_json_lines(source: Source) -> Iterator[Record]:
+    number = 0
     with _open_plain(source.path) as file:
-        for number, line in enumerate(file, start=1):
+        while line := file.readline(MAX_PAYLOAD_BYTES):  # a bomb must not fill the memory
+            number += 1
+            if len(line) == MAX_PAYLOAD_BYTES:
+                raise ValueError(f"line {number} is longer than {MAX_PAYLOAD_BYTES} bytes")
             if line.strip():
                 yield _json_record(line, number, source)
 

@@ -55,18 +55,10 @@ def _show_alternatives(body: ElementNode) -> None:
     A script would show one of them, as in "press <span hidden>Command</span><span
     hidden>Ctrl</span>"; the last is the one for readers the page knows nothing of.
     """
-    spans = list(body.query_selector_all("span[hidden]"))
-    last = [
-        span
-        for span in spans
-        if _is_hidden(span.previous_element_sibling) and not _is_hidden(span.next_element_sibling)
-    ]
-    for span in last:
-        span.remove_attribute("hidden")
-
-
-def _is_hidden(element: ElementNode | None) -> bool:
-    return element is not None and element.has_attribute("hidden")
+    for span in list(body.query_selector_all("span[hidden] + span[hidden]")):
+        following = span.next_element_sibling
+        if following is None or not following.has_attribute("hidden"):
+            span.remove_attribute("hidden")
 
 
 def is_hard(markup: str) -> bool:
