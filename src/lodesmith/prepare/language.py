@@ -22,9 +22,9 @@ from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop
 _HAN_KANA = (
     "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"
 )
-_CJK = re.compile(f"[{_HAN_KANA}\uac00-\ud7a3\U00020000-\U0003ffff]")
-_KANA = re.compile("[\u3041-\u30fa\u31f0-\u31ff\uff66-\uff9d]")
-_HANGUL = re.compile("[\uac00-\ud7a3]")
+_CJK = re.compile(f"[{_HAN_KANA}\uac00-\ud7a3\U00020000-\U0003ffff]+")
+_KANA = re.compile("[\u3041-\u30fa\u31f0-\u31ff\uff66-\uff9d]+")
+_HANGUL = re.compile("[\uac00-\ud7a3]+")
 _OTHER_WORD = re.compile(f"[^\\W\\d_{_HAN_KANA}\uac00-\ud7a3]+")
 
 _CHARACTERS_PER_WORD = 1.5  # of Chinese text; Source: Gao et al., Computational Linguistics 31(4)
@@ -75,7 +75,7 @@ def detect_language(text: str) -> tuple[str, float]:
     """
     if not text.isascii():
         text = _ADDRESS.sub(" ", text)
-        num_cjk = len(_CJK.findall(text))
+        num_cjk = _count_characters(_CJK, text)
         num_others = len(_OTHER_WORD.findall(text)) if num_cjk else 0
         share = num_cjk / max(1.0, num_cjk + num_others * _CHARACTERS_PER_WORD)
         if share >= _MIN_CJK_SHARE:
@@ -91,9 +91,13 @@ def detect_language(text: str) -> tuple[str, float]:
 
 
 def _cjk_language(text: str, num_cjk: int) -> str:
-    if len(_HANGUL.findall(text)) >= _MIN_HANGUL_SHARE * num_cjk:
+    if _count_characters(_HANGUL, text) >= _MIN_HANGUL_SHARE * num_cjk:
         return "ko"
-    return "ja" if len(_KANA.findall(text)) >= _MIN_KANA_SHARE * num_cjk else "zh"
+    return "ja" if _count_characters(_KANA, text) >= _MIN_KANA_SHARE * num_cjk else "zh"
+
+
+def _count_characters(runs: re.Pattern[str], text: str) -> int:
+    return sum(map(len, runs.findall(text)))
 
 
 @functools.cache

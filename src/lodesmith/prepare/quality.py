@@ -25,7 +25,6 @@ _BULLETS = ("•", "‣", "▪", "◦", "●", "·", "- ", "* ", "– ")
 _ELLIPSES = ("...", "…", "。。。")
 _ELLIPSIS = re.compile(r"\.{3}|…+")
 _LOST = re.compile("\ufffd|锟斤拷|锟|烫烫烫|屯屯屯")
-_WITH_LETTER = re.compile(r"[^\W\d_]\S*")
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _MAX_CJK_FRACTION = 0.1  # of words; above it text is not written with spaces
 
@@ -70,7 +69,7 @@ def _faults(
         yield _above("words too long on average", mean_length, config.max_mean_word_chars)
         yield _below(
             "too few words with letters",
-            _letter_fraction(document.text),
+            float(words.has_letter.mean()),
             config.min_letter_word_fraction,
         )
     if document.language == "en":
@@ -90,10 +89,6 @@ def _above(reason: str, value: float, limit: float) -> Fault:
 
 def _lost_fraction(text: str) -> float:
     return 0.0 if text.isascii() else sum(map(len, _LOST.findall(text))) / len(text)
-
-
-def _letter_fraction(text: str) -> float:
-    return len(_WITH_LETTER.findall(text)) / max(1, len(text.split()))
 
 
 def _stop_words(text: str) -> int:

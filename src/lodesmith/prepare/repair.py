@@ -15,15 +15,18 @@ from lodesmith.data.documents import Document
 
 _MAX_ROUNDS = 8  # one mend may uncover the need of another; real pages need two rounds
 
-_LINE_END = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-
+_LINE_ENDS = "\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_SPACES = "\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # Characters nobody sees: controls, soft hyphen, zero-width space and joiners of no language, marks
 # of direction, byte-order marks, lone surrogates, private use (icon fonts), non-characters.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069"
-    "\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffc\ufffe\uffff\U000f0000-\U0010ffff]"
+_INVISIBLES = (
+    "\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069"
+    "\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffc\ufffe\uffff\U000f0000-\U0010ffff"
 )
-_SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_LINE_END = re.compile(f"\r\n?|[{_LINE_ENDS}]")
+_SPACE = re.compile(f"[{_SPACES}]")
+_INVISIBLE = re.compile(f"[{_INVISIBLES}]")
+_ODD = re.compile(f"[{_LINE_ENDS}{_SPACES}{_INVISIBLES}]")
 
 # A Latin letter that begins UTF-8 sequences in cp1252, and a character that goes on with one.
 # Source: RFC 3629, section 3, for the bytes; cp1252 gives the second class.
@@ -77,13 +80,12 @@ def _repair_once(text: str) -> str:
         text = _repair_charset(text)
     if "&" in text and "<" not in text:  # beside literal tags, entities are meant as they stand
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    if not text.isascii() or not text.isprintable():
+    if _ODD.search(text):
         text = _LINE_END.sub("\n", text)
         text = _INVISIBLE.sub("", text)
-    if not text.isascii():
         text = _SPACE.sub(" ", text)
-        if not unicodedata.is_normalized("NFC", text):
-            text = unicodedata.normalize("NFC", text)
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
     return _tidy_spaces(text)
 
 

@@ -23,7 +23,7 @@ _MASK = (1 << 64) - 1
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _RUN_FACTOR = np.uint64(0xD6E8FEB86659FD93)  # odd
 
-_APART, _WORD, _SINGLE = 0, 1, 2
+_APART, _WORD, _DIGIT, _SINGLE = range(4)
 _SINGLE_RANGES = (
     (0x3005, 0x3007), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF), (0xFF66, 0xFF9D), (0x20000, 0x3FFFF),
@@ -37,6 +37,7 @@ class Words:
     hashes: Hashes
     lengths: NDArray[np.int64]  # characters
     is_cjk: NDArray[np.bool_]  # a word of one Chinese character or kana
+    has_letter: NDArray[np.bool_]  # not digits only
 
     @property
     def cjk_fraction(self) -> float:
@@ -54,7 +55,7 @@ def split_words(text: str) -> Words:
     encoded = text.lower().encode("utf-32-le", "surrogatepass")
     points = np.frombuffer(encoded, dtype=np.uint32)
     kinds = _kinds()[points]
-    is_word = kinds == _WORD
+    is_word = (kinds == _WORD) | (kinds == _DIGIT)
     before = np.concatenate(([False], is_word[:-1]))
     after = np.concatenate((is_word[1:], [False]))
     is_single = kinds == _SINGLE
@@ -64,7 +65,14 @@ def split_words(text: str) -> Words:
     prefix = np.zeros(len(points) + 1, dtype=np.uint64)
     np.cumsum((points.astype(np.uint64) + np.uint64(1)) * powers[: len(points)], out=prefix[1:])
     hashes = mix((prefix[ends] - prefix[starts]) * inverses[starts])
-    return Words(hashes=hashes, lengths=ends - starts, is_cjk=is_single[starts])
+    lengths = ends - starts
+    digits = np.concatenate(([0], np.cumsum(kinds == _DIGIT)))
+    return Words(
+        hashes=hashes,
+        lengths=lengths,
+        is_cjk=is_single[starts],
+        has_letter=digits[ends] - digits[starts] < lengths,
+    )
 
 
 def hash_runs(hashes: Hashes, num_words: int) -> Hashes:
@@ -95,8 +103,9 @@ def _kinds() -> NDArray[np.uint8]:
     kinds = np.zeros(0x110000, dtype=np.uint8)
     for point in range(0x20000):
         # Letters, digits, and the marks that Indic scripts write vowels with.
-        if unicodedata.category(chr(point))[0] in "LNM":
-            kinds[point] = _WORD
+        category = unicodedata.category(chr(point))[0]
+        if category in "LNM":
+            kinds[point] = _DIGIT if category == "N" else _WORD
     for first, last in _SINGLE_RANGES:
         kinds[first : last + 1] = _SINGLE
     return kinds
