@@ -1,4 +1,10 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+import shard_work
 from shard_work import count_calls_and_square, die_always, die_once, square
 
 from lodesmith.core.errors import EngineError
@@ -44,3 +50,29 @@ def test_once_returns_the_first_result_for_ever(tmp_path):
     markers = Markers(tmp_path)
     assert markers.once("count", lambda: {"n": 1}) == {"n": 1}
     assert markers.once("count", lambda: {"n": 2}) == {"n": 1}
+
+
+_SCRIPT_WITHOUT_GUARD = """
+import sys
+from pathlib import Path
+from shard_work import square
+from lodesmith.core.shards import Markers, map_shards
+
+with (Path(sys.argv[1]) / "starts").open("a") as file:
+    file.write("x")
+tasks = {str(number): (number,) for number in range(4)}
+print(map_shards(square, tasks, markers=Markers(Path(sys.argv[1])), num_workers=2))
+"""
+
+
+@pytest.mark.dist
+def test_a_script_without_a_main_guard_is_run_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT_WITHOUT_GUARD)
+    result = subprocess.run(
+        [sys.executable, script, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(Path(shard_work.__file__).parent)},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert result.stdout.strip() == "[0, 1, 4, 9]"
+    assert (tmp_path / "starts").read_text() == "x"

@@ -7,11 +7,14 @@ on a pool of processes. A killed run therefore repeats at most the shards that w
 
 import multiprocessing
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lodesmith.core.errors import EngineError
@@ -127,7 +130,8 @@ def _run_once(
             while waiting or futures:
                 while waiting and len(futures) < num_workers:
                     name = waiting.pop(0)
-                    futures[pool.submit(work, *left[name])] = name
+                    with _hidden_main():
+                        futures[pool.submit(work, *left[name])] = name
                 running[:] = futures.values()
                 done, _ = wait(futures, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -137,6 +141,21 @@ def _run_once(
         except BaseException:
             _terminate(pool)
             raise
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep a starting worker from importing the user's script.
+
+    A script without `if __name__ == "__main__"` would start the whole run once more in each worker
+    and wait there for ever. Shard functions stand in modules, so no worker needs the script.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _terminate(pool: ProcessPoolExecutor) -> None:
