@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 from lodesmith.acquire.config import resolve
+from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import read_json, write_json
@@ -16,6 +17,7 @@ from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
+from lodesmith.train.config import settle_dtype
 
 
 @dataclass(kw_only=True)
@@ -99,11 +101,15 @@ def dry_run(
 
 def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
     """Settle what depends on the machine, so that an artifact's id says what was really used."""
-    recipe: Recipe = loaded.recipe
-    if recipe.acquire is None:
-        return loaded
-    settled = recipe.model_copy(update={"acquire": resolve(recipe.acquire)})
-    return LoadedRecipe(name=loaded.name, origin=loaded.origin, recipe=settled)
+    recipe = loaded.recipe
+    settled: dict[str, Config] = {}
+    if recipe.acquire is not None:
+        settled["acquire"] = resolve(recipe.acquire)
+    if recipe.pretrain is not None:
+        settled["pretrain"] = settle_dtype(recipe.pretrain)
+    if recipe.tune is not None:
+        settled["tune"] = settle_dtype(recipe.tune)
+    return replace(loaded, recipe=recipe.model_copy(update=settled))
 
 
 def _run_stage(stage: Stage, recipe: Recipe, space: Workspace, result: RunResult) -> None:

@@ -1,10 +1,13 @@
 """How a training run goes: length, batches, learning rate. Shared by pretraining and tuning."""
 
-from typing import ClassVar, Literal, Self
+from pathlib import Path
+from typing import ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
+
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})  # of a CPU, as Linux names them
 
 
 class TrainingConfig(Config):
@@ -57,9 +60,10 @@ class TrainingConfig(Config):
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)
     """Memory of Muon's mean gradient, reached after a short warm-up."""
 
-    param_dtype: Literal["fp32", "bf16"] = "fp32"
+    param_dtype: Literal["fp32", "bf16", "auto"] = "fp32"
     """Arithmetic of matrix products; weights, moments and sums stay fp32. bf16 is faster where the
-    CPU has instructions for it (AVX-512 BF16, AMX) and slower where not."""
+    CPU has instructions for it (AVX-512 BF16, AMX) and slower where not; auto chooses by that when
+    the run starts."""
 
     max_grad_norm: float | None = Field(default=None, gt=0)
     """Longer gradients are shortened to this; none leaves them."""
@@ -92,3 +96,23 @@ class TrainingConfig(Config):
     def step_tokens(self) -> int:
         """Input tokens of one optimizer step."""
         return self.global_batch_size * self.sequence_length
+
+
+_Settings = TypeVar("_Settings", bound=TrainingConfig)
+
+
+def settle_dtype(config: _Settings, *, cpus: Path = Path("/proc/cpuinfo")) -> _Settings:
+    """Return the settings with a param_dtype of auto replaced by what suits this machine's CPU.
+
+    It changes the weights, so it is settled before the artifact's id is known.
+
+    Args:
+        config: settings of pretraining or tuning.
+        cpus: where the kernel lists what the CPU can do; fp32 is taken where there is none.
+    """
+    if config.param_dtype != "auto":
+        return config
+    text = cpus.read_text() if cpus.exists() else ""
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    dtype = "bf16" if _BF16_FLAGS & set(flags.split()) else "fp32"
+    return config.model_copy(update={"param_dtype": dtype})

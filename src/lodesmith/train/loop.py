@@ -57,6 +57,7 @@ class Training:
         self.decoder = open_decoder(job)
         self.gradients = GradientBuffer(self.decoder.parameters(), ranks=ranks)
         self.optimizer = Optimizer(self.decoder, job.config, ranks=ranks)
+        assert job.config.param_dtype != "auto"  # noqa: S101 settled when the run started
         self.dtype = DTYPES[job.config.param_dtype]
         self.progress = Progress()
 
