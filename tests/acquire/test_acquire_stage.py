@@ -214,6 +214,8 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(tmp_path: Pa
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
+            while process.poll() is None and not list(tmp_path.glob("w/unfinished/*/scratch/*")):
+                time.sleep(0.01)  # the kill must fall into the work, however slow the machine
             time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
     receipt = acquire(tmp_path / "w", *sources).receipt
