@@ -25,12 +25,19 @@ def page_key(url: str) -> str:
     'main.html?x=1'
     >>> page_key("https://example.org/guide/")
     'guide'
+
+    A number behind `#` is not a place in a page but a record of a list, a text of its own:
+
+    >>> page_key("pypi:stories/chapters.json#7")
+    'chapters.json#7'
     """
-    address, _, query = url.partition("#")[0].partition("?")
+    page, _, place = url.partition("#")
+    address, _, query = page.partition("?")
     segments = [segment for segment in address.split("/") if segment]
     name = segments[-1] if segments else address
     key = _LANGUAGE_TAG.sub("", name) or name
-    return f"{key}?{query}" if query else key
+    key += f"?{query}" if query else ""
+    return f"{key}#{place}" if place.isdigit() else key
 
 
 def is_held_out(url: str, *, held_out_fraction: float) -> bool:
