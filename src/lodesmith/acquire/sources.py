@@ -1,6 +1,7 @@
 """The kinds of sources: each a mapping in the recipe that is told by the one key of its origin."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ PYTHON_PATTERNS = ("**/*.py",)
 ARCHIVE_PATTERNS = ("**/*.warc", "**/*.warc.gz", "**/*.arc", "**/*.arc.gz")
 
 
-class PlainSource(Config):
+class PlainSource(Config, ABC):
     """What every source has, whatever its kind."""
 
     name: Name | None = None
@@ -47,9 +48,9 @@ class PlainSource(Config):
         return f"{kind_of(self)}:{self.origin_name}"
 
     @property
+    @abstractmethod
     def origin_name(self) -> str:
         """What the origin is called, without a version."""
-        raise NotImplementedError
 
 
 class PackageSource(PlainSource):

@@ -1,11 +1,17 @@
 """Where a model's files are: by artifact id or by folder."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.lineage.workspace import Workspace
 
-MODEL_KINDS = ("pretrain", "tune")  # artifacts of these kinds hold a folder `model`
+MODEL_KINDS = ("pretrain", "tune")  # in the order they are made; each holds a folder `model`
+
+
+def last_model_kind(kinds: Container[str]) -> str | None:
+    """Return which of some artifact kinds holds the last model of a life; None if none does."""
+    return next((kind for kind in reversed(MODEL_KINDS) if kind in kinds), None)
 
 
 def find_model_folder(name: str, workspace: Workspace) -> Path:

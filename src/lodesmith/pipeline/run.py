@@ -14,6 +14,7 @@ from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_bytes, format_seconds
 from lodesmith.lineage import DEFAULT_WORKSPACE
 from lodesmith.lineage.artifact import Artifact
+from lodesmith.lineage.models import last_model_kind
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
@@ -150,10 +151,10 @@ def model_of(result: RunResult) -> Artifact:
     Raises:
         UserError: the recipe makes none.
     """
-    for kind in ("tune", "pretrain"):
-        if kind in result.artifacts:
-            return result.artifacts[kind]
-    raise UserError(f"the recipe {result.recipe} makes no model; it has no section pretrain")
+    kind = last_model_kind(result.artifacts)
+    if kind is None:
+        raise UserError(f"the recipe {result.recipe} makes no model; it has no section pretrain")
+    return result.artifacts[kind]
 
 
 def last_model(space: Workspace, recipe_name: str) -> str:
@@ -164,9 +165,10 @@ def last_model(space: Workspace, recipe_name: str) -> str:
     """
     record = space.runs / f"{recipe_name}.json"
     artifacts = read_json(record)["artifacts"] if record.exists() else {}
-    for kind in ("tune", "pretrain"):
-        if kind in artifacts:
-            return str(artifacts[kind])
-    raise UserError(
-        f"{recipe_name} has made no model in {space.root} yet; `lodesmith run {recipe_name}` does"
-    )
+    kind = last_model_kind(artifacts)
+    if kind is None:
+        raise UserError(
+            f"{recipe_name} has made no model in {space.root} yet; "
+            f"`lodesmith run {recipe_name}` does"
+        )
+    return str(artifacts[kind])
