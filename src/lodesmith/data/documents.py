@@ -32,6 +32,7 @@ class Document:
     title: str = ""
     headings: list[str] = field(default_factory=list)  # lines of `text` that were headings
     corpus: str = ""  # name of the recipe's source that it came from
+    measures: dict[str, Any] = field(default_factory=dict)  # what steps found: key, JSON value
 
     def to_json(self) -> str:
         """Return the document as one line of JSON, without the line's end."""

@@ -1,5 +1,6 @@
 """From a document to its page and package, and to all that was done with it since."""
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
-from lodesmith.data.documents import read_lines
+from lodesmith.data.documents import Document, read_lines
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.trace_artifacts import children_by_parent, describe_source
 from lodesmith.pipeline.trace_training import (
@@ -134,7 +135,7 @@ def _find_rows(folder: Path, wanted: set[str]) -> Iterator[tuple[dict[str, Any],
 
 def _rejection(row: dict[str, Any]) -> dict[str, Any]:
     """Return what a rejected row says beyond the document: step, reason, measured value."""
-    of_document = {"id", "source", "url", "language", "text", "title", "headings", "corpus"}
+    of_document = {field.name for field in dataclasses.fields(Document)}
     return {name: value for name, value in row.items() if name not in of_document}
 
 
