@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.data.tokens import TokenSet, write_token_set
+from lodesmith.data.tokens import TokenSet, join_token_sets, write_token_set
 
 documents = st.lists(st.lists(st.integers(0, 299), max_size=12), max_size=12).map(
     lambda lists: [(f"doc{number}", ids) for number, ids in enumerate(lists)]
@@ -66,6 +66,23 @@ def test_each_token_but_the_first_is_a_label_once(tmp_path: Path) -> None:
     labels = [t for k in range(tokens.num_windows(9)) for t in tokens.window(k, 9)[1:].tolist()]
     assert labels == tokens.tokens[1:].tolist()[: len(labels)]
     assert len(labels) == 81
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs=documents, cut=st.integers(0, 12))
+def test_joined_sets_have_the_bytes_of_one(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, list[int]]], cut: int
+) -> None:
+    folder = tmp_path_factory.mktemp("sets")
+    whole = make(folder / "whole", pairs)
+    parts = [folder / "first", folder / "second"]
+    make(parts[0], pairs[:cut])
+    make(parts[1], pairs[cut:])
+    join_token_sets(
+        folder / "joined", parts, vocab_size=301, tokenizer_digest="d" * 64, separator_id=300
+    )
+    for path in whole.folder.iterdir():
+        assert (folder / "joined" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_large_vocabularies_take_four_bytes_a_token(tmp_path: Path) -> None:

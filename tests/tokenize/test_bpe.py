@@ -2,14 +2,23 @@
 
 import json
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Engine
+from tokenizers.trainers import BpeTrainer
 
 from lodesmith.core.errors import UserError
+from lodesmith.data.byte_level import SPLIT_PATTERN, byte_letters
 from lodesmith.data.chat import render_prompt
-from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.tokenize.bpe import MIN_VOCAB_SIZE, train_tokenizer
+from lodesmith.data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lodesmith.native.bpe import MergeLearner
+from lodesmith.tokenize.bpe import MIN_VOCAB_SIZE, _untrained, train_tokenizer
 
 WORDS = [
     "insert",
@@ -93,3 +102,42 @@ def test_the_file_is_plain_json_with_special_tokens_last(folder: Path) -> None:
     data = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     assert [token["id"] for token in data["added_tokens"]] == [307, 308, 309]
     assert len(data["model"]["merges"]) == 307 - 256
+
+
+def train_with_the_library(texts: list[str], vocab_size: int) -> str:
+    """Return tokenizer.json as the trainer of the `tokenizers` library makes it."""
+    engine = Engine.from_str(json.dumps(_untrained()))
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        min_frequency=2,
+        initial_alphabet=list(byte_letters()),
+        show_progress=False,
+    )
+    engine.train_from_iterator(texts, trainer)
+    engine.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL_TOKENS])
+    return engine.to_str(pretty=True) + "\n"
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=60),
+            st.text(alphabet="aab c'sS\n\r\t ，。的了12３Ⅷé\u0301\u00a0\u2028", max_size=80),
+            st.lists(st.sampled_from(WORDS), max_size=30).map("".join),
+        ),
+        max_size=12,
+    )
+)
+def test_the_kernel_learns_what_the_library_learns(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        train_tokenizer(Path(folder), texts, vocab_size=400)
+        ours = Path(folder, "tokenizer.json").read_text(encoding="utf-8")
+    assert ours == train_with_the_library(texts, 400)
+
+
+@settings(max_examples=200)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_the_kernel_cuts_text_as_the_pattern_says(text: str) -> None:
+    with MergeLearner() as learner:
+        assert learner.split(text) == [word.encode() for word in regex.findall(SPLIT_PATTERN, text)]

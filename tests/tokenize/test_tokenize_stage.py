@@ -1,6 +1,7 @@
 """The stage: twins on one side, exact tokens, the same bytes after a kill."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,7 +13,7 @@ from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact, Draft, Order
 from lodesmith.lineage.text_index import TextIndex
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.tokenize import stage
+from lodesmith.tokenize import shard, stage
 from lodesmith.tokenize.config import TokenizeConfig
 
 SETTINGS = TokenizeConfig(vocab_size=330, held_out_fraction=0.2)
@@ -129,10 +130,23 @@ def test_the_index_finds_a_sentence_of_the_training_side(tmp_path: Path, prepare
     ]
 
 
-@pytest.mark.parametrize("killed_in", ["train_tokenizer", "write_token_set", "write_documents",
-                                       "build_text_index"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("module", "killed_in"),
+    [
+        (stage, "train_tokenizer"),
+        (shard, "write_token_set"),
+        (shard, "write_documents"),
+        (shard, "build_text_index"),
+        (stage, "join_token_sets"),
+        (stage, "join_text_indexes"),
+    ],
+)
 def test_a_killed_stage_goes_on_to_the_same_bytes(
-    tmp_path: Path, prepare: Artifact, monkeypatch: pytest.MonkeyPatch, killed_in: str
+    tmp_path: Path,
+    prepare: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    killed_in: str,
 ) -> None:
     run(tmp_path / "whole", prepare)
 
@@ -140,7 +154,7 @@ def test_a_killed_stage_goes_on_to_the_same_bytes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(stage, killed_in, die)
+        patched.setattr(module, killed_in, die)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "killed", prepare)
     again = run(tmp_path / "killed", prepare)
@@ -158,3 +172,35 @@ def test_nothing_held_out_is_noted(tmp_path: Path, prepare: Artifact) -> None:
     draft = run(tmp_path, prepare, TokenizeConfig(vocab_size=300, held_out_fraction=0))
     assert draft.counts["num_held_out_tokens"] == 0
     assert "no document is held out" in draft.notes[0]
+
+
+@pytest.mark.dist
+def test_two_workers_give_the_bytes_of_one(
+    tmp_path: Path, prepare: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "one", prepare, SETTINGS.model_copy(update={"num_workers": 1}))
+    monkeypatch.setattr(stage, "_BYTES_PER_WORKER", 1)
+    run(tmp_path / "two", prepare, SETTINGS.model_copy(update={"num_workers": 2}))
+    assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
+
+
+def test_many_small_indexes_give_the_bytes_of_one(
+    tmp_path: Path, prepare: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "one", prepare)
+    monkeypatch.setattr(shard, "_INDEX_BYTES", 100)
+    run(tmp_path / "many", prepare)
+    assert hashes(tmp_path / "many") == hashes(tmp_path / "one")
+
+
+def test_a_large_corpus_is_learnt_from_a_sample_of_it(tmp_path: Path, prepare: Artifact) -> None:
+    counts = run(tmp_path / "all", prepare).counts
+    few = TokenizeConfig(
+        vocab_size=330, held_out_fraction=0.2, max_training_bytes=counts["train_bytes"] // 8
+    )
+    sampled = run(tmp_path / "few", prepare, few)
+    vocab = [
+        (tmp_path / name / "tokenizer" / "tokenizer.json").read_bytes() for name in ("all", "few")
+    ]
+    assert vocab[0] != vocab[1]
+    assert sampled.counts["num_train_documents"] == counts["num_train_documents"]

@@ -15,11 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from lodesmith.core.errors import UserError
 from lodesmith.data.byte_level import SPLIT_PATTERN, quick_ranks, token_bytes
 from lodesmith.data.tokenizer_settings import TokenizerSettings, read_tokenizer_settings
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import tiktoken
     import tokenizers
 
@@ -82,6 +85,14 @@ class Tokenizer:
         if allow_special:
             return quick.encode(text, allowed_special="all")
         return quick.encode_ordinary(text)
+
+    def encode_array(self, text: str) -> "npt.NDArray[np.integer[Any]]":
+        """Return the ids of a text as an array; names of special tokens are ordinary text."""
+        quick = self._tiktoken
+        if quick is None or _LONG_SPACE.search(text):
+            return np.array(self.encode(text), np.int64)
+        ids: npt.NDArray[np.uint32] = quick.encode_to_numpy(text, disallowed_special=())
+        return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; names of special tokens are ordinary text."""

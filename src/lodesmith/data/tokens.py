@@ -10,26 +10,29 @@ Window `k` of a sequence length L holds the L + 1 tokens from `k * L` on: L inpu
 one, L labels. So each token but the first is a label exactly once in an epoch.
 """
 
-from array import array
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lodesmith.core.arrays import ArrayFile, replace_array
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import read_json, replace_file, write_json
 
 _TOKENS, _ENDS, _DOCUMENTS, _META = "tokens.bin", "ends.npy", "documents.txt", "meta.json"
 _UINT16_IDS = 1 << 16
+_BLOCK_BYTES = 1 << 20
 
 
 def write_token_set(
     folder: Path,
-    documents: Iterable[tuple[str, Sequence[int]]],
+    documents: Iterable[tuple[str, Sequence[int] | npt.NDArray[np.integer[Any]]]],
     *,
     vocab_size: int,
     tokenizer_digest: str,
@@ -43,33 +46,94 @@ def write_token_set(
         vocab_size: ids are below it; decides between two and four bytes a token.
         tokenizer_digest: `Tokenizer.digest` of what made the ids.
         separator_id: put before each document.
+
+    Raises:
+        OverflowError: a token id is not below `vocab_size`.
     """
-    dtype = "uint16" if vocab_size <= _UINT16_IDS else "uint32"
-    stored = np.dtype(dtype).newbyteorder("<")
-    ends, names = array("q"), []
-    num_tokens = 0
-    (folder / _META).unlink(missing_ok=True)  # until it is whole again, the set is not one
-    with replace_file(folder / _TOKENS) as file:
+    with _open_writer(folder, vocab_size=vocab_size) as writer:
         for name, ids in documents:
-            if "\n" in name or not name:
-                raise ValueError(f"a document id must be one line, not {name!r}")
-            file.write(np.array([separator_id, *ids], stored).tobytes())
-            num_tokens += len(ids) + 1
-            ends.append(num_tokens)
-            names.append(name)
-    with replace_file(folder / _ENDS) as file:
-        np.save(file, np.array(ends, np.int64))
-    with replace_file(folder / _DOCUMENTS) as file:
-        file.writelines(f"{name}\n".encode() for name in names)
-    meta = {
-        "num_tokens": num_tokens,
-        "num_documents": len(names),
-        "dtype": dtype,
-        "vocab_size": vocab_size,
-        "separator_id": separator_id,
-        "tokenizer_digest": tokenizer_digest,
-    }
-    write_json(folder / _META, meta)
+            writer.add(name, ids, separator_id)
+    writer.write_meta(tokenizer_digest, separator_id)
+
+
+def join_token_sets(
+    folder: Path,
+    parts: Iterable[Path],
+    *,
+    vocab_size: int,
+    tokenizer_digest: str,
+    separator_id: int,
+) -> None:
+    """Write one set that holds the documents of several, in order.
+
+    Args:
+        folder: gets the set.
+        parts: folders of sets that were written with the same tokenizer.
+        vocab_size: as in `write_token_set`, like the rest.
+        tokenizer_digest: as there.
+        separator_id: as there.
+    """
+    with _open_writer(folder, vocab_size=vocab_size) as writer:
+        for part in parts:
+            opened = TokenSet.open(part)
+            opened.check_tokenizer(tokenizer_digest)
+            writer.add_set(opened)
+    writer.write_meta(tokenizer_digest, separator_id)
+
+
+class _Writer:
+    """The files of a set that is being written; nothing of a document stays in memory."""
+
+    def __init__(
+        self, folder: Path, vocab_size: int, tokens: IO[bytes], ends: ArrayFile, names: IO[bytes]
+    ) -> None:
+        self._folder, self._vocab_size = folder, vocab_size
+        self._tokens, self._ends, self._names = tokens, ends, names
+        self._dtype = "uint16" if vocab_size <= _UINT16_IDS else "uint32"
+        self._num_tokens = 0
+
+    def add(
+        self, name: str, ids: Sequence[int] | npt.NDArray[np.integer[Any]], separator_id: int
+    ) -> None:
+        if "\n" in name or not name:
+            raise ValueError(f"a document id must be one line, not {name!r}")
+        wide = np.empty(len(ids) + 1, np.int64)
+        wide[0], wide[1:] = separator_id, ids
+        if wide.max() >= self._vocab_size or wide.min() < 0:
+            raise OverflowError(f"document {name} has a token id outside 0 to {self._vocab_size}")
+        self._tokens.write(wide.astype(np.dtype(self._dtype).newbyteorder("<")).data)
+        self._num_tokens += wide.size
+        self._ends.append([self._num_tokens])
+        self._names.write(f"{name}\n".encode())
+
+    def add_set(self, part: "TokenSet") -> None:
+        self._ends.append(part.ends + self._num_tokens)
+        for file, name in ((self._tokens, _TOKENS), (self._names, _DOCUMENTS)):
+            with (part.folder / name).open("rb") as source:
+                shutil.copyfileobj(source, file, _BLOCK_BYTES)
+        self._num_tokens += part.num_tokens
+
+    def write_meta(self, tokenizer_digest: str, separator_id: int) -> None:
+        meta = {
+            "num_tokens": self._num_tokens,
+            "num_documents": self._ends.length,
+            "dtype": self._dtype,
+            "vocab_size": self._vocab_size,
+            "separator_id": separator_id,
+            "tokenizer_digest": tokenizer_digest,
+        }
+        write_json(self._folder / _META, meta)
+
+
+@contextmanager
+def _open_writer(folder: Path, *, vocab_size: int) -> Iterator[_Writer]:
+    (folder / _META).unlink(missing_ok=True)  # until it is whole again, the set is not one
+    with (
+        replace_file(folder / _TOKENS) as tokens,
+        replace_array(folder / _ENDS, np.int64) as ends,
+        replace_file(folder / _DOCUMENTS) as names,
+    ):
+        yield _Writer(folder, vocab_size, tokens, ends, names)
 
 
 @dataclass(frozen=True, kw_only=True)

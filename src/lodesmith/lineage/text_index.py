@@ -12,7 +12,7 @@ Fingerprinting", SIGMOD 2003, section 3; the hash is SplitMix64's finaliser (Ste
 OOPSLA 2014, figure 16) of a polynomial (Karp, Rabin, IBM J. Res. Dev. 31(2), 1987).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lodesmith.core.arrays import map_array, replace_array
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.core.storage import read_json, replace_file, write_json
+from lodesmith.core.storage import read_json, write_json
 
 GRAM = 8  # characters
 WINDOW = 12  # hashes; keeps about 2 / (WINDOW + 1) of them
@@ -29,6 +30,7 @@ GUARANTEE = GRAM + WINDOW - 1  # characters from which on the index alone finds 
 
 _HASHES, _DOCUMENTS, _META = "hashes.npy", "documents.npy", "meta.json"
 _BATCH_CHARACTERS = 1 << 20
+_STRETCH_ROWS = 1 << 23  # joined at a time; 12 bytes each, a few times over while they are sorted
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
 
 _Hashes = npt.NDArray[np.uint64]
@@ -46,7 +48,8 @@ class Match:
 def build_text_index(folder: Path, texts: Iterable[str]) -> int:
     """Write the index of texts, which are known by their numbers from 0 on; return their number.
 
-    The index lies in memory while it is built, about two bytes for each character.
+    The fingerprints lie in memory meanwhile, about two bytes for each character. For more text than
+    that allows, build indexes of its parts and join them.
     """
     (folder / _META).unlink(missing_ok=True)  # until it is whole again, the index is not one
     parts: list[tuple[_Hashes, _Numbers]] = []
@@ -56,13 +59,74 @@ def build_text_index(folder: Path, texts: Iterable[str]) -> int:
         num_documents += len(batch)
     hashes = np.concatenate([part[0] for part in parts] or [np.zeros(0, np.uint64)])
     numbers = np.concatenate([part[1] for part in parts] or [np.zeros(0, np.uint32)])
-    order = np.argsort(hashes, kind="stable")  # documents stay in order below each hash
-    for name, column in ((_HASHES, hashes[order]), (_DOCUMENTS, numbers[order])):
-        with replace_file(folder / name) as file:
-            np.save(file, column)
-    meta = {"gram": GRAM, "window": WINDOW, "num_documents": num_documents, "size": hashes.size}
-    write_json(folder / _META, meta)
+    _write_index(folder, [_sort(hashes, numbers)], num_documents)
     return num_documents
+
+
+def join_text_indexes(folder: Path, parts: Sequence[Path]) -> int:
+    """Write the index of all texts of several indexes, numbered on from part to part.
+
+    Memory is bounded: the range of hashes is walked through in stretches of a few million.
+
+    Returns:
+        The number of texts.
+
+    Raises:
+        DamagedArtifactError: a part is no whole index.
+        UserError: there are more texts than numbers of 32 bits.
+    """
+    (folder / _META).unlink(missing_ok=True)
+    opened = [TextIndex.open(part) for part in parts]
+    num_documents = sum(index.num_documents for index in opened)
+    if num_documents > np.iinfo(np.uint32).max:
+        raise UserError(f"{num_documents} documents are too many for one text index")
+    _write_index(folder, _merge(opened), num_documents)
+    return num_documents
+
+
+def _merge(parts: "Sequence[TextIndex]") -> Iterator[tuple[_Hashes, _Numbers]]:
+    """Yield the rows of all parts in the order of their hashes, stretch by stretch."""
+    size = sum(part._hashes.size for part in parts)
+    num_stretches = -(-size // _STRETCH_ROWS) or 1
+    edges = [(1 << 64) * number // num_stretches for number in range(1, num_stretches)]
+    ends = [
+        [*np.searchsorted(part._hashes, np.array(edges, np.uint64)).tolist(), part._hashes.size]
+        for part in parts
+    ]
+    starts = [0] * len(parts)
+    for number in range(num_stretches):
+        hashes, numbers, first = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint32)], 0
+        for place, part in enumerate(parts):
+            rows = slice(starts[place], ends[place][number])
+            hashes.append(part._hashes[rows])
+            numbers.append(part._documents[rows] + np.uint32(first))
+            first += part.num_documents
+            starts[place] = rows.stop
+        yield _sort(np.concatenate(hashes), np.concatenate(numbers))
+
+
+def _sort(hashes: _Hashes, numbers: _Numbers) -> tuple[_Hashes, _Numbers]:
+    order = np.argsort(hashes, kind="stable")  # documents stay in order below each hash
+    return hashes[order], numbers[order]
+
+
+def _write_index(
+    folder: Path, stretches: Iterable[tuple[_Hashes, _Numbers]], num_documents: int
+) -> None:
+    with (
+        replace_array(folder / _HASHES, np.uint64) as all_hashes,
+        replace_array(folder / _DOCUMENTS, np.uint32) as all_numbers,
+    ):
+        for hashes, numbers in stretches:
+            all_hashes.append(hashes)
+            all_numbers.append(numbers)
+    meta = {
+        "gram": GRAM,
+        "window": WINDOW,
+        "num_documents": num_documents,
+        "size": all_hashes.length,
+    }
+    write_json(folder / _META, meta)
 
 
 @dataclass(frozen=True)
@@ -82,8 +146,8 @@ class TextIndex:
         """
         try:
             meta = read_json(folder / _META)
-            hashes = _map(folder / _HASHES)
-            documents = _map(folder / _DOCUMENTS)
+            hashes = map_array(folder / _HASHES)
+            documents = map_array(folder / _DOCUMENTS)
             shape = (meta["size"],)
             _check(hashes.shape == documents.shape == shape, "the columns are cut short")
             _check((meta["gram"], meta["window"]) == (GRAM, WINDOW), "made by another version")
@@ -185,11 +249,6 @@ def _sliding_least(hashes: _Hashes) -> _Hashes:
         width *= 2
     rest = WINDOW - width
     return np.minimum(least[: least.size - rest], least[rest:]) if rest else least
-
-
-def _map(path: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
 
 
 def _check(holds: bool, fault: str) -> None:

@@ -3,6 +3,9 @@
 Ids 0 to 255 are the bytes, then come the merges in the order of their learning, then the special
 tokens. The result is a folder that transformers' `AutoTokenizer` loads as it is.
 
+The merges are learnt by a kernel of ours (`native/bpe.c`), with the result of the trainer of the
+`tokenizers` library, to the byte: a test compares them.
+
 Source: R. Sennrich, B. Haddow, A. Birch, ACL 2016, "Neural Machine Translation of Rare Words with
 Subword Units", section 3.2 (BPE); `byte_level` for the bytes and the split pattern.
 """
@@ -23,7 +26,7 @@ MIN_VOCAB_SIZE = 256 + len(SPECIAL_TOKENS)
 
 
 def train_tokenizer(folder: Path, texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
-    """Train on texts, write tokenizer.json and tokenizer_config.json, and return the tokenizer.
+    """Learn from texts, write tokenizer.json and tokenizer_config.json, and return the tokenizer.
 
     Args:
         folder: gets the two files.
@@ -56,18 +59,34 @@ def tokenizer_settings() -> dict[str, Any]:
 
 
 def _train(texts: Iterable[str], vocab_size: int) -> str:
+    from lodesmith.native.bpe import learn_merges
+
+    alphabet = sorted(byte_letters())  # ids of single bytes are in the order of their letters
+    pairs = learn_merges(
+        texts,
+        num_merges=vocab_size - MIN_VOCAB_SIZE,
+        least_count=_MIN_FREQUENCY,
+        byte_ids=[alphabet.index(letter) for letter in byte_letters()],
+    )
+    tokens = list(alphabet)
+    for left, right in pairs:
+        tokens.append(tokens[left] + tokens[right])
+    data = _untrained()
+    data["model"] |= {
+        "vocab": {token: number for number, token in enumerate(tokens)},
+        "merges": [[tokens[left], tokens[right]] for left, right in pairs],
+    }
+    # What stands between two borders is merged in one way only, so no token can come out twice.
+    assert len(data["model"]["vocab"]) == len(tokens)  # noqa: S101
+    return _write_out(data)
+
+
+def _write_out(data: dict[str, Any]) -> str:
+    """Return tokenizer.json as the `tokenizers` library itself writes it."""
     from tokenizers import AddedToken
     from tokenizers import Tokenizer as Engine
-    from tokenizers.trainers import BpeTrainer
 
-    engine = Engine.from_str(json.dumps(_untrained()))
-    trainer = BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        min_frequency=_MIN_FREQUENCY,
-        initial_alphabet=list(byte_letters()),
-        show_progress=False,
-    )
-    engine.train_from_iterator(texts, trainer)
+    engine = Engine.from_str(json.dumps(data))
     engine.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL_TOKENS])
     return engine.to_str(pretty=True)
 

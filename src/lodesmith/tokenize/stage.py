@@ -1,25 +1,34 @@
 """The stage: documents in; a tokenizer, token sets of both sides and an index of the text out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import Progress, show_progress
+from lodesmith.core.process import count_free_cores
+from lodesmith.core.shards import map_shards
 from lodesmith.core.storage import JSON
-from lodesmith.data.documents import Document, read_folder, write_documents
-from lodesmith.data.split import is_held_out
+from lodesmith.data.documents import SHARD_PATTERN, Document, read_documents, write_documents
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.data.tokens import TokenSet, write_token_set
+from lodesmith.data.tokens import TokenSet, join_token_sets
 from lodesmith.lineage.artifact import Artifact, Draft
-from lodesmith.lineage.text_index import build_text_index
+from lodesmith.lineage.text_index import join_text_indexes
 from lodesmith.tokenize.bpe import train_tokenizer
 from lodesmith.tokenize.config import TokenizeConfig
+from lodesmith.tokenize.shard import (
+    HELD_OUT_FILE,
+    INDEX_FOLDER,
+    SIDES,
+    Shard,
+    encode_shard,
+    measure_shard,
+)
 
-HELD_OUT_FILE = "held_out.jsonl.zst"
-_BATCH_DOCUMENTS = 256  # encoded at a time
+# Below this a second process costs more (it imports for half a CPU-second) than it saves.
+_BYTES_PER_WORKER = 16 << 20
 
 
 def make(draft: Draft, *, parents: Mapping[str, Artifact], tokenize: TokenizeConfig) -> None:
@@ -28,18 +37,17 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tokenize: TokenizeCon
     Raises:
         UserError: no document is left to train on.
     """
-    once = draft.markers.once
-    documents = _Documents(parents["prepare"].path, tokenize.held_out_fraction)
-    sides = once("sides", documents.measure)
+    run = _Run(draft, parents["prepare"].path, tokenize)
+    sides = run.measure()
     _check_sides(sides, tokenize)
-    once("tokenizer", partial(_train, draft.path / "tokenizer", documents, tokenize, sides))
+    once = draft.markers.once
+    once("tokenizer", partial(_train, draft.path / "tokenizer", run.shards, tokenize, sides))
     tokenizer = Tokenizer.load(draft.path / "tokenizer")
-    for side in ("train", "held_out"):
-        once(side, partial(_encode, draft.path / side, documents.of(side), tokenizer, sides[side]))
-    once(
-        HELD_OUT_FILE, lambda: write_documents(draft.path / HELD_OUT_FILE, documents.of("held_out"))
-    )
-    once("text-index", partial(_index, draft.path / "text-index", documents, sides["train"]))
+    encoded = run.encode(sides)
+    for side in SIDES:
+        once(side, partial(_join_side, draft.path / side, run.shards, tokenizer))
+    once(HELD_OUT_FILE, partial(_join_held_out, draft.path / HELD_OUT_FILE, run.shards))
+    once(INDEX_FOLDER, partial(_join_indexes, draft.path / INDEX_FOLDER, run.shards, encoded))
     draft.counts = _count(draft.path, sides, tokenizer)
     if not sides["held_out"]["documents"]:
         draft.notes.append(
@@ -48,30 +56,45 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tokenize: TokenizeCon
         )
 
 
-class _Documents:
-    """The documents of both sides, read from disk each time they are needed."""
+class _Run:
+    """The shards of the corpus and the two passes over all of them."""
 
-    def __init__(self, folder: Path, held_out_fraction: float) -> None:
-        self._folder, self._held_out_fraction = folder, held_out_fraction
-
-    def of(self, side: str) -> Iterator[Document]:
-        for document in read_folder(self._folder):
-            if self._side(document) == side:
-                yield document
+    def __init__(self, draft: Draft, folder: Path, tokenize: TokenizeConfig) -> None:
+        self._draft, self._tokenize = draft, tokenize
+        self._num_bytes = 0
+        self.shards = [
+            Shard(path, tokenize.held_out_fraction, draft.scratch / path.name.partition(".")[0])
+            for path in sorted(folder.glob(SHARD_PATTERN))
+        ]
 
     def measure(self) -> JSON:
-        sizes = {side: {"documents": 0, "bytes": 0} for side in ("train", "held_out")}
-        for document in read_folder(self._folder):
-            size = sizes[self._side(document)]
-            size["documents"] += 1
-            size["bytes"] += len(document.text.encode())
-        return sizes
+        """Return the number of documents and of bytes of text on each side."""
+        # Compressed text grows about fourfold.
+        self._num_bytes = 4 * sum(shard.documents.stat().st_size for shard in self.shards)
+        sizes = self._map("measure", measure_shard, lambda shard: (shard,))
+        return {
+            side: {name: sum(size[side][name] for size in sizes) for name in ("documents", "bytes")}
+            for side in SIDES
+        }
 
-    def _side(self, document: Document) -> str:
-        held_out = is_held_out(
-            document.url or document.id, held_out_fraction=self._held_out_fraction
-        )
-        return "held_out" if held_out else "train"
+    def encode(self, sides: JSON) -> list[JSON]:
+        """Encode all shards; return what each has written."""
+        self._num_bytes = sum(side["bytes"] for side in sides.values())
+        folder = self._draft.path / "tokenizer"
+        return self._map("encode", encode_shard, lambda shard: (shard, folder))
+
+    def _map(
+        self, name: str, work: Callable[..., JSON], arguments: Callable[[Shard], tuple[Any, ...]]
+    ) -> list[JSON]:
+        free = self._tokenize.num_workers or count_free_cores()
+        with show_progress(f"{name} text", total=len(self.shards), unit="shards") as progress:
+            return map_shards(
+                work,
+                {f"{name}-{shard.parts.name}": arguments(shard) for shard in self.shards},
+                markers=self._draft.markers,
+                num_workers=max(1, min(free, self._num_bytes // _BYTES_PER_WORKER)),
+                progress=progress,
+            )
 
 
 def _check_sides(sides: JSON, tokenize: TokenizeConfig) -> None:
@@ -83,57 +106,60 @@ def _check_sides(sides: JSON, tokenize: TokenizeConfig) -> None:
         )
 
 
-def _train(folder: Path, documents: _Documents, tokenize: TokenizeConfig, sides: JSON) -> JSON:
-    size = sides["train"]["bytes"]
+def _train(folder: Path, shards: Iterable[Shard], tokenize: TokenizeConfig, sides: JSON) -> JSON:
+    share = min(1.0, tokenize.max_training_bytes / max(1, sides["train"]["bytes"]))
+    size = sides["train"]["bytes"] * share
     with show_progress("train tokenizer", total=size, unit="bytes") as progress:
-        texts = _watch(documents.of("train"), progress, then="learning merges")
-        tokenizer = train_tokenizer(
-            folder, (document.text for document in texts), vocab_size=tokenize.vocab_size
-        )
+        texts = _watch(_sample(shards, share), progress, then="learning merges")
+        tokenizer = train_tokenizer(folder, texts, vocab_size=tokenize.vocab_size)
     return {"digest": tokenizer.digest}
 
 
-def _encode(
-    folder: Path, documents: Iterable[Document], tokenizer: Tokenizer, size: dict[str, int]
-) -> JSON:
-    title = f"encode {folder.name.replace('_', '-')}"
-    with show_progress(title, total=size["bytes"], unit="bytes") as progress:
-        write_token_set(
-            folder,
-            _encode_each(_watch(documents, progress), tokenizer),
-            vocab_size=tokenizer.vocab_size,
-            tokenizer_digest=tokenizer.digest,
-            separator_id=tokenizer.end_of_text_id,
-        )
-    return None
+def _sample(shards: Iterable[Shard], share: float) -> Iterator[Document]:
+    """Yield a share of the training side's documents: those with the least hashes of their ids."""
+    limit = share * 2**64
+    for shard in shards:
+        for document in shard.of("train"):
+            digest = hashlib.blake2b(document.id.encode(), digest_size=8).digest()
+            if share >= 1 or int.from_bytes(digest, "big") < limit:
+                yield document
 
 
-def _encode_each(
-    documents: Iterator[Document], tokenizer: Tokenizer
-) -> Iterator[tuple[str, list[int]]]:
-    while batch := list(islice(documents, _BATCH_DOCUMENTS)):
-        ids = tokenizer.encode_batch([document.text for document in batch])
-        yield from zip((document.id for document in batch), ids, strict=True)
-
-
-def _index(folder: Path, documents: _Documents, size: dict[str, int]) -> JSON:
-    with show_progress("index text", total=size["bytes"], unit="bytes") as progress:
-        texts = _watch(documents.of("train"), progress)
-        return build_text_index(folder, (document.text for document in texts))
-
-
-def _watch(
-    documents: Iterable[Document], progress: Progress, *, then: str = ""
-) -> Iterator[Document]:
+def _watch(documents: Iterable[Document], progress: Progress, *, then: str) -> Iterator[str]:
     for document in documents:
-        yield document
+        yield document.text
         progress.advance(len(document.text.encode()))
     progress.advance(0, note=then)
 
 
+def _join_side(folder: Path, shards: Iterable[Shard], tokenizer: Tokenizer) -> JSON:
+    join_token_sets(
+        folder,
+        (shard.parts / folder.name for shard in shards),
+        vocab_size=tokenizer.vocab_size,
+        tokenizer_digest=tokenizer.digest,
+        separator_id=tokenizer.end_of_text_id,
+    )
+    return None
+
+
+def _join_held_out(path: Path, shards: Iterable[Shard]) -> JSON:
+    parts = (shard.parts / HELD_OUT_FILE for shard in shards)
+    return write_documents(path, (document for part in parts for document in read_documents(part)))
+
+
+def _join_indexes(folder: Path, shards: Iterable[Shard], encoded: Iterable[JSON]) -> JSON:
+    parts = [
+        shard.parts / INDEX_FOLDER / f"{number:05d}"
+        for shard, written in zip(shards, encoded, strict=True)
+        for number in range(written["num_indexes"])
+    ]
+    return join_text_indexes(folder, parts)
+
+
 def _count(folder: Path, sides: JSON, tokenizer: Tokenizer) -> dict[str, Any]:
     counts: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
-    for side in ("train", "held_out"):
+    for side in SIDES:
         counts[f"num_{side}_documents"] = sides[side]["documents"]
         counts[f"num_{side}_tokens"] = TokenSet.open(folder / side).num_tokens
         counts[f"{side}_bytes"] = sides[side]["bytes"]
