@@ -1,0 +1,71 @@
+"""Splits text into hashes of words: typed calls of `words.c`."""
+
+import ctypes
+import unicodedata
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lodesmith.native.library import load_library
+
+_APART, _WORD, _DIGIT, _SINGLE = range(4)
+_TABLE_POINTS = 0x20000
+_SINGLE_RANGES = (
+    (0x3005, 0x3007), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF), (0xFF66, 0xFF9D),
+)  # fmt: skip
+
+
+def split(encoded: bytes) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Return the words of a text in UTF-8: hashes, lengths in code points, flags.
+
+    Flag 1 stands for a Chinese character or kana, 2 for a word that is not digits only.
+    """
+    kernels, classes = _declare(), word_classes()
+    room = len(encoded) // 2 + 1
+    hashes = np.empty(room, np.uint64)
+    lengths = np.empty(room, np.int64)
+    flags = np.empty(room, np.uint8)
+    count = kernels.ls_words_split(
+        encoded, len(encoded), classes.ctypes.data,
+        hashes.ctypes.data, lengths.ctypes.data, flags.ctypes.data,
+    )  # fmt: skip
+    return hashes[:count], lengths[:count], flags[:count]
+
+
+def hash_runs(hashes: NDArray[np.uint64], num_words: int) -> NDArray[np.uint64]:
+    """Return the hash of each run of so many words, 1 <= num_words <= len(hashes)."""
+    hashes = np.ascontiguousarray(hashes, np.uint64)
+    runs = np.empty(len(hashes) - num_words + 1, np.uint64)
+    _declare().ls_words_runs(hashes.ctypes.data, len(hashes), num_words, runs.ctypes.data)
+    return runs
+
+
+@cache
+def word_classes() -> NDArray[np.uint32]:
+    """Return for each code point of two planes its lower case and, above bit 24, its class."""
+    table = np.arange(_TABLE_POINTS, dtype=np.uint32)
+    kinds = np.zeros(_TABLE_POINTS, dtype=np.uint32)
+    for point in range(_TABLE_POINTS):
+        char = chr(point)
+        # Letters, digits, and the marks that Indic scripts write vowels with.
+        category = unicodedata.category(char)[0]
+        if category in "LNM":
+            kinds[point] = _DIGIT if category == "N" else _WORD
+            lower = char.lower()
+            table[point] = ord(lower) if len(lower) == 1 else point
+    for first, last in _SINGLE_RANGES:
+        kinds[first : last + 1] = _SINGLE
+    return table | kinds << np.uint32(24)
+
+
+@cache
+def _declare() -> ctypes.CDLL:
+    kernels = load_library()
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    kernels.ls_words_split.argtypes = [ctypes.c_char_p, size, pointer, pointer, pointer, pointer]
+    kernels.ls_words_split.restype = size
+    kernels.ls_words_runs.argtypes = [pointer, size, size, pointer]
+    kernels.ls_words_runs.restype = None
+    return kernels
