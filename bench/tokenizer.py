@@ -1,102 +1,162 @@
-"""How fast tokenizers are trained and text is encoded here, with the ids compared on every page.
+"""How fast tokenizers are learnt and text becomes token sets, beside the libraries people use.
 
     .venv/bin/python bench/tokenizer.py lodesmith-workspace/artifacts/prepare-*
+    .venv/bin/pip install rustbpe                            # optional: one more peer of learning
 
-The folder holds `documents-*.jsonl.zst`. Both encoders run in this process on one thread, one after
-the other on the same texts; each figure is the best of three runs, so that a busy machine counts
-less. (The file is not called tokenize.py: beside a script that name would hide Python's own.)
+The folder holds `documents-*.jsonl.zst`. All run in this process on the same texts, in turn,
+`--runs` times; figures are medians in MB of UTF-8 text for a CPU-second of all threads.
+
+- learning: `native/bpe.c` beside the `tokenizers` library (the same tokenizer.json comes out, which
+  is checked) and rustbpe.
+- encoding: text to a token set on disk, beside tiktoken's ids in memory and the `tokenizers`
+  library's; ids are compared on every document.
+
+(The file is not called tokenize.py: beside a script that name would hide Python's own.)
 """
 
 import argparse
+import importlib.util
 import json
-import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Engine
+from tokenizers.trainers import BpeTrainer
 
+from lodesmith.data.byte_level import SPLIT_PATTERN, byte_letters
 from lodesmith.data.documents import read_folder
-from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lodesmith.data.tokens import TokenSet, write_token_set
 from lodesmith.lineage.text_index import TextIndex, build_text_index
-from lodesmith.tokenize.bpe import train_tokenizer
+from lodesmith.tokenize.bpe import _untrained, train_tokenizer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures training and encoding of tokenizers.")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("documents", type=Path, help="folder with documents-*.jsonl.zst")
     parser.add_argument("--vocab-size", type=int, default=8192)
+    parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     texts = [document.text for document in read_folder(arguments.documents)]
-    with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps(measure(texts, arguments.vocab_size, Path(scratch)), indent=2))
-
-
-def measure(texts: list[str], vocab_size: int, scratch: Path) -> dict[str, Any]:
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    print(f"{len(texts):,} documents, {megabytes:.1f} MB, {arguments.vocab_size} ids")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        measure_learning(texts, megabytes, arguments, scratch)
+        tokenizer = Tokenizer.load(scratch / "tokenizer")
+        measure_encoding(texts, megabytes, arguments.runs, tokenizer, scratch)
+        measure_index(texts, megabytes, scratch)
 
-    def train() -> Tokenizer:
-        return train_tokenizer(scratch / "tokenizer", texts, vocab_size=vocab_size)
 
-    training_seconds, tokenizers = time_best(train)
-    tokenizer = tokenizers[0]
-    tokenizer.encode("warm")
-    quick_seconds, quick = time_best(lambda: [tokenizer.encode(text) for text in texts])
-    engine = tokenizer._engine_without_special
-    plain_seconds, plain = time_best(
-        lambda: [engine.encode(text, add_special_tokens=False).ids for text in texts]
-    )
-    index_seconds, _ = time_best(lambda: build_text_index(scratch / "index", texts))
-    return {
-        "documents": len(texts),
-        "megabytes": round(megabytes, 3),
-        "vocab_size": tokenizer.vocab_size,
-        "training_megabytes_per_second": round(megabytes / training_seconds, 2),
-        "three_trainings_give_equal_bytes": len({each.digest for each in tokenizers}) == 1,
-        "encoding_megabytes_per_second": {
-            "tiktoken": round(megabytes / quick_seconds, 2),
-            "tokenizers": round(megabytes / plain_seconds, 2),
-        },
-        "documents_with_different_ids": count_different(quick[0], plain[0]),
-        "documents_that_do_not_come_back": sum(
-            tokenizer.decode(ids) != text for ids, text in zip(quick[0], texts, strict=True)
-        ),
-        "bytes_per_token": round(megabytes * 1e6 / sum(map(len, quick[0])), 3),
-        "index_seconds": round(index_seconds, 2),
-        "index_bytes_per_text_byte": round(
-            sum(path.stat().st_size for path in (scratch / "index").iterdir()) / megabytes / 1e6, 2
-        ),
-        "find_milliseconds": find_milliseconds(scratch / "index", texts),
+def measure_learning(
+    texts: list[str], megabytes: float, arguments: argparse.Namespace, scratch: Path
+) -> None:
+    size = arguments.vocab_size
+    ways: dict[str, Callable[[], Any]] = {
+        "lodesmith": lambda: train_tokenizer(scratch / "tokenizer", texts, vocab_size=size),
+        "tokenizers": lambda: train_with_the_library(texts, size),
     }
+    if importlib.util.find_spec("rustbpe"):
+        ways["rustbpe"] = lambda: train_with_rustbpe(texts, size)
+    results = show("learning", ways, megabytes, arguments.runs)
+    ours = (scratch / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8")
+    print(f"  equal tokenizer.json: {ours == results['tokenizers']}")
 
 
-def find_milliseconds(folder: Path, texts: list[str]) -> float:
-    """Return the mean time to find a sentence of 40 characters from the middle of a document."""
-    index = TextIndex.open(folder)
+def train_with_the_library(texts: list[str], vocab_size: int) -> str:
+    engine = Engine.from_str(json.dumps(_untrained()))
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        min_frequency=2,
+        initial_alphabet=list(byte_letters()),
+        show_progress=False,
+    )
+    engine.train_from_iterator(texts, trainer)
+    engine.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL_TOKENS])
+    return engine.to_str(pretty=True) + "\n"
+
+
+def train_with_rustbpe(texts: list[str], vocab_size: int) -> Any:
+    import rustbpe
+
+    tokenizer = rustbpe.Tokenizer()
+    tokenizer.train_from_iterator(iter(texts), vocab_size, pattern=SPLIT_PATTERN)
+    return tokenizer
+
+
+def measure_encoding(
+    texts: list[str], megabytes: float, runs: int, tokenizer: Tokenizer, scratch: Path
+) -> None:
+    quick, engine = tokenizer._tiktoken, tokenizer._engine_without_special
+    assert quick is not None
+
+    def write() -> None:
+        write_token_set(
+            scratch / "set",
+            ((f"d{number}", tokenizer.encode_array(text)) for number, text in enumerate(texts)),
+            vocab_size=tokenizer.vocab_size,
+            tokenizer_digest=tokenizer.digest,
+            separator_id=tokenizer.end_of_text_id,
+        )
+
+    ways: dict[str, Callable[[], Any]] = {
+        "lodesmith, to a token set": write,
+        "tiktoken, ids only": lambda: [quick.encode_ordinary(text) for text in texts],
+        "tokenizers, ids only": lambda: [
+            encoding.ids for encoding in engine.encode_batch(texts, add_special_tokens=False)
+        ],
+    }
+    results = show("encoding", ways, megabytes, runs)
+    tokens = TokenSet.open(scratch / "set")
+    start, different = 0, 0
+    for end, ids in zip(tokens.ends.tolist(), results["tokenizers, ids only"], strict=True):
+        different += tokens.tokens[start + 1 : end].tolist() != ids
+        start = end
+    per_token = megabytes * 1e6 / (tokens.num_tokens - tokens.num_documents)
+    print(f"  documents with other ids than the exported tokenizer.json gives: {different}")
+    print(f"  bytes a token: {per_token:.3f}")
+
+
+def measure_index(texts: list[str], megabytes: float, scratch: Path) -> None:
+    started = time.process_time()
+    build_text_index(scratch / "index", texts)
+    seconds = time.process_time() - started
+    size = sum(path.stat().st_size for path in (scratch / "index").iterdir()) / 1e6
+    print(
+        f"text index: {megabytes / seconds:.1f} MB/s, {size / megabytes:.2f} bytes a byte of text"
+    )
+    index = TextIndex.open(scratch / "index")
     long_enough = [text for text in texts if len(text) > 200][:: max(1, len(texts) // 200)]
-    started = time.perf_counter()
+    started = time.process_time()
     for text in long_enough:
-        wanted = text[80:120]
-        if not index.find(wanted, fetch=texts.__getitem__, limit=1):
+        if not index.find(text[80:120], fetch=texts.__getitem__, limit=1):
             raise SystemExit("the index does not find a sentence of the text")
-    return round((time.perf_counter() - started) / len(long_enough) * 1000, 3)
+    each = (time.process_time() - started) / max(1, len(long_enough))
+    print(f"  a sentence of 40 characters is found in {each * 1000:.2f} ms")
 
 
-def time_best(work: Callable[[], Any]) -> tuple[float, list[Any]]:
-    """Return the seconds of the quickest of three runs, and what each returned."""
-    seconds, results = [], []
-    for _ in range(3):
-        started = time.perf_counter()
-        results.append(work())
-        seconds.append(time.perf_counter() - started)
-    return min(seconds), results
-
-
-def count_different(one: list[list[int]], other: list[list[int]]) -> int:
-    """Return how many documents have other ids in the second list."""
-    return sum(first != second for first, second in zip(one, other, strict=True))
+def show(
+    title: str, ways: dict[str, Callable[[], Any]], megabytes: float, runs: int
+) -> dict[str, Any]:
+    """Run all ways in turn, print their medians and ratios to the first, return their results."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, Any] = {}
+    for _ in range(runs):
+        for name, work in ways.items():
+            started = time.process_time()
+            results[name] = work()
+            seconds[name].append(time.process_time() - started)
+    first = statistics.median(next(iter(seconds.values())))
+    print(title)
+    for name, each in seconds.items():
+        median = statistics.median(each)
+        print(f"  {name:<28}{megabytes / median:8.2f} MB/s   lodesmith is x {median / first:.2f}")
+    return results
 
 
 if __name__ == "__main__":
