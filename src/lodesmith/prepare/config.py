@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
+from lodesmith.core.shards import Engine
 from lodesmith.core.storage import JSON, hash_file
 
 STAGE_VERSION = 1  # raised when the same pages and settings begin to give other bytes
@@ -141,7 +142,7 @@ def _hash_benchmark(path: str) -> str:
 class PrepareConfig(Config):
     """From raw pages to clean documents."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"num_workers"})
+    without_effect: ClassVar[frozenset[str]] = frozenset({"num_workers", "engine"})
 
     extract: ExtractConfig = ExtractConfig()
     """Text out of pages."""
@@ -166,4 +167,10 @@ class PrepareConfig(Config):
     """Benchmark texts."""
 
     num_workers: int | None = Field(default=None, gt=0)
-    """Processes; None uses the free cores. The result is the same for any number."""
+    """Shards at once; None uses the free cores, or all of a cluster. The result is the same for any
+    number."""
+
+    engine: Engine = "local"
+    """Where shards are cleaned: `local` on this machine, `ray` on the Ray cluster that Ray's own
+    rules find (or one started here), `slurm` in array jobs sent from here. The last two need a
+    workspace that all nodes see. The result is the same."""

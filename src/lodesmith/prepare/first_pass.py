@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
 from lodesmith.prepare.ads import remove_ads
@@ -42,21 +43,29 @@ class _Trail:
 
 
 def clean_shard(
-    shard: Shard, sources: Sequence[Source], steps: Sequence[str], config: PrepareConfig
+    shard: Shard,
+    sources: Sequence[Source],
+    steps: Sequence[str],
+    config: PrepareConfig,
+    *,
+    watch: Watch = UNWATCHED,
 ) -> JSON:
     """Take one shard's pages through the steps that look at one page alone.
 
     Returns:
         The funnel, the number of documents on their way, and faults of the input files.
     """
-    worker = _Worker(shard, steps, config)
+    worker = _Worker(shard, steps, config, watch)
     write_carried(shard.cleaned, worker.run(sources))
+    watch.end()
     return worker.finish()
 
 
 class _Worker:
-    def __init__(self, shard: Shard, steps: Sequence[str], config: PrepareConfig) -> None:
-        self.shard, self.steps, self.config = shard, steps, config
+    def __init__(
+        self, shard: Shard, steps: Sequence[str], config: PrepareConfig, watch: Watch
+    ) -> None:
+        self.shard, self.steps, self.config, self.watch = shard, steps, config, watch
         self.funnel = Funnel(steps)
         self.faults: list[str] = []
         self.num_records = 0
@@ -66,8 +75,9 @@ class _Worker:
     def run(self, sources: Sequence[Source]) -> Iterator[Carried | Rejected]:
         for source in sources:
             for page, fault in self._records(source):
+                condemned = self.watch.work(self.num_records)
                 self.num_records += 1
-                item = self._clean(page, fault)
+                item = self._try(page, fault, condemned)
                 if isinstance(item, Carried):
                     self._remember(item)
                 yield item
@@ -86,14 +96,30 @@ class _Worker:
     def _records(self, source: Source) -> Iterator[Record]:
         """Yield a source's records; a file that ends badly ends its own records only."""
         num_read = 0
+        records = read_source(source)
         try:
-            for record in read_source(source):
+            while True:
+                if why := self.watch.read(self.num_records):
+                    raise ValueError(why)
+                record = next(records, None)
+                if record is None:
+                    return
                 num_read += 1
                 yield record
-        except READ_FAULTS as error:
+        except (*READ_FAULTS, MemoryError) as error:
             self.faults.append(explain_fault(source, error))
             page = Page(source=source.name, url="", payload=b"", corpus=source.corpus)
             yield page, Drop("file cannot be read further (after records)", num_read)
+
+    def _try(self, page: Page, fault: Drop | None, condemned: str | None) -> Carried | Rejected:
+        """Clean a page, or reject it unread if it is known to be more than a worker can bear."""
+        if condemned is None:
+            try:
+                return self._clean(page, fault)
+            except MemoryError:
+                condemned = "record takes too much memory"
+        trail = _Trail(len(page.payload))
+        return self._reject(page.document(), self.steps[0], Drop(condemned), trail)
 
     def _clean(self, page: Page, fault: Drop | None) -> Carried | Rejected:
         trail = _Trail(len(page.payload))

@@ -11,7 +11,7 @@ from typing import Any
 
 from lodesmith.core.log import Progress, show_progress
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.shards import Markers, map_shards
+from lodesmith.core.shards import Limits, Markers, map_shards
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.first_pass import clean_shard
@@ -28,6 +28,8 @@ from lodesmith.prepare.shard_files import Shard
 # Below this a second process costs more (it imports for 0.6 CPU-seconds) than it saves.
 _BYTES_PER_WORKER_FIRST = 4 << 20
 _BYTES_PER_WORKER_LATER = 64 << 20
+
+_LIMITS: Limits | None = Limits()  # None runs a single worker's shards in this process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +71,7 @@ def prepare_corpus(
         run = _Passes(shards, config, markers, num_bytes, bar)
         first = run.map(
             "clean", clean_shard, lambda shard: (shard, sources[shard.number], chosen, config),
-            bytes_per_worker=_BYTES_PER_WORKER_FIRST,
+            bytes_per_worker=_BYTES_PER_WORKER_FIRST, limits=_LIMITS,
         )  # fmt: skip
         run.once("merge-exact", merge_exact)
         second = run.map("deduplicate", deduplicate_shard, lambda shard: (shard, chosen, config))
@@ -93,6 +95,7 @@ class _Passes:
         arguments: Callable[[Shard], tuple[Any, ...]],
         *,
         bytes_per_worker: int = _BYTES_PER_WORKER_LATER,
+        limits: Limits | None = None,
     ) -> list[JSON]:
         """Run one pass over all shards."""
         free = self.config.num_workers or count_free_cores()
@@ -102,6 +105,8 @@ class _Passes:
             markers=self.markers,
             num_workers=max(1, min(free, self.num_bytes // bytes_per_worker)),
             progress=self.bar,
+            limits=limits,
+            engine=self.config.engine,
         )
 
     def once(self, name: str, merge: Callable[[Sequence[Shard], PrepareConfig], None]) -> None:

@@ -14,7 +14,6 @@ is found the same way everywhere (`watch`). The last two need a folder that all 
 
 from lodesmith.core.shards.engines import Engine, map_shards
 from lodesmith.core.shards.markers import Markers
-from lodesmith.core.shards.nursery import close_nursery
 from lodesmith.core.shards.watch import UNWATCHED, Limits, Watch
 
-__all__ = ["UNWATCHED", "Engine", "Limits", "Markers", "Watch", "close_nursery", "map_shards"]
+__all__ = ["UNWATCHED", "Engine", "Limits", "Markers", "Watch", "map_shards"]

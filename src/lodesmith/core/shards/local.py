@@ -12,23 +12,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import psutil
 
 from lodesmith.core.errors import EngineError
-from lodesmith.core.shards.markers import Markers
+from lodesmith.core.shards.engines import Plan
 from lodesmith.core.shards.nursery import (
     Job,
     Nursery,
     NurseryLostError,
     Outcome,
-    Work,
     close_nursery,
     open_nursery,
 )
-from lodesmith.core.shards.watch import Limits, condemn, record_in_hand
+from lodesmith.core.shards.watch import condemn, record_in_hand
 
 KILLS, SLOW = "record kills its worker", "record takes too long"
 
@@ -36,26 +33,6 @@ _ATTEMPTS = 3  # deaths of a shard without a record in hand
 _ATTEMPTS_IN_ALL = 20  # deaths that condemned no record: the machine is at fault, not the input
 _POLL_SECONDS = 2.0
 _STILL_SECONDS = 900.0  # without CPU time and without an end: a worker that waits for ever
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What to run, and under which rules; the same for every engine."""
-
-    work: Work
-    tasks: dict[str, tuple[Any, ...]]  # name -> arguments; none of them done yet
-    markers: Markers
-    num_workers: int
-    limits: Limits | None = None  # None: the work takes no watch
-    warm_up: Callable[[], None] | None = None
-
-    def note(self, name: str) -> Path:
-        """Return the file where a worker notes its record."""
-        return self.markers.folder / f"{name}.note"
-
-    def condemned(self, name: str) -> Path:
-        """Return the file of a shard's condemned records."""
-        return self.markers.folder / f"{name}.condemned.json"
 
 
 @dataclass(slots=True)

@@ -29,11 +29,10 @@ from typing import Any
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.process import die_with_parent
+from lodesmith.core.shards.engines import Work
 from lodesmith.core.shards.markers import Markers
 from lodesmith.core.shards.watch import Limits, Watch, limit_memory, read_condemned
 from lodesmith.core.storage import JSON
-
-Work = Callable[..., JSON]
 
 _MAX_ERROR_BYTES = 1 << 15  # half of what a pipe holds without a reader
 _START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({fd}, {pid})"
