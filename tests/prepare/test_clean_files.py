@@ -227,6 +227,7 @@ def test_a_line_or_file_that_would_fill_the_memory_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lodesmith.prepare.records.MAX_PAYLOAD_BYTES", 2000)
+    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
     (tmp_path / "a.txt").write_text("x" * 2001)
     lines = [json.dumps({"id": "r1", "text": _text(1)}), json.dumps({"text": "y" * 2000})]
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
