@@ -47,18 +47,21 @@ class _DamagedRecordError(Exception):
     """What is wrong with the record that is being read."""
 
 
-def read_warc(path: Path, *, on_damage: OnDamage | None = None) -> Iterator[WarcRecord]:
+def read_warc(
+    path: Path, *, on_damage: OnDamage | None = None, start: int = 0
+) -> Iterator[WarcRecord]:
     """Yield the records of a .warc, .warc.gz, .arc or .arc.gz file in order.
 
     Args:
         path: the file; gzip is recognised by its content, not by its name.
         on_damage: called for each stretch that gives no record; without it the first one raises.
+        start: byte to begin at: 0, or where a record begins (in a gzip file, a member with it).
 
     Raises:
         UserError: the file cannot be opened, or is compressed otherwise.
         DamagedArtifactError: it is damaged and `on_damage` is None.
     """
-    yield from _read_file(path, on_damage or _refuse_damage(path))
+    yield from _read_file(path, on_damage or _refuse_damage(path), start=start)
 
 
 def read_record_at(path: Path, offset: int) -> WarcRecord:
