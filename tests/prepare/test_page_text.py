@@ -1,15 +1,11 @@
 """What becomes of a page's bytes: charset, main text, headings, and pages that mean harm."""
 
-import time
-
 import pytest
 
 from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import ExtractConfig
 from lodesmith.prepare.extract import Extracted, extract
-from lodesmith.prepare.isolated import read_hard_page
 from lodesmith.prepare.pages import Drop, Page
-from lodesmith.prepare.two_readings import is_hard, read_page
 
 _PARAGRAPH = (
     "<p>The style of a paragraph decides its font, its spacing and its colour on the page.</p>"
@@ -141,32 +137,3 @@ def test_charsets_are_believed_only_if_the_bytes_agree(
 ) -> None:
     decoded = decode_page(payload, charset=charset)
     assert decoded == text if text is not None else isinstance(decoded, str)
-
-
-@pytest.mark.parametrize(
-    "markup",
-    [
-        "<div>" * 100_000 + "x",
-        "<div " + " ".join(f"a{n}" for n in range(20_000)) + ">x",
-        "<div " + " ".join(f"a{n}='>'" for n in range(20_000)) + ">x",
-        "<p>" + "x" * 300_000,
-    ],
-)
-def test_pages_that_could_hang_a_parser_are_read_apart(markup: str) -> None:
-    assert is_hard(markup)
-
-
-def test_a_hard_page_is_read_as_any_other() -> None:
-    markup = f"<title>T</title><h1>Long</h1>{_PARAGRAPH * 3000}"
-    assert is_hard(markup)
-    assert read_hard_page(markup) == read_page(markup)
-
-
-def test_a_page_that_costs_too_much_is_given_up() -> None:
-    started = time.monotonic()
-    assert read_hard_page("<div>" * 60_000 + "hello", cpu_seconds=1) is None
-    assert time.monotonic() - started < 60
-
-
-def test_a_lone_page_of_the_benchmark_kind_is_not_hard() -> None:
-    assert not is_hard(_PARAGRAPH * 500)

@@ -1,7 +1,7 @@
 """Settings of the prepare stage, one small class for each step that has any."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,9 +33,31 @@ class ExtractConfig(Config):
     """A larger page is dropped; bytes. Real pages above it are data dumps, and memory per page
     is about fifteen times this."""
 
+    format: Literal["text", "markdown"] = "text"
+    """text: a line for each block of the page, as people read it. markdown: headings, list items,
+    tables, code and quotes carry their marks."""
+
+
+class RepairConfig(Config):
+    """How characters are mended."""
+
+    chinese_script: Literal["zh-Hans", "zh-Hant"] | None = None
+    """Convert Chinese text to Simplified or Traditional characters (OpenCC, t2s or s2t); None
+    leaves it as it was written."""
+
+
+RuleSet = Literal[
+    "general", "chinese", "gopher_quality", "gopher_repetition", "c4", "fineweb"
+]  # fmt: skip
+
 
 class QualityConfig(Config):
     """Rule filters; a word is a run of letters and digits, or one Chinese character or kana."""
+
+    rule_sets: tuple[RuleSet, ...] = ("general", "chinese")
+    """Which sets of rules a document must pass. general: Gopher's rules for any language, with the
+    limits below; chinese: rules for text without spaces; gopher_quality, gopher_repetition, c4
+    and fineweb: exactly as published, for English (sources in prepare/quality/published.py)."""
 
     min_words: int = Field(default=50, ge=0)
     """Source: Gopher (arXiv:2112.11446), A1.1: 50 to 100,000 words."""
@@ -82,6 +104,29 @@ class QualityConfig(Config):
     max_top_4gram_fraction: float = Field(default=0.16, ge=0, le=1)
     """The same for four words. Source: Gopher, table A1."""
 
+    min_common_character_fraction: float = Field(default=0.85, ge=0, le=1)
+    """Chinese characters that are among the 3,755 of GB 2312's first level or the 5,401 of
+    Big5's. Classical texts and lists of names stay above it, wrongly decoded bytes do not."""
+
+    min_function_character_fraction: float = Field(default=0.06, ge=0, le=1)
+    """Chinese characters that stand for grammar; lists of keywords have almost none. Ours, as are
+    the five limits that follow: fewer than one in 200 clean pages fails them."""
+
+    min_pause_fraction: float = Field(default=0.015, ge=0, le=1)
+    """Punctuation marks for each Chinese character."""
+
+    max_pause_fraction: float = Field(default=0.6, ge=0)
+    """As min_pause_fraction; more is a list of words."""
+
+    max_digit_fraction: float = Field(default=0.3, ge=0, le=1)
+    """Digits among the visible characters of a Chinese text."""
+
+    max_symbol_character_fraction: float = Field(default=0.2, ge=0, le=1)
+    """Brackets, arrows, stars and the like among the visible characters of a Chinese text."""
+
+    max_copied_10gram_fraction: float = Field(default=0.6, ge=0, le=1)
+    """Characters of a Chinese text in runs of ten that stand in it before."""
+
     max_lost_char_fraction: float = Field(default=0.01, ge=0, le=1)
     """Characters that a wrong charset destroyed for good (U+FFFD and its readings in Chinese
     charsets); one in a hundred makes every third sentence unreadable."""
@@ -103,12 +148,29 @@ class ExactDuplicatesConfig(Config):
     """Shorter lines stay; terminal columns, so that a Chinese character counts two. Table cells,
     labels and short code lines are below it."""
 
+    min_inner_line_columns: int | None = Field(default=40, gt=0)
+    """A line of so many columns stays only where it first stands in its document, unless it is a
+    heading or code; None keeps all. Below it are verses of songs and rows of tables."""
+
 
 class NearDuplicatesConfig(Config):
     """How alike two documents may be."""
 
     min_similarity: float = Field(default=0.8, gt=0, le=1)
-    """Estimated share of common 5-word runs from which on the later document is dropped."""
+    """Estimated share of common runs (Jaccard index) from which on two documents are alike. Bands
+    of MinHash follow from it: nine of ten pairs just at it are found, nearly all above."""
+
+    ngram: Literal["characters", "words"] = "characters"
+    """What a run is made of. White space is no character; a word is a run of letters and digits,
+    or one Chinese character or kana. One word changed in twenty leaves English prose .85 alike in
+    characters and .6 in words."""
+
+    ngram_size: int = Field(default=5, gt=0, le=64)
+    """Length of a run. Source: Penedo et al., FineWeb (arXiv:2406.17557), section 3.4, for 5."""
+
+    keep: Literal["first", "longest"] = "first"
+    """Which document of a group of alike ones stays. The first in the order of the sources, which
+    is thereby their priority; or the longest, of equal ones the first."""
 
 
 class DecontaminateConfig(Config):
@@ -147,6 +209,9 @@ class PrepareConfig(Config):
     extract: ExtractConfig = ExtractConfig()
     """Text out of pages."""
 
+    repair: RepairConfig = RepairConfig()
+    """Characters."""
+
     languages: tuple[str, ...] | None = None
     """ISO 639-1 codes of the languages that stay, as in [zh, en]; None keeps all."""
 
@@ -174,3 +239,7 @@ class PrepareConfig(Config):
     """Where shards are cleaned: `local` on this machine, `ray` on the Ray cluster that Ray's own
     rules find (or one started here), `slurm` in array jobs sent from here. The last two need a
     workspace that all nodes see. The result is the same."""
+
+    merge_memory_bytes: int = Field(default=256 << 20, gt=0)
+    """What one worker may hold while documents and lines of the whole corpus are compared; about.
+    Less cuts the work into more pieces. The result is the same."""

@@ -1,28 +1,18 @@
-"""First step: the text of a page, one line for each block (paragraph, heading, list item, cell).
+"""First step: the text of a page, one line for each block (paragraph, heading, list item, row).
 
-Two readings of the same parsed page are laid side by side. The one that looks for the main
-content knows where the article is, but loses list items, headings with anchors and single Chinese
-characters between tags. The one that takes all but navigation loses nothing. So the first says
-which lines of the second are kept: its own and the list items of sentences that follow them; then
-everything between the first and the last of these where they are most of it, else single lines
-between two of them.
-
-Measured on article-extraction-benchmark (181 pages, F1 of 4-word shingles): main content alone
-.916 with recall .980; this .917 with recall .988; everything .683. On help pages main content alone
-loses a tenth of the text.
+The reading itself is done in C (`native/html.py`, `docs/design/0008-extraction.md`): parse, find
+the main content, leave out what stands around it. Here stands what surrounds it: which records are
+pages at all, their charset, and what a page says of itself.
 """
 
-import html
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lodesmith.data.documents import Document
+from lodesmith.native.html import KIND_CODE, KIND_HEADING, SIGN_CUT, HtmlText, extract_html
 from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import ExtractConfig
-from lodesmith.prepare.isolated import read_hard_page
 from lodesmith.prepare.pages import Drop, Page
-from lodesmith.prepare.two_readings import is_hard, read_page
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _TEXT_TYPES = {"text/plain", "text/markdown"}
@@ -30,14 +20,9 @@ _OPEN_TYPES = {"", "text/xml", "application/xml", "application/octet-stream", "t
 _MARKUP = re.compile(rb"<(?:!doctype html|html|head|body|title|div|p|table|h1)[\s>]", re.I)
 _SNIFF_BYTES = 4096
 
-_MAIN_SHARE = 0.8  # see the module's numbers: .7 gives F1 .913, .9 gives F1 .925 but recall .983
-_LIST_MARKS = " \t•0123456789.)"  # numbers differ where one reading has lost an item
-_ITEM = re.compile(r"\s*(?:•|\d{1,3}\.|[a-z]\.)\s")
-_SENTENCE_ENDS = (".", "!", "?", ":", ";", "。", "！", "？", "：", "；", "…", "”", "」", "）", ")")
-_MIN_ITEM_CHARS = 30
-_HEADING = re.compile(r"<h[1-3][\s>]", re.I)
-_TAG = re.compile(r"<[^>]*>")
-_MAX_HEADING_CHARS = 2000
+_TITLE_JOINTS = " \t|-_–—·•:：»›｜/~«<>"  # what stands between a page's title and its site's name
+_SAID = {"author": "author", "date": "date", "canonical": "canonical_url", "language": "html_lang"}
+_MAX_SAID_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +43,43 @@ def extract(page: Page, config: ExtractConfig) -> Extracted | Drop:
     markup = decode_page(page.payload, charset=page.charset)
     if kind == "text":
         return _or_empty(Extracted(page.document(markup), frozenset()))
-    reading = read_hard_page(markup) if is_hard(markup) else read_page(markup)
-    if reading is None:
-        return Drop("page too costly to parse (bytes)", len(page.payload))
-    text = "\n".join(_choose_lines(_lines_of(reading.full), _lines_of(reading.main)))
-    headings = _present(_headings_in(markup), text)
-    document = replace(
-        page.document(text), title=" ".join(reading.title.split()), headings=headings
+    page_text = extract_html(
+        markup.encode("utf-8", "replace"), markdown=config.format == "markdown"
     )
-    return _or_empty(Extracted(document, frozenset(_code_lines_in(markup))))
+    return _or_empty(_assemble(page, page_text))
+
+
+def _assemble(page: Page, found: HtmlText) -> Extracted:
+    lines = found.text.split("\n")
+    kinds = zip(lines, found.kinds, strict=False)  # an empty page has a line without a kind
+    marked = [(line, kind) for line, kind in kinds if kind in KIND_HEADING or kind == KIND_CODE]
+    headings = dict.fromkeys(line for line, kind in marked if kind != KIND_CODE)
+    code = frozenset(line.strip() for line, kind in marked if kind == KIND_CODE and line.strip())
+    document = page.document(found.text)
+    measures = {
+        name: found.said[key][:_MAX_SAID_CHARS] for key, name in _SAID.items() if found.said[key]
+    }
+    if found.signs & SIGN_CUT:
+        measures["page_cut"] = "more elements than a page may have"
+    document = replace(
+        document,
+        title=_clean_title(found.said),
+        headings=list(headings),
+        measures={**document.measures, "page": measures} if measures else document.measures,
+    )
+    return Extracted(document, code)
+
+
+def _clean_title(said: dict[str, str]) -> str:
+    """Return the page's title, without its site's name where the page says which part that is."""
+    title, short, site = said["title"], said["og_title"], said["site"]
+    if short and title.startswith(short) and title[len(short) :].lstrip()[:1] in _TITLE_JOINTS:
+        return short
+    if site and title.endswith(site):
+        before = title[: -len(site)]
+        if before.rstrip(_TITLE_JOINTS) and before[-1] in _TITLE_JOINTS:
+            return before.rstrip(_TITLE_JOINTS)
+    return title
 
 
 def _or_empty(extracted: Extracted) -> Extracted | Drop:
@@ -85,55 +98,3 @@ def _kind_of(page: Page) -> str | None:
         return "html"
     is_plain = page.content_type == "" and b"\0" not in page.payload[:_SNIFF_BYTES]
     return "text" if is_plain else None
-
-
-def _lines_of(text: str) -> list[str]:
-    return [line for line in text.split("\n") if line and not line.isspace()]
-
-
-def _choose_lines(full: list[str], main: list[str]) -> list[str]:
-    """Return the lines of the full reading that belong to the article."""
-    full_keys = [line.lstrip(_LIST_MARKS).rstrip() for line in full]
-    main_keys = {line.lstrip(_LIST_MARKS).rstrip() for line in main} - {""}
-    hits = {index for index, key in enumerate(full_keys) if key in main_keys}
-    if not hits:
-        return full
-    for index in range(min(hits) + 1, len(full)):
-        if index - 1 in hits and _is_item_of_text(full[index]):
-            hits.add(index)
-    first, last = min(hits), max(hits) + 1
-    span_chars = sum(len(key) for key in full_keys[first:last])
-    hit_chars = sum(len(full_keys[index]) for index in hits)
-    if hit_chars >= _MAIN_SHARE * span_chars:
-        return full[first:last]
-    near = {index + 1 for index in hits} & {index - 1 for index in hits}
-    return [full[index] for index in sorted(near | hits)]
-
-
-def _is_item_of_text(line: str) -> bool:
-    """Tell whether a line is a list item with a sentence in it, not a link to another page."""
-    if _ITEM.match(line) is None or not line.endswith(_SENTENCE_ENDS):
-        return False
-    return len(line) >= (_MIN_ITEM_CHARS if line.isascii() else _MIN_ITEM_CHARS // 2)
-
-
-def _headings_in(markup: str) -> Iterator[str]:
-    for match in _HEADING.finditer(markup):
-        end = markup.find("</h", match.end(), match.end() + _MAX_HEADING_CHARS)
-        if end > 0:
-            start = markup.find(">", match.start(), end) + 1
-            yield " ".join(html.unescape(_TAG.sub("", markup[start:end])).split())
-
-
-def _present(candidates: Iterator[str], text: str) -> list[str]:
-    """Return the candidates that stand as lines in the text, each once."""
-    lines = {" ".join(line.split()) for line in text.split("\n")}
-    return list(dict.fromkeys(heading for heading in candidates if heading in lines))
-
-
-def _code_lines_in(markup: str) -> Iterator[str]:
-    for block in markup.split("<pre")[1:]:
-        inside = block[block.find(">") + 1 :].partition("</pre")[0]
-        for line in html.unescape(_TAG.sub("", inside)).split("\n"):
-            if line.strip():
-                yield line.strip()

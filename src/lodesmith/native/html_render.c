@@ -1,0 +1,343 @@
+/* Writes kept blocks as UTF-8 text: one line for each block, with a byte for each line that says its kind. */
+#include "html_tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KIND_TEXT = 0, KIND_HEADING = 1 /* to 6 */, KIND_ITEM = 7, KIND_CELL = 8, KIND_CODE = 9, KIND_QUOTE = 10 };
+enum { MAX_TEX = 4096 };
+
+typedef struct {
+    ls_article *article;
+    char *text;
+    uint8_t *kinds;
+    size_t size, room, num_lines, line_room;
+    size_t line;     /* where the open line begins */
+    uint8_t kind;
+    int failed, space, broken; /* white space is due; it held a line break */
+    int markdown;
+    uint32_t item;   /* whose mark has been written */
+    uint32_t *ordinals; /* of list items, by node; counted on the way */
+} writer;
+
+static void reserve(writer *w, size_t more) {
+    if (w->size + more <= w->room) return;
+    size_t room = (w->room + more) * 3 / 2 + 4096;
+    char *grown = realloc(w->text, room);
+    if (!grown) {
+        w->failed = 1;
+        return;
+    }
+    w->text = grown;
+    w->room = room;
+}
+
+static void put(writer *w, const char *bytes, size_t size) {
+    reserve(w, size);
+    if (w->failed) return;
+    memcpy(w->text + w->size, bytes, size);
+    w->size += size;
+}
+
+static int is_blank(const writer *w) {
+    for (size_t i = w->line; i < w->size; i++)
+        if (!ls_is_space((uint8_t)w->text[i])) return 0;
+    return 1;
+}
+
+static void end_line(writer *w, int even_if_blank) {
+    w->space = w->broken = 0;
+    if (!even_if_blank && is_blank(w)) {
+        w->size = w->line;
+        return;
+    }
+    while (w->size > w->line && (w->text[w->size - 1] == ' ' || w->text[w->size - 1] == '\t')) w->size--;
+    put(w, "\n", 1);
+    if (w->num_lines == w->line_room) {
+        size_t room = w->line_room * 2 + 256;
+        uint8_t *grown = realloc(w->kinds, room);
+        if (!grown) {
+            w->failed = 1;
+            return;
+        }
+        w->kinds = grown;
+        w->line_room = room;
+    }
+    if (!w->failed) w->kinds[w->num_lines++] = w->kind;
+    w->line = w->size;
+}
+
+static int ends_wide(const writer *w) {
+    size_t size = w->size - w->line;
+    if (size < 3) return 0;
+    uint8_t lead = (uint8_t)w->text[w->size - 3];
+    return lead >= 0xE3 && lead <= 0xEF && lead != 0xEA && (lead < 0xEB || lead == 0xEF);
+}
+
+static int begins_wide(const uint8_t *p) { return *p >= 0xE3 && *p <= 0xEF && *p != 0xEA && (*p < 0xEB || *p == 0xEF); }
+
+/* Writes due white space: none at a line's begin, nor for a line break between two Chinese characters. */
+static void put_space(writer *w, const uint8_t *next) {
+    if (!w->space) return;
+    int wide = w->broken && ends_wide(w) && begins_wide(next);
+    if (w->size > w->line && w->text[w->size - 1] != ' ' && !wide) put(w, " ", 1);
+    w->space = w->broken = 0;
+}
+
+/* One piece of text whose bytes stand as they are, white space folded. */
+static void put_folded(writer *w, const uint8_t *p, const uint8_t *end) {
+    while (p < end) {
+        const uint8_t *start = p;
+        while (p < end && *p > ' ' && *p != 0xC2 && *p != 0xE3) p++;
+        if (p > start) {
+            put_space(w, start);
+            put(w, (const char *)start, (size_t)(p - start));
+            continue;
+        }
+        if (*p <= ' ') {
+            w->space = 1;
+            w->broken |= *p == '\n' || *p == '\r';
+            p++;
+        } else if (*p == 0xC2 && p + 1 < end && p[1] == 0xA0) {
+            w->space = 1;
+            p += 2;
+        } else if (*p == 0xE3 && end - p >= 3 && p[1] == 0x80 && p[2] == 0x80 && is_blank(w)) {
+            p += 3; /* the indent of a Chinese paragraph */
+        } else {
+            uint32_t size = *p == 0xC2 ? 2 : 3;
+            if ((uint32_t)(end - p) < size) size = (uint32_t)(end - p);
+            put_space(w, p);
+            put(w, (const char *)p, size);
+            p += size;
+        }
+    }
+}
+
+static void put_verbatim(writer *w, const uint8_t *p, const uint8_t *end) {
+    for (; p < end; p++) {
+        if (*p == '\n') end_line(w, 1);
+        else if (*p && *p != '\r') put(w, (const char *)p, 1);
+    }
+}
+
+static void put_text(writer *w, const uint8_t *p, const uint8_t *end, int code) {
+    void (*put_piece)(writer *, const uint8_t *, const uint8_t *) = code ? put_verbatim : put_folded;
+    while (p < end) {
+        const uint8_t *mark = memchr(p, '&', (size_t)(end - p));
+        put_piece(w, p, mark ? mark : end);
+        if (!mark) return;
+        char decoded[8];
+        uint32_t size = 0, read = ls_html_entity(mark, end, decoded, &size);
+        if (read) put_piece(w, (const uint8_t *)decoded, (const uint8_t *)decoded + size);
+        else put_piece(w, mark, mark + 1);
+        p = mark + (read ? read : 1);
+    }
+}
+
+/* ---- formulae ---- */
+
+static ls_range attribute_of(const ls_page *page, const ls_node *node, const char *name) {
+    const uint8_t *p = page->bytes + node->start, *end = p + node->size;
+    size_t size = strlen(name);
+    for (; p + size + 2 < end; p++) {
+        if (!ls_is_space(*p) || !ls_html_same(p + 1, (uint32_t)size, name) || p[1 + size] != '=') continue;
+        const uint8_t *value = p + size + 2, *stop;
+        uint8_t quote = *value;
+        if (quote != '"' && quote != '\'') return (ls_range){0, 0};
+        stop = memchr(value + 1, quote, (size_t)(end - value - 1));
+        if (!stop) return (ls_range){0, 0};
+        return (ls_range){(uint32_t)(value + 1 - page->bytes), (uint32_t)(stop - value - 1)};
+    }
+    return (ls_range){0, 0};
+}
+
+static void put_tex(writer *w, ls_range tex, int display) {
+    const ls_page *page = w->article->page;
+    if (!tex.size || tex.size > MAX_TEX) return;
+    const char *mark = display ? "$$" : "$";
+    const uint8_t *p = page->bytes + tex.start;
+    put_space(w, (const uint8_t *)mark);
+    put(w, mark, strlen(mark));
+    size_t before = w->size;
+    put_text(w, p, p + tex.size, 0);
+    w->space = 0;
+    if (w->size == before) w->size -= strlen(mark);
+    else put(w, mark, strlen(mark));
+}
+
+/* Writes a <math> by its TeX; returns 0 where it has none. */
+static int put_math(writer *w, uint32_t index) {
+    ls_page *page = w->article->page;
+    ls_node *math = page->nodes + index;
+    ls_range display = attribute_of(page, math, "display");
+    int is_display = display.size == 5 && !memcmp(page->bytes + display.start, "block", 5);
+    for (uint32_t i = index + 1; i + 1 < math->end; i++) {
+        ls_node *node = page->nodes + i;
+        if (node->tag != TAG_ANNOTATION || !(node->flags & N_TEX) || page->nodes[i + 1].tag != TAG_TEXT) continue;
+        put_tex(w, (ls_range){page->nodes[i + 1].start, page->nodes[i + 1].size}, is_display);
+        return 1;
+    }
+    ls_range alt = attribute_of(page, math, "alttext");
+    if (!alt.size) return 0;
+    put_tex(w, alt, is_display);
+    return 1;
+}
+
+/* ---- blocks ---- */
+
+static void put_item_mark(writer *w, const ls_context *context) {
+    ls_page *page = w->article->page;
+    const ls_node *item = page->nodes + context->item;
+    char mark[64];
+    int indent = 2 * (context->depth ? context->depth : 1), size;
+    if (w->markdown) indent -= 2;
+    int again = w->item == context->item;
+    w->item = context->item;
+    if (again) size = snprintf(mark, sizeof mark, "%*s", indent + 2, "");
+    else if (page->nodes[item->parent].tag == TAG_OL) size = snprintf(mark, sizeof mark, "%*s%u. ", indent, "", w->ordinals[context->item]);
+    else size = snprintf(mark, sizeof mark, "%*s%s ", indent, "", w->markdown ? "-" : "•");
+    put(w, mark, (size_t)size);
+}
+
+static void begin_line(writer *w, const ls_block *b, const ls_context *context) {
+    w->kind = b->code ? KIND_CODE : b->heading ? b->heading : context->item ? KIND_ITEM : context->cell ? KIND_CELL
+              : context->quote ? KIND_QUOTE : KIND_TEXT;
+    if (b->code) return;
+    if (w->markdown && b->heading) {
+        put(w, "###### ", 7);
+        w->size -= 7;
+        put(w, "######" + 6 - b->heading, b->heading);
+        put(w, " ", 1);
+    } else if (w->markdown && context->quote) put(w, "> ", 2);
+    if (context->item && !b->heading) put_item_mark(w, context);
+}
+
+static void put_block(writer *w, const ls_block *b) {
+    ls_page *page = w->article->page;
+    const ls_context *contexts = w->article->contexts;
+    begin_line(w, b, contexts + b->owner);
+    size_t begin = w->size;
+    for (uint32_t i = b->first; i < b->end; i++) {
+        ls_node *node = page->nodes + i;
+        int shown_button = node->tag == TAG_BUTTON && contexts[node->parent].heading;
+        if (node->flags & N_TEX && node->tag == TAG_SCRIPT) {
+            put_tex(w, (ls_range){node->start, node->size}, 0);
+        } else if (node->tag == TAG_MATH && put_math(w, i)) {
+            i = node->end - 1;
+        } else if (node->tag == TAG_ANNOTATION || node->tag == TAG_ANNOTATION_XML ||
+                   ((node->flags & (N_DROP | N_HIDDEN)) && !shown_button)) {
+            i = node->end - 1;
+        } else if (node->tag == TAG_BR) {
+            end_line(w, b->code);
+            if (!b->code && contexts[b->owner].item) put_item_mark(w, contexts + b->owner);
+        } else if (node->tag == TAG_TEXT) {
+            const uint8_t *p = page->bytes + node->start, *end = p + node->size;
+            if (b->code && w->size == begin && p < end && *p == '\n') p++;
+            put_text(w, p, end, b->code);
+        }
+    }
+}
+
+static uint32_t row_of(const writer *w, const ls_block *b) {
+    uint32_t cell = w->article->contexts[b->owner].cell;
+    return cell ? w->article->page->nodes[cell].parent : 0;
+}
+
+/* Tells whether two blocks are short neighbours in a table's row, and so share a line. */
+static int share_line(const writer *w, const ls_block *a, const ls_block *b) {
+    uint32_t row = row_of(w, b);
+    if (!row || row_of(w, a) != row || a->code || b->code || a->breaks || b->breaks) return 0;
+    if (w->article->contexts[a->owner].cell == w->article->contexts[b->owner].cell) return 0;
+    return a->weight < 400 && b->weight < 400;
+}
+
+static void count_items(writer *w) {
+    ls_page *page = w->article->page;
+    for (uint32_t i = 1; i < page->num_nodes; i++)
+        if (page->nodes[i].tag == TAG_LI) w->ordinals[i] = ++w->ordinals[page->nodes[i].parent];
+}
+
+static void put_blocks(writer *w) {
+    const ls_block *before = NULL;
+    for (uint32_t i = 0; i < w->article->num_blocks && !w->failed; i++) {
+        const ls_block *b = w->article->blocks + i;
+        if (!b->keep) continue;
+        if (before && share_line(w, before, b)) {
+            w->space = w->broken = 0;
+            put(w, w->markdown ? " | " : "\t", w->markdown ? 3 : 1);
+            w->space = 0;
+            uint32_t item = w->item;
+            w->item = 0;
+            put_block(w, b);
+            w->item = item;
+        } else {
+            if (before) end_line(w, 0);
+            put_block(w, b);
+        }
+        before = b;
+    }
+    end_line(w, 0);
+}
+
+/* What `ls_html_extract` returns; ranges count bytes of the page. */
+typedef struct {
+    char *text;
+    uint8_t *kinds;
+    uint64_t size, num_lines, steps;
+    uint32_t signs, num_nodes;
+    ls_range title, author, date, canonical, language, site, og_title;
+} ls_extracted;
+
+static int render(ls_article *article, int markdown, ls_extracted *result) {
+    writer w = {.article = article, .markdown = markdown};
+    w.ordinals = calloc(article->page->num_nodes, sizeof *w.ordinals);
+    w.failed = !w.ordinals;
+    if (!w.failed) count_items(&w), put_blocks(&w);
+    free(w.ordinals);
+    result->text = w.text;
+    result->kinds = w.kinds;
+    result->size = w.size;
+    result->num_lines = w.num_lines;
+    return w.failed ? -1 : 0;
+}
+
+/* Extracts a page's text; mode bit 0 takes everything, bit 1 writes Markdown. Returns 0, or -1
+ * where memory is short. `ls_html_free` frees the result in either case. */
+LS_EXPORT int ls_html_extract(const uint8_t *bytes, uint64_t size, uint32_t mode, ls_extracted *result) {
+    ls_page page = {.bytes = bytes, .size = (uint32_t)size};
+    ls_article article = {.page = &page};
+    memset(result, 0, sizeof *result);
+    if (size > UINT32_MAX / 2) return -1;
+    int failed = ls_html_parse(&page) || ls_html_judge(&article, mode & 1) || render(&article, mode >> 1 & 1, result);
+    result->signs = page.signs;
+    result->num_nodes = page.num_nodes;
+    result->steps = page.steps;
+    result->title = page.title, result->author = page.author, result->date = page.date;
+    result->canonical = page.canonical, result->language = page.language;
+    result->site = page.site, result->og_title = page.og_title;
+    free(page.nodes);
+    free(article.contexts);
+    free(article.blocks);
+    return failed ? -1 : 0;
+}
+
+LS_EXPORT void ls_html_free(ls_extracted *result) {
+    free(result->text);
+    free(result->kinds);
+    result->text = NULL;
+    result->kinds = NULL;
+}
+
+/* Decodes the character references of a piece of text; `target` has room for `size` bytes. */
+LS_EXPORT uint64_t ls_html_unescape(const uint8_t *bytes, uint64_t size, char *target) {
+    const uint8_t *p = bytes, *end = bytes + size;
+    char *to = target;
+    while (p < end) {
+        char decoded[8];
+        uint32_t length = 0, read = *p == '&' ? ls_html_entity(p, end, decoded, &length) : 0;
+        if (read && length <= read) memcpy(to, decoded, length), to += length, p += read;
+        else *to++ = (char)*p++;
+    }
+    return (uint64_t)(to - target);
+}
