@@ -46,9 +46,7 @@ class RepairConfig(Config):
     leaves it as it was written."""
 
 
-RuleSet = Literal[
-    "general", "chinese", "gopher_quality", "gopher_repetition", "c4", "fineweb"
-]  # fmt: skip
+RuleSet = Literal["general", "chinese", "gopher_quality", "gopher_repetition", "c4", "fineweb"]
 
 
 class QualityConfig(Config):
@@ -108,23 +106,23 @@ class QualityConfig(Config):
     """Chinese characters that are among the 3,755 of GB 2312's first level or the 5,401 of
     Big5's. Classical texts and lists of names stay above it, wrongly decoded bytes do not."""
 
-    min_function_character_fraction: float = Field(default=0.06, ge=0, le=1)
+    min_function_character_fraction: float = Field(default=0.03, ge=0, le=1)
     """Chinese characters that stand for grammar; lists of keywords have almost none. Ours, as are
     the five limits that follow: fewer than one in 200 clean pages fails them."""
 
-    min_pause_fraction: float = Field(default=0.015, ge=0, le=1)
+    min_pause_fraction: float = Field(default=0.01, ge=0, le=1)
     """Punctuation marks for each Chinese character."""
 
     max_pause_fraction: float = Field(default=0.6, ge=0)
     """As min_pause_fraction; more is a list of words."""
 
-    max_digit_fraction: float = Field(default=0.3, ge=0, le=1)
+    max_digit_fraction: float = Field(default=0.4, ge=0, le=1)
     """Digits among the visible characters of a Chinese text."""
 
-    max_symbol_character_fraction: float = Field(default=0.2, ge=0, le=1)
+    max_symbol_character_fraction: float = Field(default=0.3, ge=0, le=1)
     """Brackets, arrows, stars and the like among the visible characters of a Chinese text."""
 
-    max_copied_10gram_fraction: float = Field(default=0.6, ge=0, le=1)
+    max_copied_10gram_fraction: float = Field(default=0.7, ge=0, le=1)
     """Characters of a Chinese text in runs of ten that stand in it before."""
 
     max_lost_char_fraction: float = Field(default=0.01, ge=0, le=1)
