@@ -1,6 +1,6 @@
-"""The plain bytes of an archive, whether or not it is cut into gzip members.
+"""The plain bytes of an archive, whether or not it is cut into compressed members.
 
-A WARC should hold one gzip member for each record, so that a record can be read alone; found in
+A WARC should hold one member for each record, so that a record can be read alone; found in
 the wild are also members with many records, records over many members, padding, torn members and
 plain files. All of them are here a sequence of *runs*: stretches of bytes inside which records
 follow each other. A run ends before a member that begins with a record (so a clipped record never
@@ -9,31 +9,21 @@ swallows the next one), at a fault, or with the file.
 Source: ISO 28500:2017, annex D: one member per record.
 """
 
-import re
 from typing import IO
 
-from lodesmith.data.warc_gzip import CHUNK_BYTES, GzipMembers
-
-_WARC_LINE = rb"WARC/\d\.\d+[ \t]*\r?\n"
-_ARC_LINE = rb"[a-z][a-z0-9+.-]*:[^\r\n]* \S+ \d{8,20} \S+ (?:-?\d+|(?:\S+ ){4}\d+)\r?\n"
-
-RECORD_START = re.compile(rb"%s|%s" % (_WARC_LINE, _ARC_LINE))
-"""The first line of a WARC record, or of an ARC record of version 1 or 2."""
-
-RECORD_INSIDE = re.compile(rb"%s(?=\Z|[A-Za-z-]+:)|(?<=\n)%s" % (_WARC_LINE, _ARC_LINE))
-"""The same where bytes before it are lost, so that a WARC line need not begin a line."""
+from lodesmith.data.warc_codecs import Codec
+from lodesmith.data.warc_members import CHUNK_BYTES, RECORD_START, Members
 
 
 class ArchiveBytes:
     """Bytes of an archive, read forwards, in runs."""
 
-    def __init__(self, file: IO[bytes], *, start: int, compressed: bool) -> None:
-        """Read a seekable file from a place on, as gzip members or as it is."""
+    def __init__(self, file: IO[bytes], *, start: int, codec: Codec | None) -> None:
+        """Read a seekable file from a place on, as members or as it is."""
         file.seek(start)
         self._file = file
-        self._members = GzipMembers(file) if compressed else None
+        self._members = Members(file, codec, start=start) if codec is not None else None
         self._held: bytes | None = None  # the piece that begins the next run
-        self._started = False
         self._buffer, self._at = b"", 0
         self._position = start  # of _buffer[0]: counted in inflated bytes, from `start`
         self._edges = [(start, start)]  # position where a member begins -> its place in the file
@@ -44,16 +34,17 @@ class ArchiveBytes:
         """Why the present run ends early, once all its bytes before the fault were seen."""
         return self._members.fault if self._members is not None and self._held is None else None
 
-    def next_run(self) -> bool:
-        """Go to the next run; False at the end of the file."""
-        if self._members is None and self._started:
-            return False
-        if self._members is not None and self.fault is not None and not self._members.resync():
-            return False
-        self._started = True
-        self._position += len(self._buffer)
-        self._buffer, self._at = b"", 0
+    def start_run(self) -> bool:
+        """Begin the run; False where there is none."""
         return self._fill(first=True) or self.fault is not None
+
+    def find_next_run(self) -> int | None:
+        """Return where in the file the next run begins; None where this was the last one."""
+        if self._members is None:
+            return None
+        if self.fault is not None:
+            return self._members.member if self._members.resync() else None
+        return self._members.member if self._held is not None else None
 
     def read(self, num_bytes: int) -> bytes:
         """Return that many bytes, or what is left of the run."""
@@ -92,7 +83,7 @@ class ArchiveBytes:
         self._at = 0
 
     def place(self) -> int:
-        """Return where the present byte is in the file: in a gzip file, where its member begins."""
+        """Return where the present byte is in the file; in a member, where that begins."""
         position = self._position + self._at
         if self._members is None:
             return position
@@ -103,7 +94,7 @@ class ArchiveBytes:
     def name_record(self) -> int:
         """Return the offset that names the record which begins here.
 
-        It is `place()`; the n-th record that begins inside a gzip member, not at its first byte,
+        It is `place()`; the n-th record that begins inside a member, not at its first byte,
         is named n bytes further, so that each record of a file has a name of its own.
         """
         position = self._position + self._at

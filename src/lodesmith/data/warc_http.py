@@ -4,21 +4,21 @@ Archives keep messages as they came over the wire: in chunks, compressed, and of
 that no longer fit the body. What a header says is undone where the body bears it out; where it
 does not, the bytes stay as they are.
 
-Source: RFC 9112 (HTTP/1.1), sections 2-7; RFC 9110, section 8.4 (content codings).
+Sources: RFC 9112 (HTTP/1.1), sections 2-7; RFC 9110, section 8.4 (content codings); RFC 7932 (br);
+RFC 8878 (zstd).
 """
 
-import importlib
-import importlib.util
 import re
-import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lodesmith.data.warc_record import MAX_PAYLOAD_BYTES
+from lodesmith.data.warc_record import MAX_PAYLOAD_BYTES, WarcRecord
+from lodesmith.native.warc import GZIP, RAW, ZLIB, InflateError, Inflater
 
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})\b[^\n]*\n?")
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
-_GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
+_STEP_BYTES = 1024  # of input that may unpack to very much at once
 
 
 class UndecodableBodyError(ValueError):
@@ -49,6 +49,25 @@ def parse_response(block: bytes) -> HttpResponse | None:
     for coding in reversed(headers.get("content-encoding", "").lower().split(",")):
         body = _decode(body, coding.strip())
     return HttpResponse(status=status, content_type=headers.get("content-type", ""), body=body)
+
+
+def unpack_http(record: WarcRecord) -> WarcRecord:
+    """Return a record with the HTTP message of its block taken apart; as it is if there is none.
+
+    Raises:
+        UndecodableBodyError: the body is too large or in an unknown coding.
+    """
+    response = parse_response(record.payload)
+    if response is None:
+        return record
+    content_type, charset = split_content_type(response.content_type)
+    return record._replace(
+        type="revisit" if record.type == "revisit" else "response",
+        content_type=content_type,
+        charset=charset,
+        http_status=response.status,
+        payload=response.body,
+    )
 
 
 def holds_whole_body(block: bytes) -> bool:
@@ -122,53 +141,72 @@ def _decode(body: bytes, coding: str) -> bytes:
     if coding in ("", "identity", "none") or not body:
         return body
     if coding in ("gzip", "x-gzip"):
-        return _inflate(body, _GZIP_WBITS) if body[:2] == b"\x1f\x8b" else body
+        return _inflate(body, GZIP) if body[:2] == b"\x1f\x8b" else body
     if coding == "deflate":  # RFC 9110 means the zlib format; many servers send raw deflate
         is_zlib = body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-        return _inflate(body, _ZLIB_WBITS if is_zlib else _RAW_WBITS)
+        return _inflate(body, ZLIB if is_zlib else RAW)
     if coding == "br":
-        return _decode_brotli(body)
+        return _unpack(body, _open_brotli())
+    if coding == "zstd":
+        return _unpack(body, _open_zstd()) if body[:4] == b"\x28\xb5\x2f\xfd" else body
     if body.lstrip()[:1] == b"<":  # the archive undid the coding and kept the header
         return body
     raise UndecodableBodyError(f"its body is in the content coding {coding[:20]!r}, unknown here")
 
 
-def _inflate(body: bytes, wbits: int) -> bytes:
-    """Return the inflated body: of a torn one its beginning, of one never deflated itself."""
-    inflater = zlib.decompressobj(wbits)
-    parts: list[bytes] = []
-    size, data = 0, body
-    while data and not inflater.eof:
-        try:
-            piece = inflater.decompress(data, 1 << 20)
-        except zlib.error:
-            return b"".join(parts) or body
-        size += len(piece)
-        _check_size(size)
-        parts.append(piece)
-        data = inflater.unconsumed_tail
-    return b"".join(parts)
+def _inflate(body: bytes, wrapper: int) -> bytes:
+    return _join_bounded(_inflated_pieces(body, wrapper)) or body
 
 
-def _decode_brotli(body: bytes) -> bytes:
-    if importlib.util.find_spec("brotli") is None:
-        if body.lstrip()[:1] == b"<":
-            return body
-        raise UndecodableBodyError("its body is compressed with br; install the package brotli")
-    brotli = importlib.import_module("brotli")
-    decoder = brotli.Decompressor()
-    parts: list[bytes] = []
-    size = 0
+def _inflated_pieces(body: bytes, wrapper: int) -> Iterator[bytes]:
+    inflater = Inflater(wrapper)
     try:
-        for start in range(0, len(body), 4096):  # so that a bomb is noticed before memory is gone
-            parts.append(decoder.process(body[start : start + 4096]))
-            size += len(parts[-1])
-            _check_size(size)
-    except brotli.error:
-        return b"".join(parts) or body
-    return b"".join(parts)
+        while not inflater.is_done:
+            piece, used = inflater.inflate(body, is_all=True)
+            yield piece
+            body = body[used:]
+    except InflateError:
+        return
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_PAYLOAD_BYTES:
-        raise UndecodableBodyError(f"its body unpacks to more than {MAX_PAYLOAD_BYTES >> 20} MiB")
+def _unpack(body: bytes, decompress: Callable[[bytes], bytes]) -> bytes:
+    """Return the unpacked body; a small step at a time, so that a bomb is noticed early."""
+    return _join_bounded(_unpacked_pieces(body, decompress)) or body
+
+
+def _unpacked_pieces(body: bytes, decompress: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    try:
+        for start in range(0, len(body), _STEP_BYTES):
+            yield decompress(body[start : start + _STEP_BYTES])
+    except UndecodableBodyError:
+        raise
+    except Exception:  # noqa: BLE001 each library has an error of its own; the beginning is kept
+        return
+
+
+def _open_brotli() -> Callable[[bytes], bytes]:
+    import brotli
+
+    decompress: Callable[[bytes], bytes] = brotli.Decompressor().process
+    return decompress
+
+
+def _open_zstd() -> Callable[[bytes], bytes]:
+    import zstandard
+
+    context = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    return context.decompressobj(read_across_frames=True).decompress
+
+
+def _join_bounded(pieces: Iterator[bytes]) -> bytes:
+    """Return the pieces in one: of a torn body its beginning, b"" of one never compressed."""
+    kept: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MAX_PAYLOAD_BYTES:
+            raise UndecodableBodyError(
+                f"its body unpacks to more than {MAX_PAYLOAD_BYTES >> 20} MiB"
+            )
+        kept.append(piece)
+    return b"".join(kept)

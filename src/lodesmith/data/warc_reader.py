@@ -9,24 +9,27 @@ https://archive.org/web/researcher/ArcFileFormat.php: one line of fields, the bl
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import IO
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.data.warc_bytes import RECORD_INSIDE, RECORD_START, ArchiveBytes
-from lodesmith.data.warc_gzip import MAGIC
+from lodesmith.data.warc_batches import RecordBatches
+from lodesmith.data.warc_bytes import ArchiveBytes
+from lodesmith.data.warc_codecs import Codec, GzipCodec, find_codec
 from lodesmith.data.warc_http import (
     UndecodableBodyError,
     holds_whole_body,
     parse_headers,
-    parse_response,
     split_content_type,
+    unpack_http,
 )
+from lodesmith.data.warc_members import RECORD_INSIDE, RECORD_START
 from lodesmith.data.warc_record import MAX_PAYLOAD_BYTES, Damage, WarcRecord
 
 OnDamage = Callable[[Damage], None]
 
+_MAX_PATIENCE = 1024  # records read the slower way before the quick one is tried again
 _FIRST_BYTES = 4096  # enough to see what kind of file it is
 _MAX_LINE_BYTES = 1 << 16
 _MAX_HEADER_BYTES = 1 << 18
@@ -35,8 +38,6 @@ _ARC_LINE = re.compile(
     rb"(?P<length>-?\d+)\s*"
 )
 _OTHER_FORMATS = {
-    b"\x04\x22\x4d\x18": "LZ4",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\xfd7zXZ\0": "xz",
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
@@ -50,10 +51,10 @@ class _DamagedRecordError(Exception):
 def read_warc(
     path: Path, *, on_damage: OnDamage | None = None, start: int = 0
 ) -> Iterator[WarcRecord]:
-    """Yield the records of a .warc, .warc.gz, .arc or .arc.gz file in order.
+    """Yield the records of a WARC or ARC file in order, also of a .gz, .zst or .lz4 one.
 
     Args:
-        path: the file; gzip is recognised by its content, not by its name.
+        path: the file; how it is compressed is told by its content, not by its name.
         on_damage: called for each stretch that gives no record; without it the first one raises.
         start: byte to begin at: 0, or where a record begins (in a gzip file, a member with it).
 
@@ -74,7 +75,7 @@ def read_record_at(path: Path, offset: int) -> WarcRecord:
         UserError: no record has that offset.
     """
     for start in (offset, 0):
-        for record in _read_file(path, lambda _: None, start=start):
+        for record in _read_file(path, lambda _: None, start=start, batches=start != offset):
             if record.offset == offset:
                 return record
             if start == offset != 0:
@@ -91,7 +92,9 @@ def _refuse_damage(path: Path) -> OnDamage:
     return refuse
 
 
-def _read_file(path: Path, report: OnDamage, *, start: int = 0) -> Iterator[WarcRecord]:
+def _read_file(
+    path: Path, report: OnDamage, *, start: int = 0, batches: bool = True
+) -> Iterator[WarcRecord]:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -101,23 +104,63 @@ def _read_file(path: Path, report: OnDamage, *, start: int = 0) -> Iterator[Warc
         for magic, name in _OTHER_FORMATS.items():
             if first.startswith(magic):
                 raise UserError(f"{path} is compressed with {name}; unpack it or use gzip")
-        damaged_gzip = path.suffix == ".gz" and not RECORD_START.match(first)
-        compressed = first.startswith(MAGIC) or damaged_gzip
-        yield from _read_stream(ArchiveBytes(file, start=start, compressed=compressed), report)
+        codec = find_codec(file)
+        if codec is None and path.suffix == ".gz" and not RECORD_START.match(first):
+            codec = GzipCodec()  # its beginning is damaged
+        if batches and (codec is None or isinstance(codec, GzipCodec)):
+            yield from _read_quickly(file, codec, report, start)
+            return
+        place: int | None = start
+        while place is not None:
+            place = yield from _read_run(ArchiveBytes(file, start=place, codec=codec), report)
 
 
-def _read_stream(stream: ArchiveBytes, report: OnDamage) -> Iterator[WarcRecord]:
-    while stream.next_run():
-        reported = False
-        while _skip_blank(stream) or stream.peek(1):
-            offset = stream.name_record()
-            try:
-                yield from _read_record(stream, offset)
-            except _DamagedRecordError as damage:
-                report(Damage(offset, str(damage)))
-                reported = True
-        if stream.fault is not None and not reported:
-            report(Damage(stream.place(), stream.fault))
+def _read_quickly(
+    file: IO[bytes], codec: Codec | None, report: OnDamage, start: int
+) -> Iterator[WarcRecord]:
+    """Yield records in batches, and those that a batch stops at one by one."""
+    batches = RecordBatches(file, compressed=codec is not None)
+    place: int | None = start
+    patience = 1
+    while place is not None:
+        yield from batches.read_from(place, report)
+        place = batches.stopped_at
+        patience = 1 if batches.num_read else min(2 * patience, _MAX_PATIENCE)
+        for _ in range(patience):
+            if place is not None:
+                stream = ArchiveBytes(file, start=place, codec=codec)
+                limit = patience if codec is None else None
+                place = yield from _read_run(stream, report, limit=limit)
+            if codec is None:
+                break
+
+
+def _read_run(
+    stream: ArchiveBytes, report: OnDamage, *, limit: int | None = None
+) -> Generator[WarcRecord, None, int | None]:
+    """Yield the records of one run and return where the next one begins, None at the end.
+
+    Args:
+        stream: at the run's beginning.
+        report: called for each stretch without a record.
+        limit: of an uncompressed file, how many records or gaps to read of the run.
+    """
+    if not stream.start_run():
+        return None
+    reported, number = False, 0
+    while _skip_blank(stream) or stream.peek(1):
+        if number == limit:
+            return stream.place()
+        number += 1
+        offset = stream.name_record()
+        try:
+            yield from _read_record(stream, offset)
+        except _DamagedRecordError as damage:
+            report(Damage(offset, str(damage)))
+            reported = True
+    if stream.fault is not None and not reported:
+        report(Damage(stream.place(), stream.fault))
+    return stream.find_next_run()
 
 
 def _read_record(stream: ArchiveBytes, offset: int) -> Iterator[WarcRecord]:
@@ -177,20 +220,9 @@ def _read_arc_record(stream: ArchiveBytes, offset: int, arc: re.Match[bytes]) ->
 
 def _unpack_http(record: WarcRecord) -> WarcRecord:
     try:
-        response = parse_response(record.payload)
+        return unpack_http(record)
     except UndecodableBodyError as error:
         raise _DamagedRecordError(str(error)) from None
-    if response is None:
-        return record
-    content_type, charset = split_content_type(response.content_type)
-    return replace(
-        record,
-        type="revisit" if record.type == "revisit" else "response",
-        content_type=content_type,
-        charset=charset,
-        http_status=response.status,
-        payload=response.body,
-    )
 
 
 def _read_fields(stream: ArchiveBytes) -> dict[str, str]:
@@ -219,7 +251,7 @@ def _read_block(stream: ArchiveBytes, length: int, *, num_line_ends: int) -> byt
         )
     block = stream.read(length)
     if len(block) == length and _is_followed_well(stream, num_line_ends):
-        if stream.fault is not None and not stream.peek(1):
+        if stream.fault is not None and not stream.peek(_MAX_LINE_BYTES).strip(b"\r\n"):
             raise _DamagedRecordError(stream.fault)
         return block
     inner = RECORD_INSIDE.search(block)
