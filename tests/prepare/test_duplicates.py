@@ -1,11 +1,8 @@
 """Copies, repeated lines, near copies, benchmark texts: what is found, what is left alone."""
 
-import gzip
 import json
-import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,29 +13,18 @@ from lodesmith.prepare.config import DecontaminateConfig, ExactDuplicatesConfig,
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
     candidate_lines,
-    count_lines,
-    find_lines,
     hash_text,
-    later_copies,
-    lines_of_earlier_shards,
-    merge_line_counts,
+    lines_to_keep_once,
     remove_lines,
 )
-from lodesmith.prepare.near_duplicates import NUM_HASHES, find_near_duplicates, sign
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.words import hash_runs, split_words
 
-_SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "neardup"
 _LINES = ExactDuplicatesConfig()
 
 
 def _document(text: str, **fields: object) -> Document:
     return Document(id="1", source="s", url="u", language="en", text=text, **fields)  # type: ignore[arg-type]
-
-
-def _prose(seed: int, num_words: int = 200) -> list[str]:
-    chance = random.Random(seed)
-    return [f"w{chance.randrange(5000)}" for _ in range(num_words)]
 
 
 def _naive_words(text: str) -> list[str]:
@@ -75,24 +61,11 @@ def test_equal_runs_have_equal_hashes_wherever_they_stand(text: str, num_words: 
     assert len(set(hashes)) == len(set(runs)) == len(set(zip(hashes, runs, strict=True)))
 
 
-def test_copies_differ_in_case_and_spacing_only() -> None:
-    texts = ["One two.", "three", "one  TWO.\n", "three!", "One two."]
-    hashes = np.array([hash_text(text) for text in texts], dtype=np.uint64)
-    assert later_copies(hashes).tolist() == [0, 1, 0, 3, 0]
-
-
-def test_repeated_lines_are_dropped_from_all_pages() -> None:
-    footer = "Have a look at our other pages about office software"
-    documents = [
-        _document(f"Page {n} says something of its own, once.\n  {footer}") for n in range(12)
-    ]
-    lines = [candidate_lines(document, frozenset(), _LINES) for document in documents]
-    hashes, counts = count_lines(entry.values() for entry in lines)
-    repeated = hashes[counts > _LINES.max_line_documents]
-    for document, entry in zip(documents, lines, strict=True):
-        without = remove_lines(document, find_lines(entry, repeated))
-        assert without.lines == [f"  {footer}"]
-        assert without.document.text == document.text.split("\n")[0]
+def test_texts_are_equal_whatever_their_case_and_spacing() -> None:
+    texts = ["One two.", "three", "one  TWO.\n", "three!"]
+    first, second, third, fourth = map(hash_text, texts)
+    assert first == third
+    assert len({first, second, fourth}) == 3
 
 
 def test_headings_code_and_short_lines_are_never_candidates() -> None:
@@ -105,84 +78,16 @@ def test_headings_code_and_short_lines_are_never_candidates() -> None:
     assert set(lines) == {"这一行的宽度超过了二十列。"}
 
 
-@given(st.lists(st.lists(st.integers(0, 20), unique=True), max_size=12), st.integers(1, 4))
-def test_line_counts_of_shards_add_up(documents: list[list[int]], num_shards: int) -> None:
-    whole = count_lines(documents)
-    parts = merge_line_counts([count_lines(documents[n::num_shards]) for n in range(num_shards)])
-    assert whole[0].tolist() == parts[0].tolist()
-    assert whole[1].tolist() == parts[1].tolist()
-
-
-@given(st.lists(st.sets(st.integers(0, 30)), max_size=5))
-def test_lines_of_earlier_shards_are_those_seen_before(shards: list[set[int]]) -> None:
-    arrays = [np.array(sorted(shard), dtype=np.uint64) for shard in shards]
-    seen: set[int] = set()
-    for shard, known in zip(shards, lines_of_earlier_shards(arrays), strict=True):
-        assert set(known.tolist()) == shard & seen
-        seen |= shard
-
-
-def test_minhash_estimates_the_true_overlap() -> None:
-    # The estimate's standard deviation is sqrt(s (1 - s) / 112) <= .047; 4 of them are allowed.
-    for seed, kept in enumerate((200, 190, 150, 100, 20)):
-        words, other = _prose(seed), _prose(seed + 100)
-        changed = words[:kept] + other[kept:]
-        first, second = (
-            {tuple(text[i : i + 5]) for i in range(len(text) - 4)} for text in (words, changed)
-        )
-        truth = len(first & second) / len(first | second)
-        estimate = float((sign(" ".join(words)) == sign(" ".join(changed))).mean())
-        assert abs(estimate - truth) < 4 * 0.047
-
-
-def test_of_near_copies_the_first_stays_and_others_know_how_alike_they_are() -> None:
-    words = _prose(1)
-    texts = [
-        " ".join(_prose(2)),
-        " ".join(words),
-        " ".join(_prose(3)),
-        " ".join([*words[:-3], "x"]),
-    ]
-    found = find_near_duplicates([sign(text) for text in texts], min_similarity=0.8)
-    assert found[:3] == [None, None, None]
-    assert found[3] is not None
-    assert found[3][0] == 1
-    assert 0.9 < found[3][1] < 1
-
-
-def test_chinese_near_copies_are_found_without_spaces() -> None:
-    text = "在文档中插入表格时，用户可以更改它的样式，也可以删除其中的行和列，或者保护单元格。" * 2
-    text += "".join(chr(0x4E00 + n * 37) for n in range(150))
-    found = find_near_duplicates([sign(text), sign(text + "修订版。")], min_similarity=0.8)
-    assert found[1] is not None
-
-
-def test_texts_without_words_are_alike_only_if_equal() -> None:
-    found = find_near_duplicates([sign("!!!"), sign("???"), sign("!!!")], min_similarity=0.8)
-    assert found == [None, None, (0, 1.0)]
-
-
-def test_no_documents_have_no_near_copies() -> None:
-    assert find_near_duplicates(np.zeros((0, NUM_HASHES), np.uint32), min_similarity=0.8) == []
-
-
-@pytest.mark.skipif(not _SHARED.exists(), reason="the near-duplicate pages are not here")
-def test_real_revisions_are_found_and_different_pages_are_not() -> None:
-    with gzip.open(_SHARED / "pages.jsonl.gz", "rt", encoding="utf-8") as file:
-        texts = {page["id"]: page["text"] for page in map(json.loads, file)}
-    lines = (_SHARED / "pairs.jsonl").read_text("utf-8").splitlines()
-    pairs = [pair for pair in map(json.loads, lines) if pair["a"] in texts and pair["b"] in texts]
-    hits = {True: [0, 0], False: [0, 0]}
-    for pair in pairs[::2]:
-        alike = pair["jaccard5"]
-        if alike >= 0.85 or alike < 0.7:
-            found = find_near_duplicates(
-                [sign(texts[pair["a"]]), sign(texts[pair["b"]])], min_similarity=0.8
-            )
-            hits[alike >= 0.85][0] += 1
-            hits[alike >= 0.85][1] += found[1] is not None
-    assert hits[True][1] >= 0.97 * hits[True][0]
-    assert hits[False][1] == 0
+def test_a_long_line_stays_once_in_its_document() -> None:
+    line = "This paragraph came out of the page two times, word for word."
+    verse = "And miles to go before I sleep,"
+    document = _document(f"{line}\n{verse}\n{line}\n{verse}\nEnd.")
+    lines = candidate_lines(document, frozenset(), _LINES)
+    without = remove_lines(document, set(), lines_to_keep_once(lines, _LINES))
+    assert without.document.text == f"{line}\n{verse}\n{verse}\nEnd."
+    assert without.lines == [line]
+    off = ExactDuplicatesConfig(min_inner_line_columns=None)
+    assert remove_lines(document, set(), lines_to_keep_once(lines, off)).document is document
 
 
 _ITEM = "A train leaves the station at noon and travels sixty miles in exactly one hour of time."

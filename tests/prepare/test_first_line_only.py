@@ -1,8 +1,6 @@
-import numpy as np
-
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, PrepareConfig
-from lodesmith.prepare.exact_duplicates import hash_line, lines_of_earlier_shards
+from lodesmith.prepare.exact_duplicates import hash_line
 
 SHARED = "This sentence of thirty columns stands on three pages, number 7."
 PAGES = {
@@ -42,9 +40,3 @@ def test_repeated_lines_of_few_documents_stay_unless_asked(tmp_path):
 def test_lines_are_compared_without_case_and_digits():
     assert hash_line("Version 7.4 of LibreOffice") == hash_line("version 9.1 of libreoffice")
     assert hash_line("Version 7.4") != hash_line("Version 7.41")
-
-
-def test_a_shard_knows_the_lines_of_all_shards_before_it():
-    shards = [np.array(hashes, dtype=np.uint64) for hashes in ([1, 5, 9], [2, 5], [1, 2, 3])]
-    known = lines_of_earlier_shards(shards)
-    assert [list(part) for part in known] == [[], [5], [1, 2]]

@@ -12,7 +12,7 @@ from lodesmith.data.documents import read_documents, read_lines
 from lodesmith.data.warc import WarcWriter
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.lineage.receipt import Receipt
-from lodesmith.prepare import later_passes, stage
+from lodesmith.prepare import stage
 from lodesmith.prepare.config import STEPS, PrepareConfig, QualityConfig
 from lodesmith.prepare.passes import prepare_corpus
 from lodesmith.prepare.records import Source
@@ -202,7 +202,7 @@ class _KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("function", ["_Deduplication.run", "merge_near", "_Finish.run"])
+@pytest.mark.parametrize("function", ["_Deduplication.run", "merge_alike", "_Finish.run"])
 def test_a_run_that_is_broken_off_goes_on_to_the_same_bytes(
     tmp_path: Path, acquire: Artifact, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_run_that_is_broken_off_goes_on_to_the_same_bytes(
         raise _KilledError
 
     with monkeypatch.context() as patch:
-        target = "passes" if function == "merge_near" else "later_passes"
+        target = "passes" if function == "merge_alike" else "later_passes"
         patch.setattr(f"lodesmith.prepare.{target}.{function}", die)
         with pytest.raises(_KilledError):
             _make(tmp_path / "broken", acquire, PrepareConfig(num_workers=1))
@@ -280,4 +280,3 @@ def test_steps_can_be_left_out(tmp_path: Path, acquire: Artifact) -> None:
     assert list(prepared.funnel.steps) == ["repair", "near_duplicates"]
     documents = list(read_documents(prepared.shards[0].documents))
     assert documents[1].text.startswith("<html>")
-    assert later_passes.NUM_HASHES == 112

@@ -7,8 +7,6 @@ each line of the shard stands.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
@@ -16,7 +14,7 @@ from lodesmith.prepare.ads import remove_ads
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
 from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.exact_duplicates import candidate_lines, count_lines, hash_text
+from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import extract
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.language import identify, judge_language
@@ -24,7 +22,7 @@ from lodesmith.prepare.pages import Drop, Page
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault, read_source
 from lodesmith.prepare.repair import repair
-from lodesmith.prepare.shard_files import Shard, write_array
+from lodesmith.prepare.shard_files import Parts, Shard
 
 _PAGE_STEPS = ("repair", "language", "quality", "ads")  # those after extract that need one page
 
@@ -69,8 +67,8 @@ class _Worker:
         self.funnel = Funnel(steps)
         self.faults: list[str] = []
         self.num_records = 0
-        self.text_hashes: list[int] = []
-        self.line_hashes: list[list[int]] = []
+        self.num_documents = 0
+        self.hashes = TextHashes(config.exact_duplicates)
 
     def run(self, sources: Sequence[Source]) -> Iterator[Carried | Rejected]:
         for source in sources:
@@ -83,13 +81,12 @@ class _Worker:
                 yield item
 
     def finish(self) -> JSON:
-        write_array(self.shard.text_hashes, np.array(self.text_hashes, dtype=np.uint64))
-        hashes, counts = count_lines(self.line_hashes)
-        write_array(self.shard.line_counts, np.stack([hashes, counts.astype(np.uint64)]))
+        if "exact_duplicates" in self.steps:
+            self.hashes.write(Parts(self.shard.folder, 0), self.shard.number)
         return {
             "funnel": self.funnel.to_json(),
             "num_records": self.num_records,
-            "num_documents": len(self.text_hashes),
+            "num_documents": self.num_documents,
             "faults": self.faults,
         }
 
@@ -179,6 +176,5 @@ class _Worker:
 
     def _remember(self, item: Carried) -> None:
         if "exact_duplicates" in self.steps:
-            lines = candidate_lines(item.document, item.code_lines, self.config.exact_duplicates)
-            self.line_hashes.append(sorted(lines.values()))
-        self.text_hashes.append(hash_text(item.document.text))
+            self.hashes.add(item.document, item.code_lines)
+        self.num_documents += 1

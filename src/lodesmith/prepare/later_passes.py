@@ -2,11 +2,11 @@
 
 merge 1: which texts are copies, which lines are repeated    second pass: drop them, take MinHashes
 merge 2: which documents are nearly equal                    third pass: drop them, mask, write
+
+A merge is a list of named tasks, each a function of files that sees one shard or one range of keys.
 """
 
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document, write_documents
@@ -21,88 +21,86 @@ from lodesmith.prepare.carried import (
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
+    RepeatedLines,
     candidate_lines,
-    find_lines,
-    later_copies,
-    lines_of_earlier_shards,
-    merge_line_counts,
+    lines_to_keep_once,
+    merge_exact,
+    read_copies,
     remove_lines,
 )
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.near_duplicates import NUM_HASHES, find_near_duplicates, sign
+from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.personal_data import mask_personal_data
-from lodesmith.prepare.shard_files import Shard, read_array, repeated_lines_file, write_array
-from lodesmith.prepare.words import Hashes, split_words
+from lodesmith.prepare.shard_files import Parts, Ranges, Shard
+from lodesmith.prepare.sorted_rows import MapTasks
+from lodesmith.prepare.words import split_words
 
 
-def merge_exact(shards: Sequence[Shard], config: PrepareConfig) -> None:
+def merge_texts(
+    parts: Parts, steps: Sequence[str], config: PrepareConfig, map_tasks: MapTasks
+) -> Ranges:
     """Find copies of earlier documents and lines of too many documents."""
-    hashes = [read_array(shard.text_hashes) for shard in shards]
-    first = later_copies(np.concatenate(hashes))
-    is_copy = first != np.arange(len(first))
-    ends = np.cumsum([len(part) for part in hashes])[:-1]
-    for shard, part in zip(shards, np.split(is_copy, ends), strict=True):
-        write_array(shard.is_copy, part)
-    parts = [read_array(shard.line_counts) for shard in shards]
-    lines, counts = merge_line_counts([(part[0], part[1].astype(np.int64)) for part in parts])
-    limit = config.exact_duplicates.max_line_documents
-    for shard, known in zip(shards, lines_of_earlier_shards([p[0] for p in parts]), strict=True):
-        write_array(shard.known_lines, known)
-    write_array(repeated_lines_file(shards[0].folder), lines[counts > limit])
+    if "exact_duplicates" not in steps:
+        return Ranges()
+    return merge_exact(parts, config.exact_duplicates, config.merge_memory_bytes, map_tasks)
 
 
-def merge_near(shards: Sequence[Shard], config: PrepareConfig) -> None:
-    """Find documents that are nearly equal to an earlier one."""
-    rows = [read_array(shard.signatures) for shard in shards]
-    links = find_near_duplicates(
-        np.concatenate(rows), min_similarity=config.near_duplicates.min_similarity
-    )
-    similarities = np.array([link[1] if link else 0.0 for link in links], dtype=np.float64)
-    ends = np.cumsum([len(part) for part in rows])[:-1]
-    for shard, part in zip(shards, np.split(similarities, ends), strict=True):
-        write_array(shard.similarities, part)
+def merge_alike(
+    parts: Parts, steps: Sequence[str], config: PrepareConfig, map_tasks: MapTasks
+) -> Ranges:
+    """Find documents that are nearly equal to one that stays."""
+    if "near_duplicates" not in steps:
+        return Ranges()
+    return merge_near(parts, config.near_duplicates, config.merge_memory_bytes, map_tasks)
 
 
-def deduplicate_shard(shard: Shard, steps: Sequence[str], config: PrepareConfig) -> JSON:
+def deduplicate_shard(
+    shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig
+) -> JSON:
     """Drop copies and repeated lines, and take the MinHash of what stays."""
-    worker = _Deduplication(shard, steps, config)
+    worker = _Deduplication(shard, ranges, steps, config)
     write_carried(shard.unique, worker.run())
-    rows = np.array(worker.signatures, dtype=np.uint32).reshape(-1, NUM_HASHES)
-    write_array(shard.signatures, rows)
+    if "near_duplicates" in steps:
+        worker.signatures.write(Parts(shard.folder, 0), shard.number)
     return {"funnel": worker.funnel.to_json()}
 
 
 class _Deduplication:
-    def __init__(self, shard: Shard, steps: Sequence[str], config: PrepareConfig) -> None:
+    def __init__(
+        self, shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig
+    ) -> None:
         self.shard, self.steps, self.config = shard, steps, config
         self.funnel = Funnel(steps)
-        self.signatures: list[np.ndarray] = []
-        self.line_hashes: set[int] = set()  # of the shard's documents so far
+        self.signatures = Signatures(config.near_duplicates)
+        if "exact_duplicates" in steps:
+            parts = Parts(shard.folder, 0)
+            self.copies = set(read_copies(parts, shard.number, ranges.copies).tolist())
+            self.repeated = RepeatedLines(
+                parts, shard.number, ranges.lines, config.exact_duplicates
+            )
 
     def run(self) -> Iterator[Carried | Rejected]:
-        is_copy = iter(read_array(self.shard.is_copy))
-        repeated: Hashes = read_array(repeated_lines_file(self.shard.folder))
-        if self.config.exact_duplicates.keep_first_line_only:
-            repeated = np.union1d(repeated, read_array(self.shard.known_lines))
+        place = 0  # among documents that are left, as in the shard's files of rows
         for item in read_carried(self.shard.cleaned):
             result: Carried | Rejected = item
             if isinstance(item, Carried) and "exact_duplicates" in self.steps:
-                result = (
-                    self._drop_copy(item) if next(is_copy) else self._drop_lines(item, repeated)
-                )
+                is_copy = place in self.copies
+                result = self._drop_copy(item) if is_copy else self._drop_lines(item, place)
+                place += 1
             if isinstance(result, Carried) and "near_duplicates" in self.steps:
-                self.signatures.append(sign(result.document.text))
+                self.signatures.add(result.document.text)
             yield result
 
     def _drop_copy(self, item: Carried) -> Rejected:
         drop = Drop("equal to an earlier document")
         return drop_document(self.funnel, "exact_duplicates", item.document, drop)
 
-    def _drop_lines(self, item: Carried, repeated: Hashes) -> Carried | Rejected:
-        document = item.document
-        lines = candidate_lines(document, item.code_lines, self.config.exact_duplicates)
-        without = remove_lines(document, find_lines(lines, repeated) | self._lines_seen(lines))
+    def _drop_lines(self, item: Carried, place: int) -> Carried | Rejected:
+        document, config = item.document, self.config.exact_duplicates
+        lines = candidate_lines(document, item.code_lines, config)
+        gone = self.repeated.find(lines, place)
+        without = remove_lines(document, gone, lines_to_keep_once(lines, config))
         if without.lines:
             num_words = len(split_words(without.document.text).hashes)
             limit = self.config.quality.min_words if "quality" in self.steps else 1
@@ -113,18 +111,10 @@ class _Deduplication:
         keep_document(self.funnel, "exact_duplicates", document, without.document)
         return item.with_document(without.document)
 
-    def _lines_seen(self, lines: dict[str, int]) -> set[str]:
-        """Return which lines an earlier document of the shard has, if only the first is kept."""
-        if not self.config.exact_duplicates.keep_first_line_only:
-            return set()
-        seen = {line for line, line_hash in lines.items() if line_hash in self.line_hashes}
-        self.line_hashes.update(lines.values())
-        return seen
 
-
-def finish_shard(shard: Shard, steps: Sequence[str], config: PrepareConfig) -> JSON:
+def finish_shard(shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig) -> JSON:
     """Drop near duplicates, mask personal data, drop benchmark texts, write what stays."""
-    worker = _Finish(shard, steps, config)
+    worker = _Finish(shard, ranges, steps, config)
     rejected: list[Rejected] = []
     num_documents = write_documents(shard.documents, worker.run(rejected))
     write_json_lines(shard.rejected, (item.record for item in rejected))
@@ -137,28 +127,35 @@ def finish_shard(shard: Shard, steps: Sequence[str], config: PrepareConfig) -> J
 
 
 class _Finish:
-    def __init__(self, shard: Shard, steps: Sequence[str], config: PrepareConfig) -> None:
+    def __init__(
+        self, shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig
+    ) -> None:
         self.shard, self.steps, self.config = shard, steps, config
         self.funnel = Funnel(steps)
+        self.similarities: dict[int, float] = {}  # by place, of those that go
+        if "near_duplicates" in steps:
+            self.similarities = read_similarities(
+                Parts(shard.folder, 0), shard.number, ranges.near, config.near_duplicates
+            )
         self.benchmarks = read_benchmarks(config.decontaminate)
         self.text_bytes = 0
 
     def run(self, rejected: list[Rejected]) -> Iterator[Document]:
-        near = "near_duplicates" in self.steps
-        similarities = iter(read_array(self.shard.similarities) if near else ())
+        place = 0  # among documents that are left, as in the shard's signatures
         for item in read_carried(self.shard.unique):
             result = item
             if isinstance(item, Carried):
-                result = self._finish(item, float(next(similarities)) if near else 0.0)
+                result = self._finish(item, self.similarities.get(place))
+                place += 1
             if isinstance(result, Rejected):
                 rejected.append(result)
             else:
                 self.text_bytes += _size(result.document)
                 yield result.document
 
-    def _finish(self, item: Carried, similarity: float) -> Carried | Rejected:
+    def _finish(self, item: Carried, similarity: float | None) -> Carried | Rejected:
         document = item.document
-        if similarity:
+        if similarity is not None:
             limit = self.config.near_duplicates.min_similarity
             drop = Drop("nearly equal to an earlier document", similarity, limit)
             return drop_document(self.funnel, "near_duplicates", document, drop)

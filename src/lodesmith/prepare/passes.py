@@ -19,11 +19,11 @@ from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.later_passes import (
     deduplicate_shard,
     finish_shard,
-    merge_exact,
-    merge_near,
+    merge_alike,
+    merge_texts,
 )
 from lodesmith.prepare.records import Source
-from lodesmith.prepare.shard_files import Shard
+from lodesmith.prepare.shard_files import Parts, Shard
 
 # Below this a second process costs more (it imports for 0.6 CPU-seconds) than it saves.
 _BYTES_PER_WORKER_FIRST = 4 << 20
@@ -73,10 +73,13 @@ def prepare_corpus(
             "clean", clean_shard, lambda shard: (shard, sources[shard.number], chosen, config),
             bytes_per_worker=_BYTES_PER_WORKER_FIRST, limits=_LIMITS,
         )  # fmt: skip
-        run.once("merge-exact", merge_exact)
-        second = run.map("deduplicate", deduplicate_shard, lambda shard: (shard, chosen, config))
-        run.once("merge-near", merge_near)
-        third = run.map("finish", finish_shard, lambda shard: (shard, chosen, config))
+        parts = Parts(scratch, len(shards))
+        texts = merge_texts(parts, chosen, config, run.tasks)
+        second = run.map(
+            "deduplicate", deduplicate_shard, lambda shard: (shard, texts, chosen, config)
+        )
+        alike = merge_alike(parts, chosen, config, run.tasks)
+        third = run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config))
     return _gather(shards, chosen, first, second, third)
 
 
@@ -109,9 +112,18 @@ class _Passes:
             engine=self.config.engine,
         )
 
-    def once(self, name: str, merge: Callable[[Sequence[Shard], PrepareConfig], None]) -> None:
-        """Run one merge."""
-        self.markers.once(name, lambda: merge(self.shards, self.config))
+    def tasks(self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> list[JSON]:
+        """Run the pieces of a merge; a single one in this process."""
+        free = self.config.num_workers or count_free_cores()
+        is_one = len(tasks) == 1
+        workers = max(1, min(free, self.num_bytes // _BYTES_PER_WORKER_LATER))
+        return map_shards(
+            work,
+            tasks,
+            markers=self.markers,
+            num_workers=1 if is_one else workers,
+            engine="local" if is_one else self.config.engine,
+        )
 
 
 def _gather(

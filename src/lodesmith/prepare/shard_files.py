@@ -1,14 +1,7 @@
 """Where the passes leave a shard's work for each other."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from lodesmith.core.storage import write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,39 +23,9 @@ class Shard:
         return self.folder / f"cleaned-{self.name}.jsonl.zst"
 
     @property
-    def text_hashes(self) -> Path:
-        """Hash of each document's text, in order."""
-        return self.folder / f"text-hashes-{self.name}.npy"
-
-    @property
-    def line_counts(self) -> Path:
-        """Hashes of lines, and in how many documents each stands."""
-        return self.folder / f"line-counts-{self.name}.npy"
-
-    @property
-    def known_lines(self) -> Path:
-        """Hashes of the shard's lines that stand in an earlier shard as well."""
-        return self.folder / f"known-lines-{self.name}.npy"
-
-    @property
-    def is_copy(self) -> Path:
-        """For each document of `cleaned`, whether an equal one comes before it."""
-        return self.folder / f"is-copy-{self.name}.npy"
-
-    @property
     def unique(self) -> Path:
         """Stream after the second pass."""
         return self.folder / f"unique-{self.name}.jsonl.zst"
-
-    @property
-    def signatures(self) -> Path:
-        """MinHash of each document of `unique`, one a row."""
-        return self.folder / f"signatures-{self.name}.npy"
-
-    @property
-    def similarities(self) -> Path:
-        """For each document of `unique`, how alike an earlier one is; 0 where none is."""
-        return self.folder / f"similarities-{self.name}.npy"
 
     @property
     def documents(self) -> Path:
@@ -75,19 +38,28 @@ class Shard:
         return self.final / f"rejected-{self.name}.jsonl.zst"
 
 
-def repeated_lines_file(folder: Path) -> Path:
-    """Return where the hashes of the corpus's repeated lines are."""
-    return folder / "repeated-lines.npy"
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Files of rows between the passes: of each kind one for each shard or range of keys."""
+
+    folder: Path
+    num_shards: int
+
+    def file(self, kind: str, number: int) -> Path:
+        """Return the file of one shard or range."""
+        return self.folder / f"{kind}-{number:05d}.rows"
+
+    def files(self, kind: str, count: int | None = None) -> list[Path]:
+        """Return the files of a kind, of all shards if no number is given."""
+        return [
+            self.file(kind, number) for number in range(self.num_shards if count is None else count)
+        ]
 
 
-def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as .npy, whole or not at all."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Into how many ranges of keys each merge was cut, 0 where there was none."""
 
-
-def read_array(path: Path) -> NDArray[Any]:
-    """Return an array of `write_array`."""
-    array: NDArray[Any] = np.load(path, allow_pickle=False)
-    return array
+    copies: int = 0
+    lines: int = 0
+    near: int = 0

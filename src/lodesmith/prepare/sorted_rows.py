@@ -1,0 +1,148 @@
+"""Rows sorted by a key, on disk: how corpus-wide steps are cut into pieces that need no memory.
+
+A task that sees one shard writes its rows sorted by key. A task that sees one range of keys takes
+its slice out of every shard's file, and writes what it found sorted by shard. A task that sees one
+shard again takes its slice out of every range's file. So a step over the whole corpus is a list of
+pure functions over files, each as large as one wants it: any number of processes or machines can
+run them, and one that was killed is run again. Keys are hashes, so ranges are about equally full;
+a key itself is never split.
+
+Files hold bare rows, little-endian, the key first. Slices are found by bisection and read with
+`pread`, not mapped: mapped pages would count as memory.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lodesmith.core.storage import JSON, write_bytes
+
+Rows = NDArray[Any]  # structured
+MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], list[JSON]]
+# Runs a module-level function once for each name with its arguments, in any order, anywhere.
+
+_END = 1 << 64
+_BYTES_PER_BYTE = 8  # memory of a task for each byte of rows it reads: sorting makes copies
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The keys from `first` on, below `end`."""
+
+    first: int
+    end: int
+
+
+def cut_keys(num_ranges: int) -> list[KeyRange]:
+    """Return so many equal ranges of all 64-bit keys.
+
+    >>> [key_range.end == 1 << 64 for key_range in cut_keys(3)]
+    [False, False, True]
+    """
+    edges = [_END * number // num_ranges for number in range(num_ranges + 1)]
+    return [KeyRange(first, end) for first, end in itertools.pairwise(edges)]
+
+
+def plan_ranges(
+    map_tasks: MapTasks, name: str, files: list[Path], memory_bytes: int
+) -> list[tuple[int, KeyRange]]:
+    """Return the ranges into which rows must be cut for a task to fit into memory.
+
+    They are decided once: a run that goes on with another bound keeps them, as files of the old
+    ones are there.
+
+    Args:
+        map_tasks: runs tasks and remembers their results.
+        name: of the plan.
+        files: those that each task takes its slice of.
+        memory_bytes: what a task may take.
+    """
+    (result,) = map_tasks(count_ranges, {name: (files, memory_bytes)})
+    return list(enumerate(cut_keys(int(result["num_ranges"]))))
+
+
+def count_ranges(files: Iterable[Path], memory_bytes: int) -> JSON:
+    """Return how many ranges `plan_ranges` needs."""
+    total = sum(path.stat().st_size for path in files)
+    return {"num_ranges": max(1, -(-total * _BYTES_PER_BYTE // memory_bytes))}
+
+
+def write_rows(path: Path, rows: Rows) -> None:
+    """Write rows that are sorted by their first field, whole or not at all."""
+    write_bytes(path, rows.tobytes())
+
+
+def read_rows(path: Path, dtype: np.dtype[Any]) -> Rows:
+    """Return all rows of a file."""
+    return np.fromfile(path, dtype)
+
+
+def read_slice(path: Path, dtype: np.dtype[Any], keys: KeyRange) -> Rows:
+    """Return those rows of a file whose first field lies in a range."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        num_rows = os.fstat(descriptor).st_size // dtype.itemsize
+        start = _bisect(descriptor, dtype, num_rows, keys.first)
+        stop = _bisect(descriptor, dtype, num_rows, keys.end)
+        content = _read(descriptor, start * dtype.itemsize, (stop - start) * dtype.itemsize)
+    finally:
+        os.close(descriptor)
+    return np.frombuffer(content, dtype)
+
+
+def read_slices(paths: Sequence[Path], dtype: np.dtype[Any], keys: KeyRange) -> Rows:
+    """Return the slices of several files, one after the other."""
+    parts = [read_slice(path, dtype, keys) for path in paths]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+
+def read_tagged(
+    paths: Sequence[Path], dtype: np.dtype[Any], keys: KeyRange
+) -> tuple[Rows, NDArray[np.uint32]]:
+    """Return the slices of several files, and for each row the number of its file."""
+    parts = [read_slice(path, dtype, keys) for path in paths]
+    owners = np.repeat(np.arange(len(parts), dtype=np.uint32), [len(part) for part in parts])
+    return (np.concatenate(parts) if parts else np.zeros(0, dtype)), owners
+
+
+def read_places(path: Path, dtype: np.dtype[Any], places: NDArray[np.int64]) -> Rows:
+    """Return the rows at ascending places of a file."""
+    rows = np.empty(len(places), dtype)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        for number, place in enumerate(places.tolist()):
+            content = os.pread(descriptor, dtype.itemsize, place * dtype.itemsize)
+            rows[number] = np.frombuffer(content, dtype)[0]
+    finally:
+        os.close(descriptor)
+    return rows
+
+
+def _read(descriptor: int, start: int, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0 and (part := os.pread(descriptor, size, start)):  # at most 2 GiB come at once
+        parts.append(part)
+        start, size = start + len(part), size - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _bisect(descriptor: int, dtype: np.dtype[Any], num_rows: int, key: int) -> int:
+    """Return the first row whose key is not below the one given."""
+    if key <= 0 or key >= _END:
+        return 0 if key <= 0 else num_rows
+    key_bytes = dtype[0].itemsize
+    low, high = 0, num_rows
+    while low < high:
+        middle = (low + high) // 2
+        found = os.pread(descriptor, key_bytes, middle * dtype.itemsize)
+        if int.from_bytes(found, "little") < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
