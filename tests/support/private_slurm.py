@@ -1,4 +1,4 @@
-"""A real Slurm of this test alone: munged, slurmctld and two slurmd on this host, without systemd."""
+"""A real Slurm of one test: munged, slurmctld and two slurmd on this host, without systemd."""
 
 import getpass
 import os

@@ -27,8 +27,8 @@ _KINDS = {
     ".html": "html", ".htm": "html", ".xhtml": "html", ".txt": "text",
     ".jsonl": "json", ".jsonl.gz": "json", ".jsonl.zst": "json", ".parquet": "parquet",
 }  # fmt: skip
-_SMALL_KINDS = {"html", "text"}  # one page a file: many files make one shard
-_SHARD_FILES = 512
+_COMPRESSED = (".gz", ".zst", ".lz4", ".parquet")
+_INFLATES_TIMES = 4  # about: decides how files are cut into shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def _clean(
     with tempfile.TemporaryDirectory(prefix=".lodesmith-clean-", dir=folder) as name:
         scratch = Path(name)
         prepared = prepare_corpus(
-            list(_group(sources)),
+            sources,
             scratch=scratch,
             final=scratch,
             steps=steps,
@@ -217,7 +217,8 @@ def _open_source(path: Path, problems: list[str]) -> Source | None:
     if status.st_size == 0:
         problems.append(f"{path} is left out: it is empty")
         return None
-    return Source(path=path, kind=kind, name=str(path), num_bytes=status.st_size)
+    times = _INFLATES_TIMES if path.name.lower().endswith(_COMPRESSED) else 1
+    return Source(path=path, kind=kind, name=str(path), num_bytes=status.st_size * times)
 
 
 def kind_of(path: Path) -> str | None:
@@ -228,22 +229,6 @@ def kind_of(path: Path) -> str | None:
     """
     name = path.name.lower()
     return next((kind for ending, kind in _KINDS.items() if name.endswith(ending)), None)
-
-
-def _group(sources: Iterable[Source]) -> Iterator[list[Source]]:
-    """Yield shards: large files alone, small ones many together, the order kept."""
-    group: list[Source] = []
-    for source in sources:
-        is_small = source.kind in _SMALL_KINDS
-        if group and (not is_small or len(group) >= _SHARD_FILES):
-            yield group
-            group = []
-        if is_small:
-            group.append(source)
-        else:
-            yield [source]
-    if group:
-        yield group
 
 
 def _join(path: Path, parts: Iterable[Path]) -> None:

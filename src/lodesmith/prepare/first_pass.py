@@ -6,6 +6,7 @@ each line of the shard stands.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
@@ -13,7 +14,7 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.ads import remove_ads
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
 from lodesmith.prepare.charset import decode_page
-from lodesmith.prepare.config import PrepareConfig
+from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import extract
 from lodesmith.prepare.funnel import Funnel
@@ -24,6 +25,7 @@ from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault
 from lodesmith.prepare.repair import repair
 from lodesmith.prepare.shard_files import Parts, Shard
 
+_ANY_PAGE = ("<h1>Page</h1><p>" + "The words of a page, and that of 中文，也有。 " * 20).encode()
 _PAGE_STEPS = ("repair", "language", "quality", "ads")  # those after extract that need one page
 
 
@@ -57,6 +59,12 @@ def clean_shard(
     write_carried(shard.cleaned, worker.run(sources))
     watch.end()
     return worker.finish()
+
+
+def warm_up() -> None:
+    """Load what every shard needs, so that processes forked from this one share it."""
+    worker = _Worker(Shard(0, Path(), Path()), STEPS, PrepareConfig(), UNWATCHED)
+    worker.clean(Page(source="", url="", payload=_ANY_PAGE, content_type="text/html"), None)
 
 
 class _Worker:
@@ -112,13 +120,14 @@ class _Worker:
         """Clean a page, or reject it unread if it is known to be more than a worker can bear."""
         if condemned is None:
             try:
-                return self._clean(page, fault)
+                return self.clean(page, fault)
             except MemoryError:
                 condemned = "record takes too much memory"
         trail = _Trail(len(page.payload))
         return self._reject(page.document(), self.steps[0], Drop(condemned), trail)
 
-    def _clean(self, page: Page, fault: Drop | None) -> Carried | Rejected:
+    def clean(self, page: Page, fault: Drop | None) -> Carried | Rejected:
+        """Take a page through the steps, up to the one that drops it."""
         trail = _Trail(len(page.payload))
         step, item = self.steps[0], fault or self._first(page)
         carried = item if isinstance(item, Carried) else Carried(page.document())
@@ -152,7 +161,7 @@ class _Worker:
     def _apply(self, step: str, carried: Carried, confidence: float) -> Document | Drop:
         document, code = carried.document, carried.code_lines
         if step == "repair":
-            return repair(document)
+            return repair(document, self.config.repair)
         if step == "language":
             return judge_language(document, confidence, self.config)
         if step == "quality":

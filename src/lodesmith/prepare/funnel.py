@@ -123,6 +123,11 @@ class Funnel:
     def __getitem__(self, step: str) -> StepTally:
         return self.steps[step]
 
+    def first_from(self, step: str) -> str:
+        """Return the first step that is run, of this one and those after it; else the last run."""
+        later = [name for name in self.steps if STEPS.index(name) >= STEPS.index(step)]
+        return later[0] if later else list(self.steps)[-1]
+
     def merge(self, data: JSON) -> None:
         """Add the funnel of another shard or pass, given as `to_json` gave it."""
         for entry in data["steps"]:

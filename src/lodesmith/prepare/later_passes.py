@@ -8,6 +8,7 @@ A merge is a list of named tasks, each a function of files that sees one shard o
 
 from collections.abc import Iterator, Sequence
 
+from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document, write_documents
 from lodesmith.prepare.carried import (
@@ -56,11 +57,17 @@ def merge_alike(
 
 
 def deduplicate_shard(
-    shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig
+    shard: Shard,
+    ranges: Ranges,
+    steps: Sequence[str],
+    config: PrepareConfig,
+    *,
+    watch: Watch = UNWATCHED,
 ) -> JSON:
     """Drop copies and repeated lines, and take the MinHash of what stays."""
     worker = _Deduplication(shard, ranges, steps, config)
-    write_carried(shard.unique, worker.run())
+    write_carried(shard.unique, worker.run(watch))
+    watch.end()
     if "near_duplicates" in steps:
         worker.signatures.write(Parts(shard.folder, 0), shard.number)
     return {"funnel": worker.funnel.to_json()}
@@ -80,11 +87,14 @@ class _Deduplication:
                 parts, shard.number, ranges.lines, config.exact_duplicates
             )
 
-    def run(self) -> Iterator[Carried | Rejected]:
+    def run(self, watch: Watch) -> Iterator[Carried | Rejected]:
         place = 0  # among documents that are left, as in the shard's files of rows
-        for item in read_carried(self.shard.cleaned):
+        for number, item in enumerate(read_carried(self.shard.cleaned)):
             result: Carried | Rejected = item
-            if isinstance(item, Carried) and "exact_duplicates" in self.steps:
+            if (condemned := watch.work(number)) is not None and isinstance(item, Carried):
+                result = drop_condemned(self.funnel, "exact_duplicates", item.document, condemned)
+                place += 1
+            elif isinstance(item, Carried) and "exact_duplicates" in self.steps:
                 is_copy = place in self.copies
                 result = self._drop_copy(item) if is_copy else self._drop_lines(item, place)
                 place += 1
@@ -112,11 +122,19 @@ class _Deduplication:
         return item.with_document(without.document)
 
 
-def finish_shard(shard: Shard, ranges: Ranges, steps: Sequence[str], config: PrepareConfig) -> JSON:
+def finish_shard(
+    shard: Shard,
+    ranges: Ranges,
+    steps: Sequence[str],
+    config: PrepareConfig,
+    *,
+    watch: Watch = UNWATCHED,
+) -> JSON:
     """Drop near duplicates, mask personal data, drop benchmark texts, write what stays."""
     worker = _Finish(shard, ranges, steps, config)
     rejected: list[Rejected] = []
-    num_documents = write_documents(shard.documents, worker.run(rejected))
+    num_documents = write_documents(shard.documents, worker.run(rejected, watch))
+    watch.end()
     write_json_lines(shard.rejected, (item.record for item in rejected))
     return {
         "funnel": worker.funnel.to_json(),
@@ -140,12 +158,13 @@ class _Finish:
         self.benchmarks = read_benchmarks(config.decontaminate)
         self.text_bytes = 0
 
-    def run(self, rejected: list[Rejected]) -> Iterator[Document]:
+    def run(self, rejected: list[Rejected], watch: Watch) -> Iterator[Document]:
         place = 0  # among documents that are left, as in the shard's signatures
-        for item in read_carried(self.shard.unique):
+        for number, item in enumerate(read_carried(self.shard.unique)):
             result = item
+            condemned = watch.work(number)
             if isinstance(item, Carried):
-                result = self._finish(item, self.similarities.get(place))
+                result = self._finish(item, self.similarities.get(place), condemned)
                 place += 1
             if isinstance(result, Rejected):
                 rejected.append(result)
@@ -153,8 +172,12 @@ class _Finish:
                 self.text_bytes += _size(result.document)
                 yield result.document
 
-    def _finish(self, item: Carried, similarity: float | None) -> Carried | Rejected:
+    def _finish(
+        self, item: Carried, similarity: float | None, condemned: str | None
+    ) -> Carried | Rejected:
         document = item.document
+        if condemned is not None:
+            return drop_condemned(self.funnel, "near_duplicates", document, condemned)
         if similarity is not None:
             limit = self.config.near_duplicates.min_similarity
             drop = Drop("nearly equal to an earlier document", similarity, limit)
@@ -185,6 +208,11 @@ def drop_document(funnel: Funnel, step: str, document: Document, drop: Drop) -> 
     funnel[step].add(document, bytes_in=_size(document), bytes_out=None)
     funnel[step].add_drop(document, drop)
     return reject(document, step, drop)
+
+
+def drop_condemned(funnel: Funnel, step: str, document: Document, why: str) -> Rejected:
+    """Drop a document that kills or hangs workers, at the first step of a pass that is run."""
+    return drop_document(funnel, funnel.first_from(step), document, Drop(why))
 
 
 def _size(document: Document) -> int:

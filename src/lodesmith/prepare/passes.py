@@ -14,7 +14,7 @@ from lodesmith.core.process import count_free_cores
 from lodesmith.core.shards import Limits, Markers, map_shards
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.first_pass import clean_shard
+from lodesmith.prepare.first_pass import clean_shard, warm_up
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.later_passes import (
     deduplicate_shard,
@@ -24,11 +24,9 @@ from lodesmith.prepare.later_passes import (
 )
 from lodesmith.prepare.records import Source
 from lodesmith.prepare.shard_files import Parts, Shard
+from lodesmith.prepare.stretches import make_shards
 
-# Below this a second process costs more (it imports for 0.6 CPU-seconds) than it saves.
-_BYTES_PER_WORKER_FIRST = 4 << 20
-_BYTES_PER_WORKER_LATER = 64 << 20
-
+_ALL_OF_A_CLUSTER = 1 << 20  # more workers than any has
 _LIMITS: Limits | None = Limits()  # None runs a single worker's shards in this process
 
 
@@ -46,7 +44,7 @@ class Prepared:
 
 
 def prepare_corpus(
-    sources: Sequence[Sequence[Source]],
+    sources: Sequence[Source],
     *,
     scratch: Path,
     final: Path,
@@ -57,7 +55,7 @@ def prepare_corpus(
     """Clean all sources and write `documents-*` and `rejected-*` files.
 
     Args:
-        sources: those of each shard, in source order.
+        sources: files, in the order that decides which of two equal documents is the first.
         scratch: folder for work in progress; kept by the caller until all is done.
         final: folder for the result.
         steps: those that are run; their order is always that of `STEPS`.
@@ -65,14 +63,14 @@ def prepare_corpus(
         markers: done-markers, in a folder that lives as long as `scratch`.
     """
     chosen = tuple(step for step in STEPS if step in steps)
-    shards = [Shard(number, scratch, final) for number in range(len(sources))]
-    num_bytes = sum(source.num_bytes for shard in sources for source in shard)
+    num_bytes = sum(source.num_bytes for source in sources)
+    groups = make_shards(sources, _Passes([], config, markers, num_bytes).watched_tasks)
+    shards = [Shard(number, scratch, final) for number in range(len(groups))]
     with show_progress("prepare", total=3 * len(shards), unit="shards") as bar:
         run = _Passes(shards, config, markers, num_bytes, bar)
         first = run.map(
-            "clean", clean_shard, lambda shard: (shard, sources[shard.number], chosen, config),
-            bytes_per_worker=_BYTES_PER_WORKER_FIRST, limits=_LIMITS,
-        )  # fmt: skip
+            "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
+        )
         parts = Parts(scratch, len(shards))
         texts = merge_texts(parts, chosen, config, run.tasks)
         second = run.map(
@@ -89,41 +87,49 @@ class _Passes:
     config: PrepareConfig
     markers: Markers
     num_bytes: int
-    bar: Progress
+    bar: Progress | None = None
 
     def map(
         self,
         name: str,
         work: Callable[..., JSON],
         arguments: Callable[[Shard], tuple[Any, ...]],
-        *,
-        bytes_per_worker: int = _BYTES_PER_WORKER_LATER,
-        limits: Limits | None = None,
     ) -> list[JSON]:
         """Run one pass over all shards."""
-        free = self.config.num_workers or count_free_cores()
+        return self.watched_tasks(
+            work, {f"{name}-{shard.name}": arguments(shard) for shard in self.shards}
+        )
+
+    def watched_tasks(
+        self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]
+    ) -> list[JSON]:
+        """Run pieces of work that meet records: one of them may be more than a worker can bear."""
         return map_shards(
             work,
-            {f"{name}-{shard.name}": arguments(shard) for shard in self.shards},
+            tasks,
             markers=self.markers,
-            num_workers=max(1, min(free, self.num_bytes // bytes_per_worker)),
+            num_workers=self._num_workers(),
             progress=self.bar,
-            limits=limits,
+            limits=_LIMITS,
+            warm_up=warm_up,
             engine=self.config.engine,
         )
 
     def tasks(self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> list[JSON]:
         """Run the pieces of a merge; a single one in this process."""
-        free = self.config.num_workers or count_free_cores()
         is_one = len(tasks) == 1
-        workers = max(1, min(free, self.num_bytes // _BYTES_PER_WORKER_LATER))
         return map_shards(
             work,
             tasks,
             markers=self.markers,
-            num_workers=1 if is_one else workers,
+            num_workers=1 if is_one else self._num_workers(),
             engine="local" if is_one else self.config.engine,
         )
+
+    def _num_workers(self) -> int:
+        if self.config.num_workers is not None:
+            return self.config.num_workers
+        return count_free_cores() if self.config.engine == "local" else _ALL_OF_A_CLUSTER
 
 
 def _gather(

@@ -33,9 +33,10 @@ class Source:
     kind: str  # a key of READERS
     name: str  # how a document's `source` begins
     corpus: str = ""
-    num_bytes: int = 0  # about; decides how many processes are worth starting
-    first: int = 0  # number of the first record that is meant
-    stop: int | None = None  # number of the first that is not meant any more; None: to the end
+    num_bytes: int = 0  # of its records, about: decides how they are cut into shards
+    start: int = 0  # byte (in Parquet: row group) where a record begins, the first that is meant
+    end: int | None = None  # where the first begins that is not meant any more; None: to the end
+    number: int = 0  # lines or rows before `start`
     skip: frozenset[str] = frozenset()  # WARC record types that are no records to the caller
 
 
@@ -46,22 +47,21 @@ def read_source(source: Source) -> Iterator[Record]:
 
 def _read_archive(source: Source) -> Iterator[Record]:
     damages: list[Damage] = []
-    number = 0
-    for record in read_warc(source.path, on_damage=damages.append):
-        if record.type in source.skip:
-            continue
-        if source.stop is not None and number >= source.stop:
-            return  # damage before this record belongs to the stretch that has it
-        if number >= source.first:
-            yield from _damaged(damages, source)
-            yield _archive_page(record, source)
+    for record in read_warc(source.path, on_damage=damages.append, start=source.start):
+        is_meant = source.end is None or record.offset < source.end
+        yield from _damaged(damages, source)
         damages.clear()
-        number += 1
+        if not is_meant:
+            return
+        if record.type not in source.skip:
+            yield _archive_page(record, source)
     yield from _damaged(damages, source)
 
 
 def _damaged(damages: list[Damage], source: Source) -> Iterator[Record]:
     for damage in damages:
+        if source.end is not None and damage.offset >= source.end:
+            continue  # the stretch that has it reports it
         page = Page(
             source=f"{source.name}#{damage.offset}", url="", payload=b"", corpus=source.corpus
         )
@@ -107,10 +107,13 @@ def _read_text(source: Source) -> Iterator[Record]:
 
 
 def _read_json_lines(source: Source) -> Iterator[Record]:
-    number = 0
+    number, left = source.number, (source.end or 0) - source.start
     with _open_plain(source.path) as file:
-        while line := file.readline(MAX_PAYLOAD_BYTES):  # a bomb must not fill the memory
+        if source.start:
+            file.seek(source.start)
+        while (source.end is None or left > 0) and (line := file.readline(MAX_PAYLOAD_BYTES)):
             number += 1
+            left -= len(line)
             if len(line) == MAX_PAYLOAD_BYTES:
                 raise ValueError(f"line {number} is longer than {MAX_PAYLOAD_BYTES} bytes")
             if line.strip():
@@ -154,12 +157,18 @@ def _read_parquet(source: Source) -> Iterator[Record]:
     with pyarrow.parquet.ParquetFile(source.path) as table:
         known = ("id", "url", "language", *_TEXT_FIELDS)
         columns = [name for name in known if name in table.schema_arrow.names]
-        number = 0
-        for batch in table.iter_batches(batch_size=1024, columns=columns):
+        number = source.number
+        groups = range(source.start, source.end or table.metadata.num_row_groups)
+        for batch in table.iter_batches(batch_size=1024, columns=columns, row_groups=groups):
             rows = batch.to_pylist() if columns else [{}] * batch.num_rows
             for row in rows:
                 number += 1
                 yield _row_page(row, number, source)
+
+
+def is_plain(path: Path) -> bool:
+    """Tell whether lines of a file can be read without those before them."""
+    return path.suffix not in (".gz", ".zst")
 
 
 def _open_plain(path: Path) -> IO[bytes]:

@@ -1,7 +1,6 @@
 """The prepare stage: the pages of an acquire artifact become clean documents and a funnel."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, read_json, write_json
@@ -11,8 +10,6 @@ from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.passes import Prepared, prepare_corpus
 from lodesmith.prepare.records import Source
 
-_SHARD_RECORDS = 2048
-_MAX_SHARDS_PER_SOURCE = 16  # each inflates its file from the start, so more would cost too much
 _NO_RECORDS = frozenset({"warcinfo"})  # our own header of a file
 
 
@@ -26,11 +23,11 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], prepare: PrepareConfi
     entries = [
         entry for entry in read_json(acquire.file("sources.json")) if entry["use"] == "pages"
     ]
-    sources = [source for entry in entries for source in _cut(entry, acquire)]
+    sources = [_open_source(entry, acquire) for entry in entries]
     if not sources:
         raise UserError("acquire has no source with use: pages; add one to the recipe")
     prepared = prepare_corpus(
-        [[source] for source in sources],
+        sources,
         scratch=draft.scratch,
         final=draft.path,
         config=prepare,
@@ -42,25 +39,16 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], prepare: PrepareConfi
     _fill_receipt(draft, prepared)
 
 
-def _cut(entry: JSON, acquire: Artifact) -> list[Source]:
-    """Return the stretches of one source's file that become shards, of about equal length."""
-    num_records = int(entry["num_records"])
-    num_shards = min(_MAX_SHARDS_PER_SOURCE, -(-num_records // _SHARD_RECORDS)) or 1
-    path: Path = acquire.file(entry["file"])
-    edges = [num_records * index // num_shards for index in range(num_shards)]
-    return [
-        Source(
-            path=path,
-            kind="archive",
-            name=f"{acquire.id}/{entry['file']}",
-            corpus=entry["name"],
-            num_bytes=int(entry["bytes"]) // num_shards,
-            first=first,
-            stop=stop,
-            skip=_NO_RECORDS,
-        )
-        for first, stop in zip(edges, [*edges[1:], None], strict=True)
-    ]
+def _open_source(entry: JSON, acquire: Artifact) -> Source:
+    """Return the file of one of acquire's sources."""
+    return Source(
+        path=acquire.file(entry["file"]),
+        kind="archive",
+        name=f"{acquire.id}/{entry['file']}",
+        corpus=entry["name"],
+        num_bytes=int(entry["bytes"]),
+        skip=_NO_RECORDS,
+    )
 
 
 def check_not_empty(funnel: Funnel) -> None:
