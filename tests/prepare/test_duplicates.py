@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document
+from lodesmith.native.overlap import Runs
 from lodesmith.prepare.config import DecontaminateConfig, ExactDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
@@ -108,7 +110,36 @@ def test_documents_that_hold_a_benchmark_item_are_dropped(tmp_path: Path, item: 
     benchmarks = read_benchmarks(_against(tmp_path))
     result = check_contamination(_document(f"Some forum says: {item} Who knows?"), benchmarks)
     assert isinstance(result, Drop)
-    assert result.value >= 1
+    where = "file 1, line 1" if item == _ITEM.upper() else "file 2, line 1"
+    assert result.value.startswith(where)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 2), max_size=12), max_size=4),
+    st.lists(st.integers(0, 2), max_size=60),
+    st.integers(2, 5),
+)
+def test_runs_found_are_those_of_the_plain_rule(
+    items: list[list[int]], text: list[int], length: int
+) -> None:
+    texts = [
+        (owner, np.array(item, np.uint64), min(length, len(item)))
+        for owner, item in enumerate(items)
+        if len(item) >= 2
+    ]
+    known = {
+        tuple(words[at : at + size].tolist())
+        for _, words, size in texts
+        for at in range(len(words) - size + 1)
+    }
+    hits = [
+        at
+        for at in range(len(text))
+        if any(tuple(text[at : at + size]) in known for size in range(2, 6))
+    ]
+    count, owner = Runs.build(texts).find(np.array(text, np.uint64))
+    assert count == len(hits)
+    assert (owner is not None) == bool(hits)
 
 
 def test_documents_that_share_less_than_a_run_stay(tmp_path: Path) -> None:
@@ -125,7 +156,7 @@ def test_without_benchmark_files_every_document_stays() -> None:
 
 def test_a_benchmark_file_that_is_missing_or_odd_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("x")
-    (tmp_path / "d.jsonl").write_text("{torn")
+    (tmp_path / "d.jsonl").write_text("{}\n{torn")
     for name in ("none.txt", "c.csv", "d.jsonl"):
         with pytest.raises(UserError, match=r"decontaminate\.against"):
             read_benchmarks(DecontaminateConfig(against=(str(tmp_path / name),)))

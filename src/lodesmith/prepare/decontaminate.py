@@ -1,25 +1,26 @@
 """Ninth step: documents that hold benchmark items, dropped so that scores mean something.
 
 A document goes if it shares a run of 13 words (30 Chinese characters) with an item of the given
-files. An item shorter than that, but of at least 8 words, counts whole.
+files. An item shorter than that, but of at least 8 words, counts whole. The record says which item
+it was: by the number of its file in the recipe and its line, so that it does not depend on where
+the file lies.
 
 Source: Brown et al., Language Models are Few-Shot Learners (arXiv:2005.14165), appendix C: runs of
 8 to 13 words.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document
+from lodesmith.native.overlap import Runs
 from lodesmith.prepare.config import DecontaminateConfig
 from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.words import Hashes, Words, hash_runs, split_words
+from lodesmith.prepare.words import Hashes, Words, split_words
 
 _MIN_ITEM_WORDS = 8  # as in the source; shorter items are found in text that never saw them
 _MIN_CJK_FRACTION = 0.5  # of words, from which the length is counted in characters
@@ -29,12 +30,13 @@ _MIN_CJK_FRACTION = 0.5  # of words, from which the length is counted in charact
 class Benchmarks:
     """The runs of words that no document may hold."""
 
-    runs: Mapping[int, Hashes]  # sorted hashes by length of the run in words
+    runs: Runs
+    items: list[str]  # "file 1, line 12"
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to look for."""
-        return not self.runs
+        return not len(self.runs.hashes)
 
 
 def read_benchmarks(config: DecontaminateConfig) -> Benchmarks:
@@ -43,28 +45,27 @@ def read_benchmarks(config: DecontaminateConfig) -> Benchmarks:
     Raises:
         UserError: a file cannot be read or is of another kind.
     """
-    found: dict[int, list[Hashes]] = {}
-    for name in config.against:
-        for item in _items(Path(name)):
+    names: list[str] = []
+    texts: list[tuple[int, Hashes, int]] = []
+    for number, path in enumerate(config.against, 1):
+        for line, item in _items(Path(path)):
             words = split_words(item)
             length = min(_run_length(words, config), len(words.hashes))
             if length >= _MIN_ITEM_WORDS:
-                found.setdefault(length, []).append(hash_runs(words.hashes, length))
-    return Benchmarks(
-        {length: np.unique(np.concatenate(found[length])) for length in sorted(found)}
-    )
+                texts.append((len(names), words.hashes, length))
+                names.append(f"file {number}, line {line}")
+    return Benchmarks(Runs.build(texts), names)
 
 
 def check_contamination(document: Document, benchmarks: Benchmarks) -> Document | Drop:
-    """Return the document, or how many of its runs are those of a benchmark."""
+    """Return the document, or which benchmark item it holds and how many of its runs."""
     if benchmarks.is_empty:
         return document
-    hashes = split_words(document.text).hashes
-    shared = 0
-    for length, runs in benchmarks.runs.items():
-        if len(hashes) >= length:
-            shared += int(np.isin(hash_runs(hashes, length), runs).sum())
-    return Drop("shares runs of words with a benchmark", shared, 0) if shared else document
+    shared, item = benchmarks.runs.find(split_words(document.text).hashes)
+    if item is None:
+        return document
+    value = f"{benchmarks.items[item]} of decontaminate.against, {shared} runs"
+    return Drop("shares runs of words with a benchmark", value)
 
 
 def _run_length(words: Words, config: DecontaminateConfig) -> int:
@@ -72,22 +73,25 @@ def _run_length(words: Words, config: DecontaminateConfig) -> int:
     return config.num_cjk_characters if is_cjk else config.num_words
 
 
-def _items(path: Path) -> Iterator[str]:
+def _items(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each item of a file with the number of its line."""
+    if path.suffix not in (".txt", ".jsonl"):
+        raise UserError(f"decontaminate.against: {path} is neither .txt nor .jsonl")
+    number = 0
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        if path.suffix == ".txt":
-            yield from lines
-        elif path.suffix == ".jsonl":
-            for line in lines:
-                yield from _strings(json.loads(line))
-        else:
-            raise UserError(f"decontaminate.against: {path} is neither .txt nor .jsonl")
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                for item in [line] if path.suffix == ".txt" else _strings(json.loads(line)):
+                    yield number, item
     except OSError as error:
         raise UserError(
             f"decontaminate.against: {path} cannot be read ({error.strerror})"
         ) from None
     except ValueError as error:
-        raise UserError(f"decontaminate.against: {path} is no valid file ({error})") from None
+        raise UserError(
+            f"decontaminate.against: {path} has a torn line, {number} or the next ({error}); "
+            "mend or remove it"
+        ) from None
 
 
 def _strings(value: Any) -> Iterator[str]:
