@@ -1,8 +1,9 @@
 """The charset of a page: bytes in, text out.
 
 Servers and pages name wrong charsets often, so a named charset is believed only if the bytes
-decode in it without an error. UTF-8 comes first, because text in another charset is next to never
-valid UTF-8 by chance.
+decode in it without an error, or with few in many characters (a page that was cut or patched).
+UTF-8 comes first, because text in another charset is next to never valid UTF-8 by chance. A wrong
+charset that decodes without an error is found by the repair step, from the text.
 
 Source: WHATWG Encoding Standard, section 4.2, for the names and for reading iso-8859-1 as
 windows-1252 and gb2312 as gb18030.
@@ -13,6 +14,7 @@ import re
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -21,6 +23,7 @@ _BYTE_ORDER_MARKS = (
 _META_BYTES = 4096  # WHATWG HTML, 13.2.3.2 asks for 1,024; pages in the wild exceed it
 _META = re.compile(rb"<meta[^>]{0,512}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{2,40})", re.I)
 _XML = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']([\w.:-]{2,40})", re.I)
+_MAX_ERRORS = 0.02  # of the characters beyond ASCII; a wrong charset has above .2
 _ISO_2022_ESCAPE = b"\x1b"  # the one family whose bytes are all ASCII
 
 
@@ -38,12 +41,22 @@ def decode_page(payload: bytes, *, charset: str = "") -> str:
         text = _decode(payload, "utf-8")
         if text is not None:
             return text
-    for name in (charset, *_named_inside(payload)):
-        text = _decode(payload, _standard_name(name))
-        if text is not None:
-            return text
+    text = _decode_as_named(payload, charset)
+    if text is not None:
+        return text
     detected = _standard_name(detect_encoding(payload) or "") or "utf-8"
     return payload.decode(detected, "replace")
+
+
+def _decode_as_named(payload: bytes, charset: str) -> str | None:
+    named = [_standard_name(name) for name in (charset, *_named_inside(payload))]
+    attempts = ((_decode_nearly, ["utf-8"]), (_decode, named), (_decode_nearly, named))
+    for decode, names in attempts:
+        for name in names:
+            text = decode(payload, name)
+            if text is not None:
+                return text
+    return None
 
 
 def _named_inside(payload: bytes) -> list[str]:
@@ -67,3 +80,13 @@ def _decode(payload: bytes, name: str) -> str | None:
         return payload.decode(name) if name else None
     except UnicodeError:
         return None
+
+
+def _decode_nearly(payload: bytes, name: str) -> str | None:
+    """Return the text if few of its characters beyond ASCII cannot be read, else None."""
+    if not name or _ISO_2022_ESCAPE in payload:
+        return None
+    text = payload.decode(name, "replace")
+    num_errors = text.count("\ufffd")
+    beyond = len(_BEYOND_ASCII.findall(text)) if num_errors else 0
+    return text if num_errors <= _MAX_ERRORS * beyond else None

@@ -1,0 +1,152 @@
+"""Text that was read in a charset it was not written in: finds the charsets, and reads it again.
+
+A wrong reading is undone by writing the text in the charset it was read in and reading it in the
+one it was written in. All pairs of charsets that people mix up are tried on a suspicious line; the
+reading with the most usual characters stays, if it is likelier by far than what stands there.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from lodesmith.prepare.repair.costs import costs, mean_cost
+
+# Read in, written in.
+_PAIRS = (
+    ("gb18030", "utf-8"),
+    ("cp950", "utf-8"),
+    ("cp932", "utf-8"),
+    ("cp949", "utf-8"),
+    ("latin-1", "utf-8"),
+    ("latin-1", "gb18030"),
+    ("latin-1", "cp950"),
+    ("latin-1", "cp932"),
+    ("latin-1", "euc_jp"),
+    ("latin-1", "cp949"),
+    ("latin-1", "cp1251"),
+    ("latin-1", "koi8_r"),
+    ("gb18030", "cp950"),
+    ("gb18030", "cp932"),
+    ("gb18030", "euc_jp"),
+    ("gb18030", "cp949"),
+    ("cp950", "gb18030"),
+    ("cp932", "gb18030"),
+    ("cp949", "gb18030"),
+    ("cp1251", "koi8_r"),
+    ("koi8_r", "cp1251"),
+)
+_SINGLE_BYTES = ("cp1251", "koi8_r")
+_MIN_GAIN_PER_CHARACTER = 1.5  # natural logarithm
+_MIN_GAIN = 10.0
+_MAX_LOST = 0.4  # of the characters of a reading
+_CP1252_ONLY = {
+    character: byte
+    for byte in range(0x80, 0xA0)
+    if (character := bytes((byte,)).decode("cp1252", "ignore"))
+}
+_ODD_CASE = re.compile("[\u0430-\u045f][\u0410-\u042f]")  # KOI8-R read as windows-1251
+_ODD_CASE_COST = 4.0
+_LOST = re.compile("[\ufffd?]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A line read again."""
+
+    text: str
+    pair: str  # what it was, and what it was read in, as in "utf-8 read as gb18030"
+    gain: float  # how much likelier it is; natural logarithm
+
+
+def read_again(line: str) -> Reading | None:
+    """Return a line as it was written; None where no other reading is likelier.
+
+    Text in another charset is next to never whole UTF-8, so that reading needs no further proof.
+    """
+    best: Reading | None = None
+    before = _total(line)
+    for read_in, written_in in _PAIRS:
+        text = _undo(line, read_in, written_in)
+        if text is None or text == line:
+            continue
+        gain = before - _total(text)
+        if written_in == "utf-8" and gain > 0 and _num_lost(text) <= text.count("?"):
+            return Reading(text, f"utf-8 read as {read_in}", max(gain, _MIN_GAIN))
+        size = max(1, _num_beyond_ascii(text))
+        if gain < max(_MIN_GAIN, _MIN_GAIN_PER_CHARACTER * size):
+            continue
+        if best is None or gain > best.gain + 1e-6:
+            best = Reading(text, f"{written_in} read as {read_in}", gain)
+    return best
+
+
+def _total(text: str) -> float:
+    return mean_cost(text) * _num_beyond_ascii(text) + _ODD_CASE_COST * len(_ODD_CASE.findall(text))
+
+
+def _num_beyond_ascii(text: str) -> int:
+    return sum(character > "\x7f" for character in text)
+
+
+def _undo(line: str, read_in: str, written_in: str) -> str | None:
+    if read_in == "latin-1":
+        line = "".join(chr(_CP1252_ONLY.get(character, ord(character))) for character in line)
+    try:
+        return line.encode(read_in).decode(written_in)
+    except UnicodeDecodeError:
+        pass
+    except UnicodeEncodeError:
+        if "\ufffd" not in line:
+            return None
+    data = _encode(line, read_in)
+    if data is None or b"\xff" not in data or written_in in _SINGLE_BYTES:
+        return None
+    text = _read_utf8(data) if written_in == "utf-8" else data.decode(written_in, "replace")
+    if _num_lost(text) > _num_lost(line):  # it explains less than it destroys
+        return None
+    return text if text.count("\ufffd") <= _MAX_LOST * _num_beyond_ascii(text) else None
+
+
+def _num_lost(text: str) -> int:
+    return text.count("?") + text.count("\ufffd")
+
+
+def _encode(line: str, charset: str) -> bytes | None:
+    """Return the bytes of a line; a mark of a lost byte becomes one that no charset reads."""
+    try:
+        return b"\xff".join(piece.encode(charset) for piece in _LOST.split(line))
+    except UnicodeEncodeError:
+        return None
+
+
+def _read_utf8(data: bytes) -> str:
+    """Return UTF-8 text of which some bytes (0xFF) are lost; U+FFFD where one stays unknown."""
+    pieces, end = [], 0
+    for match in _TORN.finditer(data):
+        pieces.append(data[end : match.start()].decode("utf-8", "replace").replace("\ufffd", "?"))
+        pieces.append(_complete(match[0], is_last=match.end() == len(data)))
+        end = match.end()
+    rest = data[end:].replace(b"\xff", b"?")
+    return "".join(pieces) + rest.decode("utf-8", "replace")
+
+
+_TORN = re.compile(rb"[\xe0-\xef](?:[\x80-\xbf]\xff|\xff[\x80-\xbf]|\xff\xff)|\xff[\x80-\xbf]{2}")
+_PUNCTUATION = {b"\xe3\x80\xff": "。", b"\xef\xbc\xff": "，"}
+_MIN_CERTAINTY = 0.6
+
+
+def _complete(code: bytes, *, is_last: bool) -> str:
+    """Return the character of three bytes of which one is lost; U+FFFD where it is uncertain."""
+    if code in _PUNCTUATION:
+        return "。" if is_last else "，"
+    if code.count(b"\xff") > 1:
+        return "\ufffd"
+    at = code.index(b"\xff")
+    found = []
+    for byte in range(0x80, 0xC0) if at else range(0xE3, 0xEA):
+        character = (code[:at] + bytes((byte,)) + code[at + 1 :]).decode("utf-8", "ignore")
+        if character:
+            found.append((math.exp(-float(costs()[ord(character)])), character))
+    likeliest = max(found, default=(0.0, "\ufffd"))
+    certainty = likeliest[0] / max(sum(share for share, _ in found), 1e-9)
+    return likeliest[1] if certainty >= _MIN_CERTAINTY else "\ufffd"
