@@ -41,7 +41,7 @@ _VERSION_BEFORE = re.compile(
     r"(?:version|release|build|(?<![A-Za-z])v|(?<![A-Za-z])ver|版本)[.:： ]{0,2}$", re.IGNORECASE
 )
 # What a text must hold to be looked at more closely.
-_LONG_NUMBER = re.compile(r"\d[\d -]{6}")
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){6}")  # all have seven digits with no more between
 _FOUR_NUMBERS = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 
 
