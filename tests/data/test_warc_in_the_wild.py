@@ -1,5 +1,7 @@
 """Archives that other programs wrote, odd and broken ones among them."""
 
+import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,31 @@ def test_a_chunked_page_is_joined() -> None:
 def test_angle_brackets_around_an_address_are_not_part_of_it() -> None:
     for record in read_warc(sample(f"{WARCIO}example-wget-bad-target-uri.warc.gz")):
         assert not record.uri.startswith("<")
+
+
+@pytest.mark.parametrize("name", ["block-sized-records.warc", "warcfile.warc"])
+def test_the_lz4_form_of_a_file_holds_the_same_records(name: str) -> None:
+    damages: list[Damage] = []
+    records = list(read_warc(sample(f"{RESILIPARSE}{name}.lz4"), on_damage=damages.append))
+    plain = list(read_warc(sample(f"{RESILIPARSE}{name}")))
+    assert [record[1:] for record in records] == [record[1:] for record in plain]
+    assert damages == []
+    path = sample(f"{RESILIPARSE}{name}.lz4")
+    assert all(read_record_at(path, record.offset) == record for record in records[:8])
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_reader_finds_what_a_search_for_record_beginnings_finds(name: str) -> None:
+    """Counts independently: unpack with zlib whatever can be, then search for version lines."""
+    path = sample(name)
+    data = path.read_bytes()
+    plain = b""
+    while data[:2] == b"\x1f\x8b":
+        inflater = zlib.decompressobj(31)
+        plain += inflater.decompress(data)
+        data = inflater.unused_data
+    plain += data
+    begins = re.findall(rb"(?m)^WARC/\d\.\d\r?\nWARC-|^WARC/\d\.\d\r?\n[A-Z]", plain)
+    if begins:
+        records, gaps = EXPECTED[name]
+        assert records <= len(begins) <= records + gaps

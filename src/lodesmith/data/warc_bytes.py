@@ -34,6 +34,15 @@ class ArchiveBytes:
         """Why the present run ends early, once all its bytes before the fault were seen."""
         return self._members.fault if self._members is not None and self._held is None else None
 
+    @property
+    def is_torn_here(self) -> bool:
+        """Whether the fault is in the member of the present byte, not in one behind it."""
+        if self._members is None or self.fault is None:
+            return False
+        position = self._position + self._at
+        here = next(member for edge, member in reversed(self._edges) if edge <= position)
+        return here == self._members.member
+
     def start_run(self) -> bool:
         """Begin the run; False where there is none."""
         return self._fill(first=True) or self.fault is not None
@@ -65,12 +74,12 @@ class ArchiveBytes:
 
     def read_line(self, *, max_bytes: int) -> bytes:
         """Return the next line with its end; cut at `max_bytes`, and b"" when the run is over."""
-        end = self._buffer.find(b"\n", self._at)
+        end = self._buffer.find(b"\n", self._at, self._at + max_bytes)
         while end < 0 and len(self._buffer) - self._at < max_bytes:
             searched = len(self._buffer) - self._at
             if not self._fill():
                 break
-            end = self._buffer.find(b"\n", self._at + searched)
+            end = self._buffer.find(b"\n", self._at + searched, self._at + max_bytes)
         stop = len(self._buffer) if end < 0 else end + 1
         line = self._buffer[self._at : min(stop, self._at + max_bytes)]
         self._at += len(line)

@@ -20,8 +20,8 @@ _DICTIONARY = b"\x5d\x2a\x4d\x18"
 _ZSTD, _LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _MAX_DICTIONARY_BYTES = 16 << 20
 _MAX_WINDOW_BYTES = 1 << 27  # what a Zstandard decoder should bear (RFC 8878, section 3.1.1.1.2: 8)
-_ZSTD_STEP_BYTES = 1024  # of input: four bytes can stand for 128 KiB, so this bounds a piece
-_PIECE_BYTES = 1 << 16
+# Of input, which bounds a piece: four bytes of Zstandard can stand for 128 KiB, one of LZ4 for 255.
+_STEP_BYTES = {_ZSTD: 1024, _LZ4: 4096}
 
 
 class TornMemberError(ValueError):
@@ -74,8 +74,6 @@ class LibraryCodec(Codec):
     def __init__(self, name: str, magic: bytes, open_decoder: Callable[[], Any]) -> None:
         self.name, self.magic = name, magic
         self._open_decoder = open_decoder
-        self._limits = (_PIECE_BYTES,) if magic == _LZ4 else ()
-        self._step_bytes = _PIECE_BYTES if magic == _LZ4 else _ZSTD_STEP_BYTES
         self._decoder: Any = None
 
     def start(self) -> None:
@@ -84,9 +82,9 @@ class LibraryCodec(Codec):
 
     def unpack(self, data: bytes, *, is_all: bool) -> tuple[bytes, int, bool]:
         """Unpack a piece."""
-        given = data[: self._step_bytes]
+        given = data[: _STEP_BYTES[self.magic]]
         try:
-            piece = self._decoder.decompress(given, *self._limits)
+            piece = self._decoder.decompress(given)
         except Exception as error:  # noqa: BLE001 each library has an error of its own
             raise TornMemberError(str(error).rpartition(": ")[2] or "bad data") from None
         if self._decoder.eof:

@@ -24,7 +24,7 @@ from lodesmith.data.warc_http import (
     split_content_type,
     unpack_http,
 )
-from lodesmith.data.warc_members import RECORD_INSIDE, RECORD_START
+from lodesmith.data.warc_members import RECORD_START, find_record_inside
 from lodesmith.data.warc_record import MAX_PAYLOAD_BYTES, Damage, WarcRecord
 
 OnDamage = Callable[[Damage], None]
@@ -251,15 +251,15 @@ def _read_block(stream: ArchiveBytes, length: int, *, num_line_ends: int) -> byt
         )
     block = stream.read(length)
     if len(block) == length and _is_followed_well(stream, num_line_ends):
-        if stream.fault is not None and not stream.peek(_MAX_LINE_BYTES).strip(b"\r\n"):
-            raise _DamagedRecordError(stream.fault)
+        if stream.is_torn_here and not stream.peek(_MAX_LINE_BYTES).strip(b"\r\n"):
+            raise _DamagedRecordError(str(stream.fault))
         return block
-    inner = RECORD_INSIDE.search(block)
+    inner = find_record_inside(block)
     if inner is not None:
-        stream.unread(block[inner.start() :])
+        stream.unread(block[inner:])
         raise _DamagedRecordError(
             f"its block is clipped: it should hold {length} bytes, another record begins after "
-            f"{inner.start()}"
+            f"{inner}"
         )
     if len(block) < length and not holds_whole_body(block):
         fault = stream.fault or f"its block is clipped: {len(block)} of {length} bytes"
@@ -291,9 +291,9 @@ def _skip_to_record(stream: ArchiveBytes) -> int:
     """Skip to the next line that begins a record and return how many bytes were skipped."""
     skipped = 0
     while line := stream.read_line(max_bytes=_MAX_LINE_BYTES):
-        found = RECORD_START.match(line) or RECORD_INSIDE.search(line)
+        found = 0 if RECORD_START.match(line) else find_record_inside(line)
         if found is not None:
-            stream.unread(line[found.start() :])
-            return skipped + found.start()
+            stream.unread(line[found:])
+            return skipped + found
         skipped += len(line)
     return skipped

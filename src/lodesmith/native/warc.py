@@ -11,11 +11,11 @@ import numpy as np
 
 from lodesmith.native.library import load_library
 
-ROW_SIZE = 19
+ROW_SIZE = 20
 (
     MEMBER_START, ORDINAL, TYPE, TYPE_SIZE, URI, URI_SIZE, DATE, DATE_SIZE, RECORD_ID,
     RECORD_ID_SIZE, CONTENT_TYPE, CONTENT_TYPE_SIZE, BLOCK, BLOCK_SIZE, HTTP_STATUS, HTTP_TYPE,
-    HTTP_TYPE_SIZE, BODY, IS_CODED,
+    HTTP_TYPE_SIZE, BODY, IS_CODED, HEAD,
 ) = range(ROW_SIZE)  # fmt: skip
 
 ALL_READ, NEEDS_INPUT, NEEDS_ROOM, IS_ODD = range(4)  # why no more rows come

@@ -13,15 +13,17 @@
 
 enum { AT_HEADER, AT_BLOCK, IN_STORED, IN_CODES, AT_TRAILER, AT_END };
 
-/* A table entry: bits 0-7 how many bits the code takes, 8-12 how many extra bits follow it,
- * 13-15 its kind, 16-31 a literal, the base of a length or distance, or where a sub-table is. */
-#define KIND_LITERAL 0x2000u
-#define KIND_SUBTABLE 0x4000u
-#define KIND_END 0x8000u  /* end of block */
-#define KIND_INVALID 0xC000u
-#define KIND_MASK 0xE000u
+/* A table entry: bits 0-7 how many bits it takes, extra bits included; 8-11 how many of these are
+ * the code, or index a sub-table; 12-15 its kind, 16-31 a literal, the base of a length or
+ * distance, or where a sub-table is. */
+#define KIND_LITERAL 0x8000u
+#define KIND_RARE 0x4000u
+#define KIND_SUBTABLE 0x5000u
+#define KIND_END 0x6000u /* end of block */
+#define KIND_INVALID 0x4000u
+#define KIND_MASK 0xF000u
 #define ENTRY_BITS(entry) ((entry) & 0xFFu)
-#define ENTRY_EXTRA(entry) ((entry) >> 8 & 0x1Fu)
+#define ENTRY_CODE(entry) ((entry) >> 8 & 0xFu)
 #define ENTRY_VALUE(entry) ((entry) >> 16)
 
 #define MAX_CODE_BITS 15
@@ -45,16 +47,21 @@ static uint32_t main_entry(unsigned symbol) {
     if (symbol < 256) return KIND_LITERAL | symbol << 16;
     if (symbol == 256) return KIND_END;
     if (symbol > 285) return KIND_INVALID;
-    return (uint32_t)LENGTH_BASE[symbol - 257] << 16 | (uint32_t)LENGTH_EXTRA[symbol - 257] << 8;
+    return (uint32_t)LENGTH_BASE[symbol - 257] << 16 | LENGTH_EXTRA[symbol - 257];
 }
 
 static uint32_t distance_entry(unsigned symbol) {
     if (symbol > 29) return KIND_INVALID;
-    return (uint32_t)DISTANCE_BASE[symbol] << 16 | (uint32_t)DISTANCE_EXTRA[symbol] << 8;
+    return (uint32_t)DISTANCE_BASE[symbol] << 16 | DISTANCE_EXTRA[symbol];
 }
 
 static uint32_t plain_entry(unsigned symbol) {
     return symbol << 16;
+}
+
+/* An entry as `..._entry` made it holds the extra bits only. */
+static inline uint32_t finish_entry(uint32_t entry, unsigned code_bits) {
+    return entry + code_bits + (code_bits << 8);
 }
 
 static unsigned reverse(unsigned code, unsigned length) {
@@ -107,7 +114,7 @@ static int put_long(Builder *builder, unsigned reversed, unsigned length, uint32
     }
     unsigned rest = length - builder->bits;
     for (unsigned at = reversed >> builder->bits; at < 1u << builder->sub_bits; at += 1u << rest) {
-        builder->table[builder->sub_start + at] = entry | rest;
+        builder->table[builder->sub_start + at] = finish_entry(entry, rest);
     }
     return 1;
 }
@@ -139,7 +146,7 @@ static int build_table(Builder *builder, const uint8_t *lengths, unsigned count,
     builder->bits = longest < max_bits ? (longest ? longest : 1) : max_bits;
     builder->filled = 1u << builder->bits;
     builder->prefix = ~0u;
-    builder->table[0] = KIND_INVALID | 1; /* stays where a code is incomplete */
+    builder->table[0] = finish_entry(KIND_INVALID, 1); /* stays where a code is incomplete */
     start[1] = 0;
     for (unsigned length = 1; length <= MAX_CODE_BITS; length++) {
         start[length + 1] = (uint16_t)(start[length] + of_length[length]);
@@ -158,7 +165,7 @@ static int build_table(Builder *builder, const uint8_t *lengths, unsigned count,
         widen(builder->table, width, wanted);
         width = wanted;
         if (length <= builder->bits) {
-            builder->table[reversed] = entry | length;
+            builder->table[reversed] = finish_entry(entry, length);
         } else if (!put_long(builder, reversed, length, entry, of_length)) {
             return 0;
         }
@@ -347,18 +354,16 @@ static inline uint32_t look_up(const uint32_t *table, unsigned bits, uint64_t *w
     if ((entry & KIND_MASK) == KIND_SUBTABLE) {
         *word >>= bits;
         *used += bits;
-        entry = table[ENTRY_VALUE(entry) + (*word & ((1u << ENTRY_EXTRA(entry)) - 1))];
+        entry = table[ENTRY_VALUE(entry) + (*word & ((1u << ENTRY_CODE(entry)) - 1))];
     }
-    *word >>= ENTRY_BITS(entry);
     *used += ENTRY_BITS(entry);
     return entry;
 }
 
-static inline unsigned with_extra(uint32_t entry, uint64_t *word, unsigned *used) {
-    unsigned value = ENTRY_VALUE(entry) + (unsigned)(*word & ((1u << ENTRY_EXTRA(entry)) - 1));
-    *word >>= ENTRY_EXTRA(entry);
-    *used += ENTRY_EXTRA(entry);
-    return value;
+/* A length or distance: its base and the extra bits, which stand behind the code in the word. */
+static inline unsigned with_extra(uint32_t entry, uint64_t word) {
+    uint64_t all = word & (((uint64_t)1 << ENTRY_BITS(entry)) - 1);
+    return ENTRY_VALUE(entry) + (unsigned)(all >> ENTRY_CODE(entry));
 }
 
 /* Copies a match; up to 32 bytes behind its end may be overwritten. */
@@ -384,8 +389,13 @@ static inline void copy_match_fast(uint8_t *to, unsigned distance, unsigned leng
     }
 }
 
-#define FAST_INPUT 16  /* two words may be loaded in one round */
+#define FAST_INPUT 24  /* three words may be loaded in one round */
 #define FAST_OUTPUT (3 + 258 + 32)
+
+#define DROP(count) (word >>= (count), have -= (count))
+#define REFILL() (word |= load_word(in) << have, in += (63 - have) >> 3, have |= 56)
+#define PUT_LITERAL() \
+    (*out++ = (uint8_t)ENTRY_VALUE(entry), DROP(ENTRY_BITS(entry)), entry = main[word & mask])
 
 /* Rounds of up to three literals and a match, with no check but for the symbols themselves. Ends
  * with the state between two symbols; says whether the data are bad. */
@@ -399,80 +409,57 @@ static int copy_symbols_fast(Inflater *state, Input *input, Output *output, uint
     uint64_t word = state->bits;
     unsigned have = state->num_bits;
     int result = INFLATE_DONE;
-    while (in <= in_stop && out <= out_stop) {
-        word |= load_word(in) << have;
-        in += (63 - have) >> 3;
-        have |= 56;
-        uint32_t entry = main[word & mask];
+    uint32_t entry;
+    if (in > in_stop || out > out_stop) return result;
+    REFILL();
+    entry = main[word & mask];
+    do {
+        REFILL(); /* does not change the bits that `entry` was found by */
         if (entry & KIND_LITERAL) {
-            word >>= ENTRY_BITS(entry);
-            have -= ENTRY_BITS(entry);
-            *out++ = (uint8_t)ENTRY_VALUE(entry);
-            entry = main[word & mask];
+            PUT_LITERAL();
             if (entry & KIND_LITERAL) {
-                word >>= ENTRY_BITS(entry);
-                have -= ENTRY_BITS(entry);
-                *out++ = (uint8_t)ENTRY_VALUE(entry);
-                entry = main[word & mask];
+                PUT_LITERAL();
                 if (entry & KIND_LITERAL) {
-                    word >>= ENTRY_BITS(entry);
-                    have -= ENTRY_BITS(entry);
-                    *out++ = (uint8_t)ENTRY_VALUE(entry);
+                    PUT_LITERAL();
                     continue;
                 }
             }
         }
         /* 56 - 2 * 11 bits are left: enough for a length of 15 + 5 */
-        if ((entry & KIND_MASK) == KIND_SUBTABLE) {
-            word >>= main_bits;
-            have -= main_bits;
-            entry = main[ENTRY_VALUE(entry) + (word & ((1u << ENTRY_EXTRA(entry)) - 1))];
-        }
-        word >>= ENTRY_BITS(entry);
-        have -= ENTRY_BITS(entry);
-        if (entry & KIND_MASK) {
+        if (entry & KIND_RARE) {
+            if ((entry & KIND_MASK) == KIND_SUBTABLE) {
+                DROP(main_bits);
+                entry = main[ENTRY_VALUE(entry) + (word & ((1u << ENTRY_CODE(entry)) - 1))];
+            }
             if (entry & KIND_LITERAL) {
-                *out++ = (uint8_t)ENTRY_VALUE(entry);
+                PUT_LITERAL();
                 continue;
             }
-            if ((entry & KIND_MASK) == KIND_END) {
-                state->phase = state->is_last ? AT_TRAILER : AT_BLOCK;
-            } else {
-                result = INFLATE_BAD_DATA;
-            }
-            break;
-        }
-        unsigned length =
-            ENTRY_VALUE(entry) + (unsigned)(word & ((1u << ENTRY_EXTRA(entry)) - 1));
-        word >>= ENTRY_EXTRA(entry);
-        have -= ENTRY_EXTRA(entry);
-        word |= load_word(in) << have;
-        in += (63 - have) >> 3;
-        have |= 56;
-        entry = distance_table[word & distance_mask];
-        if (entry & KIND_SUBTABLE) {
-            if ((entry & KIND_MASK) != KIND_SUBTABLE) {
-                result = INFLATE_BAD_DATA;
+            if (entry & KIND_RARE) {
+                DROP(ENTRY_BITS(entry));
+                result = (entry & KIND_MASK) == KIND_END ? INFLATE_DONE : INFLATE_BAD_DATA;
+                if (result == INFLATE_DONE) state->phase = state->is_last ? AT_TRAILER : AT_BLOCK;
                 break;
             }
-            word >>= distance_bits;
-            have -= distance_bits;
-            entry = distance_table[ENTRY_VALUE(entry) +
-                                   (word & ((1u << ENTRY_EXTRA(entry)) - 1))];
         }
-        word >>= ENTRY_BITS(entry);
-        have -= ENTRY_BITS(entry);
-        unsigned distance =
-            ENTRY_VALUE(entry) + (unsigned)(word & ((1u << ENTRY_EXTRA(entry)) - 1));
-        word >>= ENTRY_EXTRA(entry);
-        have -= ENTRY_EXTRA(entry);
-        if ((entry & KIND_MASK) || (history && distance > (size_t)(out - history))) {
+        unsigned length = with_extra(entry, word);
+        DROP(ENTRY_BITS(entry));
+        REFILL();
+        entry = distance_table[word & distance_mask];
+        if ((entry & KIND_MASK) == KIND_SUBTABLE) {
+            DROP(distance_bits);
+            entry = distance_table[ENTRY_VALUE(entry) + (word & ((1u << ENTRY_CODE(entry)) - 1))];
+        }
+        unsigned distance = with_extra(entry, word);
+        DROP(ENTRY_BITS(entry));
+        if ((entry & KIND_RARE) || (history && distance > (size_t)(out - history))) {
             result = INFLATE_BAD_DATA;
             break;
         }
+        entry = main[word & mask]; /* while the copy goes on */
         copy_match_fast(out, distance, length);
         out += length;
-    }
+    } while (in <= in_stop && out <= out_stop);
     in -= have >> 3;
     have &= 7;
     state->bits = word & ((1u << have) - 1);
@@ -492,13 +479,15 @@ static int copy_symbol(Inflater *state, Input *input, Output *output, uint64_t p
     if (kind == KIND_INVALID) return used > state->num_bits ? short_of_input(input) : INFLATE_BAD_DATA;
     unsigned distance = 0;
     if (kind == 0) {
-        length = with_extra(entry, &word, &used);
+        length = with_extra(entry, word);
+        word >>= ENTRY_BITS(entry);
         if (used > state->num_bits) return short_of_input(input);
-        uint32_t far = look_up(state->distance, state->distance_bits, &word, &used);
-        distance = with_extra(far, &word, &used);
+        entry = look_up(state->distance, state->distance_bits, &word, &used);
         if (used > state->num_bits) return short_of_input(input);
-        if ((far & KIND_MASK) || distance > produced) return INFLATE_BAD_DATA;
+        distance = with_extra(entry, word);
+        if ((entry & KIND_RARE) || distance > produced) return INFLATE_BAD_DATA;
     }
+    word >>= ENTRY_BITS(entry);
     if (used > state->num_bits) return short_of_input(input);
     if (kind != KIND_END && length > (size_t)(output->end - output->at)) return INFLATE_MORE_ROOM;
     state->bits = word;

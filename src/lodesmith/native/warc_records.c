@@ -26,6 +26,7 @@ enum {
     HTTP_TYPE, HTTP_TYPE_SIZE,
     BODY,        /* goes up to the block's end */
     IS_CODED,    /* the body is in chunks or in a content coding */
+    HEAD,        /* where the record's header begins */
     ROW_SIZE
 };
 
@@ -231,6 +232,7 @@ static int read_record(int64_t *row, Text *text, int is_all, int64_t max_block) 
     row[HTTP_STATUS] = row[IS_CODED] = 0;
     row[MEMBER_START] = text->at - text->base;
     row[ORDINAL] = 0;
+    row[HEAD] = text->at - text->base;
     Text ahead = *text;
     int result = read_warc_header(row, &ahead);
     if (result == NEEDS_INPUT && is_all) result = IS_ODD;
