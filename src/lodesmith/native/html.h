@@ -26,7 +26,7 @@ enum {
 /* Kinds of words in class, id, role and itemprop. */
 enum {
     W_ARTICLE = 1, W_BODY = 2, W_ALONE = 4, W_STRONG = 8, W_TEASER = 16, W_COMMENT = 32, W_WEAK = 64,
-    W_CAPTION = 128, W_SCREEN = 256, W_GUTTER = 512, W_MATH = 1024, W_LAYOUT = 2048,
+    W_CAPTION = 128, W_SCREEN = 256, W_GUTTER = 512, W_MATH = 1024, W_LAYOUT = 2048, W_SIDE = 4096,
 };
 
 /* What a node was found to be (ls_node.flags). */
@@ -47,6 +47,7 @@ enum {
     N_HIDDEN_ATTR = 8192,
     N_PRUNED = 16384,
     N_ARIA = 32768,   /* aria-hidden */
+    N_SIDE = 65536,   /* named as standing beside: page furniture, or a box of a manual */
 };
 
 /* What a page says of itself (ls_page.signs). */
@@ -55,7 +56,7 @@ enum { SIGN_ARTICLE = 1, SIGN_MANUAL = 2, SIGN_CUT = 4 };
 typedef struct {
     uint32_t parent, end;  /* node's parent; first node after its subtree */
     uint32_t start, size;  /* bytes of a text; of the attributes of an element */
-    uint16_t tag, flags;
+    uint32_t tag, flags;
 } ls_node;
 
 typedef struct { uint32_t start, size; } ls_range;
@@ -76,7 +77,7 @@ typedef struct {
     uint32_t owner;            /* nearest block element */
     uint32_t weight, linked;   /* characters but spaces, wide ones three; those in links */
     uint16_t sentences, commas;
-    uint8_t heading, code, keep, breaks;
+    uint8_t heading, code, keep, breaks, legal;
 } ls_block;
 
 /* What a node inherits from the elements around it. */

@@ -13,12 +13,14 @@
 enum {
     PROSE_WEIGHT = 60,      /* a sentence of this many characters is prose */
     LONG_WEIGHT = 140,      /* so is a text of this many without one */
+    HIDDEN_WEIGHT = 200,    /* less prose than this may mean that the text is hidden */
     MAJORITY_PERCENT = 50,  /* who holds this share of the prose is never pruned */
 };
 
 typedef struct {
     int64_t value;             /* of the subtree's blocks */
     uint32_t weight, linked, prose;
+    uint32_t marks; /* elements that an article has: <article>, <h1>, bodies by name */
 } totals;
 
 typedef struct {
@@ -26,6 +28,7 @@ typedef struct {
     ls_page *page;
     totals *sums; /* one for each node */
     uint32_t page_prose;
+    int manual;
 } judge;
 
 /* ---- contexts ---- */
@@ -59,7 +62,7 @@ static void show_alternatives(ls_page *page) {
         uint32_t next = node->end, parent_end = page->nodes[node->parent].end;
         while (next < parent_end && page->nodes[next].tag == TAG_TEXT) next++;
         int another = next < parent_end && page->nodes[next].tag == TAG_SPAN && (page->nodes[next].flags & both) == both;
-        if (follows && !another) node->flags &= (uint16_t)~both;
+        if (follows && !another) node->flags &= ~both;
         follows = another;
         i = node->end - 1;
     }
@@ -118,7 +121,20 @@ static void measure_text(ls_block *block, const uint8_t *p, const uint8_t *end, 
     if (block->commas < 60000) block->commas += (uint16_t)(commas < 5000 ? commas : 5000);
 }
 
+/* Whether a text claims rights: the line at the foot of a page. */
+static int is_legal(const uint8_t *p, const uint8_t *end) {
+    static const char *const marks[] = {"©", "&copy;", "&#169;", "ICP备", "版权所有", "All rights reserved", "All Rights Reserved"};
+    if (end - p > 1500) return 0;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        size_t size = strlen(marks[i]);
+        for (const uint8_t *q = p; (q = memchr(q, marks[i][0], (size_t)(end - q))) != NULL; q++)
+            if ((size_t)(end - q) >= size && !memcmp(q, marks[i], size)) return 1;
+    }
+    return 0;
+}
+
 static int is_prose(const ls_block *b) {
+    if (b->legal) return 0;
     if (b->linked * 3 > b->weight || b->heading) return 0;
     if (b->weight >= PROSE_WEIGHT && b->sentences) return 1;
     return b->weight >= LONG_WEIGHT || (b->weight >= PROSE_WEIGHT * 2 / 3 && b->sentences + b->commas >= 2);
@@ -166,6 +182,7 @@ static void find_blocks(judge *j, int hidden_too) {
         }
         const uint8_t *text = page->bytes + node->start;
         measure_text(&open, text, text + node->size, node->flags & N_LINK);
+        if (open.weight < 800 && is_legal(text, text + node->size)) open.legal = 1;
     }
     close_block(j, &open, page->num_nodes);
 }
@@ -174,6 +191,7 @@ static void find_blocks(judge *j, int hidden_too) {
 
 static int64_t value_of(const judge *j, const ls_block *b) {
     int64_t weight = b->weight, linked = b->linked;
+    if (b->legal) return -weight;
     if (b->code) return weight;
     if (b->heading) return -linked;
     if (is_prose(b)) return weight - 2 * linked;
@@ -184,18 +202,31 @@ static int64_t value_of(const judge *j, const ls_block *b) {
     return -10;
 }
 
-static void add_up(judge *j, int with_pruning);
-
-static int is_pruned(judge *j, uint32_t index) {
-    ls_node *node = j->page->nodes + index;
-    const totals *sum = j->sums + index;
+/* Flags of a node's names and of what it is by itself. */
+static unsigned named_as(const ls_node *node) {
     unsigned tag = node->tag, flags = node->flags;
-    if (tag == TAG_NAV || tag == TAG_ASIDE || tag == TAG_FOOTER) flags |= N_STRONG;
+    if (tag == TAG_NAV || tag == TAG_FOOTER) flags |= N_STRONG;
+    if (tag == TAG_ASIDE) flags |= N_SIDE;
     if (tag == TAG_HEADER || tag == TAG_FIGCAPTION) flags |= N_WEAK;
-    if (tag == TAG_BODY || tag == TAG_HTML || tag == TAG_MAIN || tag == TAG_ARTICLE || !(flags & (N_STRONG | N_WEAK | N_TEASER | N_COMMENT)))
-        return 0;
-    if ((uint64_t)sum->prose * 100 > (uint64_t)j->page_prose * MAJORITY_PERCENT) return 0;
-    if (flags & (N_STRONG | N_TEASER | N_COMMENT)) return !(flags & N_MAIN);
+    if (tag >= TAG_H1 && tag <= TAG_H6) flags &= ~(unsigned)(N_WEAK | N_STRONG | N_SIDE);
+    return flags & (N_STRONG | N_WEAK | N_TEASER | N_COMMENT | N_SIDE);
+}
+
+/* Tells whether a subtree is left out because of its name. */
+static int is_pruned(judge *j, uint32_t index) {
+    const ls_node *node = j->page->nodes + index;
+    const totals *sum = j->sums + index;
+    unsigned tag = node->tag, flags = named_as(node);
+    if (!flags || !sum->weight || node->flags & N_MAIN) return 0; /* inside a line a name says nothing */
+    if (tag == TAG_BODY || tag == TAG_HTML || tag == TAG_ARTICLE || j->article->contexts[index].code) return 0;
+    if (j->manual && !(flags & N_COMMENT)) {
+        int around = flags & (N_STRONG | N_TEASER) && sum->prose < LONG_WEIGHT;
+        return around || sum->linked * 5 > sum->weight * 2;
+    }
+    int beyond = flags & (N_COMMENT | N_TEASER) && !sum->marks && j->page_prose - sum->prose >= 2 * LONG_WEIGHT;
+    uint32_t most = beyond ? 97 : MAJORITY_PERCENT;
+    if ((uint64_t)sum->prose * 100 > (uint64_t)j->page_prose * most) return 0;
+    if (flags & ~(unsigned)N_WEAK) return 1;
     return sum->prose < 200 || sum->linked * 5 > sum->weight * 2;
 }
 
@@ -211,6 +242,8 @@ static void add_up(judge *j, int with_pruning) {
         if (is_prose(b)) sum->prose += b->weight;
     }
     for (uint32_t i = page->num_nodes - 1; i > 0; i--) {
+        const ls_node *node = page->nodes + i;
+        if (node->flags & (N_GOOD | N_MAIN) || node->tag == TAG_ARTICLE || node->tag == TAG_H1) j->sums[node->parent].marks++;
         if (with_pruning && is_pruned(j, i)) {
             page->nodes[i].flags |= N_PRUNED;
             continue;
@@ -220,38 +253,80 @@ static void add_up(judge *j, int with_pruning) {
         to->weight += from->weight;
         to->linked += from->linked;
         to->prose += from->prose;
+        to->marks += from->marks;
     }
+}
+
+/* Tells a manual from an article: it says so, or has code, lists of terms, or headings over text. */
+static int is_manual(const judge *j) {
+    const ls_article *article = j->article;
+    if (j->page->signs & SIGN_MANUAL) return 1;
+    if (j->page->signs & SIGN_ARTICLE) return 0;
+    uint32_t sections = 0, code = 0, terms = 0;
+    for (uint32_t i = 0; i < article->num_blocks; i++) {
+        const ls_block *b = article->blocks + i;
+        if (b->heading > 1 && b->linked * 2 < b->weight && i + 1 < article->num_blocks) sections += (uint32_t)is_prose(b + 1);
+        code += b->code;
+        terms += j->page->nodes[b->owner].tag == TAG_DD && b->weight >= 30 && b->linked * 2 < b->weight;
+    }
+    return code || sections >= 3 || terms >= 3;
 }
 
 /* ---- the root ---- */
 
-static uint32_t find_root(judge *j) {
+static uint32_t next_unpruned(const judge *j, uint32_t i) {
+    const ls_node *node = j->page->nodes + i;
+    return node->flags & N_PRUNED ? node->end : i + 1;
+}
+
+/* The page's <main> (or role=main), if it holds much of the page; else the document. */
+static uint32_t find_main(judge *j) {
     ls_page *page = j->page;
     uint32_t best = 0;
-    for (uint32_t i = 0; i < page->num_nodes; i++) {
-        if (page->nodes[i].flags & N_PRUNED) {
-            i = page->nodes[i].end - 1;
-            continue;
-        }
-        if (j->sums[i].value >= j->sums[best].value) best = i;
-    }
+    for (uint32_t i = 1; i < page->num_nodes; i = next_unpruned(j, i))
+        if ((page->nodes[i].flags & (N_MAIN | N_PRUNED)) == N_MAIN && (!best || j->sums[i].weight > j->sums[best].weight)) best = i;
+    const totals *main = j->sums + best, *all = j->sums;
+    return main->weight * 3 >= all->weight || main->prose * 2 >= all->prose ? best : 0;
+}
+
+static uint32_t find_root(judge *j, uint32_t within) {
+    ls_page *page = j->page;
+    uint32_t best = within, end = page->nodes[within].end;
+    for (uint32_t i = within; i < end; i = next_unpruned(j, i))
+        if (!(page->nodes[i].flags & N_PRUNED) && j->sums[i].value >= j->sums[best].value) best = i;
     return best;
 }
 
-/* Prefers an element inside or around that is named as the article's body and holds nearly as much. */
+/* Prefers an element inside that is named as the article's body and holds nearly as much. */
 static uint32_t sharpen_root(judge *j, uint32_t root) {
     ls_page *page = j->page;
     int64_t wanted = j->sums[root].value * 7 / 10, best_value = 0;
     uint32_t best = root;
-    for (uint32_t i = root; i < page->nodes[root].end; i++) {
-        if (page->nodes[i].flags & N_PRUNED) {
-            i = page->nodes[i].end - 1;
-            continue;
-        }
-        if (!(page->nodes[i].flags & (N_GOOD | N_MAIN))) continue;
+    for (uint32_t i = root; i < page->nodes[root].end; i = next_unpruned(j, i)) {
+        if ((page->nodes[i].flags & N_PRUNED) || !(page->nodes[i].flags & (N_GOOD | N_MAIN))) continue;
         if (j->sums[i].value >= wanted && j->sums[i].value >= best_value) best = i, best_value = j->sums[i].value;
     }
     return best;
+}
+
+/* Climbs to the ancestor that still adds text rather than links: a manual's sections stand side by side. */
+static uint32_t widen_root(judge *j, uint32_t root, uint32_t within) {
+    uint32_t best = root;
+    for (uint32_t i = root; i != within && i; ) {
+        i = j->page->nodes[i].parent;
+        const totals *from = j->sums + best, *to = j->sums + i;
+        if (to->weight > from->weight && (to->linked - from->linked) * 2 < to->weight - from->weight) best = i;
+    }
+    return best;
+}
+
+static void choose_root(judge *j) {
+    uint32_t within = find_main(j);
+    uint32_t root = find_root(j, within);
+    if (j->sums[root].value <= 0) root = within; /* an index: links only */
+    else if (!j->manual) root = sharpen_root(j, root);
+    else root = within ? within : widen_root(j, root, within);
+    j->article->root = root;
 }
 
 /* ---- which blocks stay ---- */
@@ -272,7 +347,8 @@ static void choose_blocks(judge *j, int strict) {
         }
         if (b->first < pruned_until) continue;
         b->keep = 1;
-        if (is_prose(b) || b->code) {
+        if (b->legal && b->weight < 800) b->keep = 0;
+        else if (is_prose(b) || b->code) {
             if (!seen++) first_prose = i;
             last_prose = i;
         }
@@ -285,7 +361,7 @@ static void choose_blocks(judge *j, int strict) {
         if (b->linked * 2 > b->weight) b->keep = 0;
         else if (i < first_prose && !b->heading) b->keep = 0;
         else if (i > last_prose && (b->heading || b->weight < PROSE_WEIGHT) && tag != TAG_LI) b->keep = 0;
-        if (b->heading == 1) b->keep = 0;
+        if (b->heading == 1 && page->signs & SIGN_ARTICLE) b->keep = 0; /* the title has it */
     }
 }
 
@@ -302,15 +378,21 @@ int ls_html_judge(ls_article *article, int everything) {
     if (!failed) {
         show_alternatives(page);
         find_blocks(j, 0);
-        if (!article->num_blocks) find_blocks(j, 1);
         add_up(j, 0);
+        if (j->sums[0].prose < HIDDEN_WEIGHT) { /* some pages show their text by script only */
+            totals shown = j->sums[0];
+            find_blocks(j, 1);
+            add_up(j, 0);
+            if (j->sums[0].prose < shown.prose * 3 + HIDDEN_WEIGHT && shown.weight) find_blocks(j, 0), add_up(j, 0);
+        }
         j->page_prose = j->sums[0].prose;
+        j->manual = is_manual(j);
         if (everything) {
             for (uint32_t i = 0; i < article->num_blocks; i++) article->blocks[i].keep = 1;
         } else {
             add_up(j, 1);
-            article->root = sharpen_root(j, find_root(j));
-            choose_blocks(j, (page->signs & SIGN_ARTICLE) != 0);
+            choose_root(j);
+            choose_blocks(j, !j->manual);
         }
     }
     page->steps += 8 * (uint64_t)page->num_nodes + page->size;

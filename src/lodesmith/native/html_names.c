@@ -51,7 +51,7 @@ static uint32_t kinds_of_name(const uint8_t *name, uint32_t size) {
         if (letter && length < MAX_WORD - 1 && before + length < 2 * MAX_WORD - 1)
             word[before + length++] = (char)ls_lower(name[i]);
     }
-    if (kinds & W_LAYOUT) kinds &= ~(uint32_t)(W_STRONG | W_WEAK | W_COMMENT | W_TEASER);
+    if (kinds & W_LAYOUT) kinds &= ~(uint32_t)(W_STRONG | W_WEAK | W_COMMENT | W_TEASER | W_SIDE);
     return kinds;
 }
 
@@ -66,7 +66,7 @@ uint32_t ls_html_words(const uint8_t *value, uint32_t size) {
         while (i < size && !ls_is_space(value[i])) i++;
         uint32_t found = i > start ? kinds_of_name(value + start, i - start) : 0;
         if ((found & W_ARTICLE) && (found & W_BODY)) found |= W_ALONE;
-        if (found & (W_STRONG | W_TEASER | W_COMMENT | W_WEAK)) found &= ~(uint32_t)W_ALONE;
+        if (found & (W_STRONG | W_TEASER | W_COMMENT | W_WEAK | W_SIDE)) found &= ~(uint32_t)W_ALONE;
         kinds |= found;
     }
     return kinds;

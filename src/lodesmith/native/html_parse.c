@@ -45,7 +45,7 @@ static uint32_t add_node(reader *r, unsigned tag) {
     }
     uint32_t index = page->num_nodes++;
     ls_node *node = page->nodes + index;
-    *node = (ls_node){.parent = r->stack[r->height].node, .end = index + 1, .tag = (uint16_t)tag};
+    *node = (ls_node){.parent = r->stack[r->height].node, .end = index + 1, .tag = tag};
     return index;
 }
 
@@ -163,10 +163,11 @@ static int holds(const reader *r, ls_range range, const char *text) {
 }
 
 static uint32_t flags_of_role(const reader *r, ls_range role) {
-    static const char *const around[] = {"navigation", "banner", "contentinfo", "complementary",
+    static const char *const around[] = {"navigation", "banner", "contentinfo",
                                          "search", "dialog", "alertdialog", "menu", "menubar", "toolbar", "tablist"};
     if (named(r, role, "main")) return N_MAIN;
     if (named(r, role, "article")) return N_FAIR;
+    if (named(r, role, "complementary")) return N_SIDE;
     for (size_t i = 0; i < sizeof around / sizeof *around; i++)
         if (named(r, role, around[i])) return N_STRONG;
     return 0;
@@ -180,6 +181,7 @@ static uint32_t flags_of_words(uint32_t kinds) {
     if (kinds & W_TEASER) flags |= N_TEASER;
     if (kinds & W_COMMENT) flags |= N_COMMENT;
     if (kinds & W_WEAK) flags |= N_WEAK;
+    if (kinds & W_SIDE) flags |= N_SIDE;
     if (kinds & W_CAPTION) flags |= N_CAPTION;
     if (kinds & (W_GUTTER)) flags |= N_DROP;
     if (kinds & W_SCREEN) flags |= N_HIDDEN;
@@ -195,12 +197,16 @@ static uint32_t flags_of(reader *r, const attribute *a, unsigned tag) {
         if (named(r, a->name, "class")) return flags_of_words(ls_html_words(value, a->value.size));
         break;
     case 'i':
-        if (named(r, a->name, "id")) return flags_of_words(ls_html_words(value, a->value.size));
+        if (named(r, a->name, "id")) /* also an anchor: the weak words say nothing there */
+            return flags_of_words(ls_html_words(value, a->value.size)) & ~(uint32_t)N_WEAK;
         if (named(r, a->name, "itemprop")) {
             if (named(r, a->value, "articlebody")) return N_MAIN | N_GOOD;
-            return flags_of_words(ls_html_words(value, a->value.size)) & (uint32_t)~(N_STRONG | N_WEAK);
+            if (named(r, a->value, "softwarehelp")) r->page->signs |= SIGN_MANUAL;
+            return flags_of_words(ls_html_words(value, a->value.size)) & ~(uint32_t)(N_STRONG | N_WEAK | N_SIDE);
         }
-        if (named(r, a->name, "itemtype") && holds(r, a->value, "article")) r->page->signs |= SIGN_ARTICLE;
+        if (!named(r, a->name, "itemtype")) break;
+        if (holds(r, a->value, "techarticle") || holds(r, a->value, "apireference")) r->page->signs |= SIGN_MANUAL;
+        else if (holds(r, a->value, "article") || holds(r, a->value, "blogposting")) r->page->signs |= SIGN_ARTICLE;
         break;
     case 'r':
         if (named(r, a->name, "role")) return flags_of_role(r, a->value);
@@ -236,7 +242,7 @@ static void read_meta(reader *r, ls_range key, ls_range content) {
     else if (named(r, key, "og:title")) page->og_title = content;
     else if (named(r, key, "generator")) {
         static const char *const manuals[] = {"docbook", "sphinx", "docutils", "doxygen", "texinfo", "makeinfo",
-                                              "javadoc", "asciidoc", "mkdocs", "docusaurus", "vuepress", "rdoc", "latex2html"};
+                                              "javadoc", "asciidoc", "mkdocs", "docusaurus", "vuepress", "rdoc", "latex2html", "publican"};
         for (size_t i = 0; i < sizeof manuals / sizeof *manuals; i++)
             if (holds(r, content, manuals[i])) page->signs |= SIGN_MANUAL;
     }
@@ -359,7 +365,7 @@ static void start_tag(reader *r, const uint8_t *name, uint32_t size) {
         if (tag == TAG_TABLE || tag == TAG_TBODY || tag == TAG_MATH) flags &= ~(uint32_t)N_HIDDEN;
         if (tag == TAG_A && has_link) flags |= N_LINK;
         if ((flags & N_MATH) && !(flags & N_ARIA)) flags &= ~(uint32_t)N_HIDDEN;
-        node->flags = (uint16_t)flags;
+        node->flags = flags;
         node->start = attributes;
         node->size = attributes_size;
     }

@@ -67,20 +67,20 @@ _WORDS: dict[str, str] = {
         "storybody zhengwen zw"
     ),
     "STRONG": (
-        "aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
+        "footer foot ft ftr aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
         "adwrap* authorbio authorbox authorcard authorinfo backtotop banner bdshare* "
-        "biography breadcrumb* breakingnews bshare* catlinks colophon complementary consent "
+        "biography breadcrumb* breakingnews bshare* catlinks colophon consent "
         "contentinfo cookie* copyright* crumb crumbs daohang dfp dibu disclaimer* donate "
-        "donation* editsection erweima feedback* fenxiang footbar fundraising gdpr gg gotop "
+        "donation* erweima feedback* fenxiang footbar fundraising gdpr gg gotop "
         "gpt guanggao headerlink jiathis* jumplink* legal lightbox livebar login "
         "mailinglist masthead menu* mod-share modal* mostpopular mostread mostviewed "
         "mwjump* nav navbar* navbox navi navigation* newsletter* noprint outbrain* overlay* "
         "pagelist pagenav* pagenavi pager paginat* pagination* paywall* poll polls popover "
         "popular popup* prevnext printonly promo* qrcode* rating ratings register remen "
         "revcontent screenreader* search searchbox searchform share* sharedaddy sharing "
-        "sidebar* sidenav signin signup sistersitebox sitemap skip skiplink* sns social* "
+        "signin signup sistersitebox sitemap skip skiplink* sns social* "
         "sponsor* srOnly subscribe* subscription* survey taboola* tagcloud tagcloud* "
-        "taglist ticker toctree* toolbar* toolbox tools tooltip* topbar totop trending "
+        "taglist ticker toolbar* toolbox tools tooltip* topbar totop trending "
         "visuallyhidden vote* wechat weixin youce zergnet"
     ),
     "TEASER": (
@@ -92,16 +92,16 @@ _WORDS: dict[str, str] = {
         "xiangguan youmaylike"
     ),
     "COMMENT": (
-        "comment commentarea commentbox* commentform* commentlist* comments commentsection* "
+        "cmt cmts comment commentarea commentbox* commentform* commentlist* comments commentsection* "
         "commentwrap* coral* discussion disqus* fbcomments* guestbook liuyan livefyre* "
         "pinglun reactions replies reply respond spotim"
     ),
     "WEAK": (
-        "action actions aside author* badge bio bottom by byline callout caption* carousel* "
+        "action actions author* badge bio bottom by byline callout caption* carousel* "
         "categories category contact credit* cta date edit embed entrymeta extra follow* "
-        "foot footer ft gallery hd head header heading* hot info infobox infos keywords "
-        "label labels latest licence license list* meta metadata more next postmeta prev "
-        "previous print* pubdate published rail recent right secondary side slider "
+        "gallery hd head header heading* hot info infobox infos keywords "
+        "label labels latest licence license meta metadata more next postmeta prev "
+        "previous print* pubdate published recent right secondary slider "
         "slideshow source subnav tableofcontents tag tags thumb thumbnail* thumbs time "
         "timestamp toc topics topnav utility video widget*"
     ),
@@ -112,10 +112,13 @@ _WORDS: dict[str, str] = {
         "screenreadertext srOnly visuallyhidden"
     ),
     "GUTTER": (
-        "blobnum gutter lineno linenodiv linenos linenumber linenumbers"
+        "anchorlink editsection headeranchor headerlink* blobnum gutter lineno linenodiv linenos linenumber linenumbers"
     ),
     "MATH": (
         "equation formula katex latex math mathjax mwe tex"
+    ),
+    "SIDE": (
+        "sidebar* sidenav aside complementary side sidecol rail rightrail"
     ),
     "LAYOUT": (
         "col columns container grid has is layout no open page row status with without wrap "
