@@ -33,6 +33,7 @@ from lodesmith.acquire.sources import (
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import warn
+from lodesmith.core.storage import JSON
 
 STAGE_VERSION = 1
 
@@ -52,6 +53,12 @@ class AcquireConfig(Config):
 
     fallback_reason: str | None = None
     """Set when the run starts and takes the fallback: what is missing. Leave it out."""
+
+    def identity(self) -> JSON:
+        """Return what the artifact's id depends on, of each source as it says itself."""
+        sources = [source.identity() for source in self.sources]
+        fallback = [source.identity() for source in self.fallback]
+        return {**super().identity(), "sources": sources, "fallback": fallback}
 
     @field_validator("sources", "fallback")
     @classmethod

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.acquire.config import AcquireConfig, resolve
+from lodesmith.acquire.crawl.source import make_crawl
 from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
-from lodesmith.acquire.sources import DebianSource, PlainSource, kind_of
+from lodesmith.acquire.sources import CrawlSource, DebianSource, PlainSource, kind_of
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import show_progress
 from lodesmith.core.storage import JSON, replace_file, write_json
@@ -45,8 +46,9 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfi
         draft.notes.extend(f"{source.label}: {note}" for note in done["notes"])
         for reason, count in done["dropped"].items():
             draft.dropped[reason] = draft.dropped.get(reason, 0) + count
+        draft.counts.update(done.get("counts", {}))
     write_json(draft.path / "sources.json", draft.sources)
-    draft.counts = {
+    draft.counts |= {
         "num_sources": len(draft.sources),
         "num_records": sum(source["num_records"] for source in draft.sources),
         "payload_bytes": sum(source["bytes"] for source in draft.sources),
@@ -54,6 +56,8 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfi
 
 
 def _make_source(draft: Draft, source: PlainSource) -> JSON:
+    if isinstance(source, CrawlSource):
+        return make_crawl(source, draft)
     downloads = draft.scratch / _DOWNLOADS
     tally = Tally()
     try:

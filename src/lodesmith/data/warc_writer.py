@@ -11,6 +11,7 @@ RFC 9562, section 5.5 (name-based UUIDs).
 import hashlib
 import uuid
 import zlib
+from collections.abc import Mapping
 from typing import IO
 
 _LEVEL = 6
@@ -69,18 +70,23 @@ class WarcWriter:
             "Content-Type": content_type,
             "Content-Length": str(len(payload)),
         }
-        lines = [f"{name}: {_one_line(value)}\r\n" for name, value in fields.items() if value]
-        head = "".join(["WARC/1.1\r\n", *lines, "\r\n"]).encode()
         start = self._offset
-        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
-        for piece in (
-            compressor.compress(head),
-            compressor.compress(payload),
-            compressor.compress(b"\r\n\r\n"),
-            compressor.flush(),
-        ):
-            self._offset += self._file.write(piece)
+        self._offset += self._file.write(pack_record(fields, payload))
         return start
+
+
+def pack_record(fields: Mapping[str, str], block: bytes) -> bytes:
+    """Return a record as one gzip member; a field without a value is left out.
+
+    Args:
+        fields: named fields in order, Content-Length among them.
+        block: the record's block.
+    """
+    lines = [f"{name}: {_one_line(value)}\r\n" for name, value in fields.items() if value]
+    head = "".join(["WARC/1.1\r\n", *lines, "\r\n"]).encode()
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
+    pieces = [compressor.compress(piece) for piece in (head, block, b"\r\n\r\n")]
+    return b"".join([*pieces, compressor.flush()])
 
 
 def _one_line(value: str) -> str:
