@@ -123,9 +123,9 @@ def test_a_measured_row_gets_a_prediction_and_an_error():
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"arch": "moe"}, "architecture moe"),
-        ({"precision": "fp8"}, "precision fp8"),
-        ({"cp": "4"}, "context parallelism"),
+        ({"arch": "hybrid"}, "architecture hybrid"),
+        ({"cp": "4"}, "the layout fills 11200 devices, the row has 2800"),
+        ({"experts": "8"}, "num_experts_per_tok (0) must lie between"),
         ({"device": "TPU v4"}, "device TPU v4"),
         ({"hidden": ""}, "no hidden"),
         ({"level": "run"}, "only single steps"),
@@ -150,16 +150,16 @@ def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):
 
 
 def test_validation_says_how_many_rows_it_left_out_and_why():
-    predictions = [predict_row(ROW), predict_row({**ROW, "id": "r2", "arch": "moe"})]
+    predictions = [predict_row(ROW), predict_row({**ROW, "id": "r2", "arch": "lora"})]
     data = validation_data(predictions)
     assert [row["id"] for row in data["rows"]] == ["r1", "r2"]
     assert data["rows"][1] == {
         "id": "r2", "predicted_seconds": None, "predicted_mem_gb": None,
-        "note": "architecture moe is not modelled",
+        "note": "architecture lora is not modelled",
     }  # fmt: skip
     text = validation_text(predictions)
     assert "1 of 2 rows predicted" in text
-    assert "1  architecture moe is not modelled" in text
+    assert "1  architecture lora is not modelled" in text
 
 
 def test_a_table_without_ids_is_refused(tmp_path):

@@ -31,7 +31,7 @@ def plan_seven_b(**settings):
 def test_every_layout_tried_either_fits_or_is_counted_with_a_reason():
     cluster, device = load_cluster("h100-node")
     ranking = search_layouts(SEVEN_B, TRAINING, cluster=cluster, device=device)
-    assert len(ranking.candidates) + sum(ranking.dropped.values()) == ranking.num_tried
+    assert ranking.num_fitting + sum(ranking.dropped.values()) == ranking.num_tried
     assert "needs more than the 80 GB of a device" in ranking.dropped
 
 

@@ -38,6 +38,18 @@ class ArchitectureConfig(Config):
     tie_word_embeddings: bool = True
     """Whether the output head is the embedding again."""
 
+    num_experts: int = Field(default=0, ge=0)
+    """Experts in place of each layer's MLP; 0 for a plain MLP."""
+
+    num_experts_per_tok: int = Field(default=0, ge=0)
+    """Experts that a token meets."""
+
+    moe_intermediate_size: int = Field(default=0, ge=0)
+    """Inner width of one expert."""
+
+    shared_expert_intermediate_size: int = Field(default=0, ge=0)
+    """Inner width of the experts that every token meets, together."""
+
     @model_validator(mode="after")
     def _check_heads(self) -> "ArchitectureConfig":
         if self.hidden_size % self.num_attention_heads:
@@ -59,6 +71,10 @@ class ArchitectureConfig(Config):
             head_dim=self.hidden_size // self.num_attention_heads,
             max_position_embeddings=self.max_position_embeddings,
             tie_word_embeddings=self.tie_word_embeddings,
+            num_experts=self.num_experts,
+            num_experts_per_tok=self.num_experts_per_tok,
+            moe_intermediate_size=self.moe_intermediate_size,
+            shared_expert_intermediate_size=self.shared_expert_intermediate_size,
         )
 
 
@@ -71,6 +87,12 @@ class ParallelConfig(Config):
     pipeline_parallel_size: int = Field(default=1, gt=0)
     """Ranks that split the layers among them."""
 
+    context_parallel_size: int = Field(default=1, gt=0)
+    """Ranks that split each sequence."""
+
+    expert_parallel_size: int = Field(default=1, gt=0)
+    """Data-parallel ranks that split the experts among them."""
+
     virtual_pipeline_size: int = Field(default=1, gt=0)
     """Model chunks per pipeline rank; above 1 the schedule is interleaved."""
 
@@ -78,7 +100,8 @@ class ParallelConfig(Config):
     """Whether norms and dropout are split over the tensor-parallel ranks."""
 
     sharded: Sharded = "optimizer"
-    """What data-parallel ranks split among them: nothing, optimizer (ZeRO-1), everything (FSDP)."""
+    """What data-parallel ranks split among them: nothing, optimizer (ZeRO-1), gradients (ZeRO-2),
+    everything (ZeRO-3, FSDP)."""
 
     activation_checkpointing: Checkpointing = "none"
     """Which activations are computed again in the backward pass."""
@@ -92,6 +115,10 @@ class PlanConfig(Config):
 
     cluster: str = "laptop"
     """Name of a shipped cluster, or path of a cluster file."""
+
+    stack: str | None = None
+    """Training program: a shipped name such as `megatron`, or the path of a stack file; the average
+    of all measured ones if left out."""
 
     num_nodes: int | None = Field(default=None, gt=0)
     """Nodes to use; all of the cluster's if left out."""

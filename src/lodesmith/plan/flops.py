@@ -20,6 +20,7 @@ class ParameterCount:
     """Parameters by where they sit."""
 
     per_layer: int
+    active_per_layer: int  # that one token meets: fewer than all where there are experts
     embedding: int  # tokens, and learned positions where the kind has them
     output_head: int  # 0 where it is the embedding again
     final_norm: int
@@ -31,17 +32,29 @@ class ParameterCount:
         return self.without_embedding + self.embedding + self.output_head
 
     @property
+    def active(self) -> int:
+        """Parameters that one token meets."""
+        return self.total - self.num_layers * (self.per_layer - self.active_per_layer)
+
+    @property
     def without_embedding(self) -> int:
         """Parameters of the layers and the last norm."""
         return self.num_layers * self.per_layer + self.final_norm
 
 
-def count_layer_matrices(shape: ModelShape) -> int:
-    """Return the weights of one layer's matrices: attention and MLP, no norms or biases."""
+def count_layer_matrices(shape: ModelShape, *, active: bool = True) -> int:
+    """Return the weights of one layer's matrices: attention, MLP or experts, no norms or biases.
+
+    Args:
+        shape: the model.
+        active: only those that one token meets, rather than all experts.
+    """
     hidden = shape.hidden_size
     attention = hidden * (2 * shape.query_size + 2 * shape.key_value_size)
-    mlp = hidden * shape.intermediate_size * (shape.num_mlp_inputs + 1)
-    return attention + mlp
+    experts = shape.num_experts_per_tok if active else shape.num_experts
+    inner = shape.dense_intermediate_size + experts * shape.moe_intermediate_size
+    router = hidden * shape.num_experts
+    return attention + router + hidden * inner * (shape.num_mlp_inputs + 1)
 
 
 def count_parameters(shape: ModelShape) -> ParameterCount:
@@ -56,7 +69,8 @@ def count_parameters(shape: ModelShape) -> ParameterCount:
     biases = shape.query_size + 2 * shape.key_value_size + 2 * hidden + shape.intermediate_size
     extra = {"gpt": biases, "llama": 0, "qwen3": 2 * shape.head_dim}[shape.kind]
     return ParameterCount(
-        per_layer=count_layer_matrices(shape) + 2 * norm + extra,
+        per_layer=count_layer_matrices(shape, active=False) + 2 * norm + extra,
+        active_per_layer=count_layer_matrices(shape) + 2 * norm + extra,
         embedding=vocab * hidden + (shape.max_position_embeddings * hidden if is_gpt else 0),
         output_head=0 if shape.tie_word_embeddings else vocab * hidden,
         final_norm=norm,
@@ -69,7 +83,7 @@ class TokenFlops:
     """FLOPs of one training token, forward and backward."""
 
     matrices: float
-    attention: float  # scores and their product with the values, the causal half only
+    attention: float  # scores and their product with the values
     output_head: float
 
     @property
@@ -78,16 +92,24 @@ class TokenFlops:
         return self.matrices + self.attention + self.output_head
 
 
-def count_token_flops(shape: ModelShape, *, sequence_length: int) -> TokenFlops:
+def count_token_flops(
+    shape: ModelShape, *, sequence_length: int, causal: bool = True
+) -> TokenFlops:
     """Return the model FLOPs of training on one token.
 
     The embedding look-up is no multiplication and counts nothing. A token sees half of the
     sequence on average, so attention costs half of what the full square would.
 
+    Args:
+        shape: the model.
+        sequence_length: tokens.
+        causal: count that half; many published figures count the full square.
+
     Source: Kaplan et al., arXiv 2001.08361, table 1; causal half: Dao, arXiv 2307.08691,
     section 4.1.
     """
-    scores_and_values = 2 * 2 * shape.query_size * sequence_length / 2
+    seen = sequence_length / 2 if causal else sequence_length
+    scores_and_values = 2 * 2 * shape.query_size * seen
     return TokenFlops(
         matrices=_FORWARD_AND_BACKWARD * 2 * count_layer_matrices(shape) * shape.num_hidden_layers,
         attention=_FORWARD_AND_BACKWARD * scores_and_values * shape.num_hidden_layers,
@@ -105,3 +127,8 @@ def count_training_flops(num_parameters: float, *, tokens: float) -> float:
     '3.143e+23'
     """
     return 6 * num_parameters * tokens
+
+
+def count_key_value_bytes(shape: ModelShape, *, element_bytes: int = 2) -> int:
+    """Return the bytes that one token keeps in the cache of keys and values while serving."""
+    return 2 * shape.key_value_size * shape.num_hidden_layers * element_bytes

@@ -5,6 +5,7 @@ names a device and says how many there are, how they are joined, and what an hou
 """
 
 import difflib
+import functools
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
 from lodesmith.core.yaml_text import parse_yaml
 from lodesmith.plan.layout import Precision
+from lodesmith.plan.stack import Stack
 
 _FOLDER = Path(__file__).parent
 _Described = TypeVar("_Described", bound=Config)
@@ -36,7 +38,11 @@ class Device(Config):
     share; 0 where size does not matter."""
 
     attention_efficiency: float = Field(gt=0, le=1)
-    """Share of the peak that fused attention reaches."""
+    """Share of the peak that fused attention reaches over long sequences."""
+
+    low_precision_efficiency: float = Field(default=0.85, gt=0, le=1)
+    """Of products in fp8 and fp4: share of what products in bf16 reach of their peak. Scaling and
+    casting cost the rest."""
 
     memory_gb: float = Field(gt=0)
     """Memory of the device, 10^9 bytes."""
@@ -53,8 +59,14 @@ class Device(Config):
     link_gb_per_second: float = Field(gt=0)
     """Peak bandwidth to other devices of the same node, one direction, 10^9 bytes/s."""
 
+    link_efficiency: float = Field(default=0.8, gt=0, le=1)
+    """Share of that bandwidth that collectives reach."""
+
     kernel_seconds: float = Field(ge=0)
-    """Time to start one kernel, s."""
+    """Time that a program takes to start one kernel, s; in Python several times the driver's."""
+
+    message_seconds: float = Field(default=2.0e-5, ge=0)
+    """Time to start one collective, s."""
 
     watts: float = Field(gt=0)
     """Power drawn under full load, W."""
@@ -81,8 +93,8 @@ class Cluster(Config):
     network_gb_per_second: float = Field(gt=0)
     """Bandwidth between nodes per device, one direction, 10^9 bytes/s."""
 
-    network_efficiency: float = Field(default=0.8, gt=0, le=1)
-    """Share of link and network bandwidth that collectives reach."""
+    network_efficiency: float = Field(default=0.457, gt=0, le=1)
+    """Share of the network's bandwidth that collectives reach."""
 
     storage_gb_per_second: float = Field(gt=0)
     """Rate at which the whole job writes a checkpoint, 10^9 bytes/s."""
@@ -122,8 +134,23 @@ def load_cluster(name: str) -> tuple[Cluster, Device]:
     return cluster, load_device(cluster.device, relative_to=here)
 
 
+def load_stack(name: str) -> Stack:
+    """Return a training program's habits by shipped name or by path.
+
+    Raises:
+        UserError: there is no such stack, or its file has faults.
+    """
+    return _load(Stack, name, folder=_FOLDER / "stacks", relative_to=None)
+
+
+@functools.cache
+def list_stacks() -> tuple[Stack, ...]:
+    """Return all shipped stacks."""
+    return tuple(load_stack(name) for name in shipped("stacks"))
+
+
 def shipped(kind: str) -> list[str]:
-    """Return the names of the shipped files of a kind: `devices` or `clusters`."""
+    """Return the names of the shipped files of a kind: `devices`, `clusters` or `stacks`."""
     return sorted(path.stem for path in (_FOLDER / kind).glob("*.yaml"))
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Checkpointing = Literal["none", "selective", "full"]
-Sharded = Literal["nothing", "optimizer", "everything"]
-Precision = Literal["bf16", "fp32"]
+Sharded = Literal["nothing", "optimizer", "gradients", "everything"]
+Precision = Literal["bf16", "fp32", "fp8", "fp4"]
 Attention = Literal["flash", "unfused"]
 
 
@@ -15,9 +15,14 @@ class Layout:
 
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
+    context_parallel_size: int = 1
+    expert_parallel_size: int = 1  # a part of the data-parallel ranks
     data_parallel_size: int = 1
     virtual_pipeline_size: int = 1  # model chunks per pipeline rank (interleaved schedule)
-    sharded: Sharded = "nothing"  # what data-parallel ranks split among them: ZeRO 0, 1, 3
+    sharded: Sharded = "nothing"  # what data-parallel ranks split among them: ZeRO 0, 1, 2, 3
+    data_parallel_shard_size: int | None = (
+        None  # ranks that share one copy; None: all (HSDP: fewer)
+    )
     sequence_parallel: bool = False  # norms and dropout split over the tensor-parallel ranks
     activation_checkpointing: Checkpointing = "none"
     micro_batch_size: int = 1
@@ -25,7 +30,8 @@ class Layout:
     @property
     def num_devices(self) -> int:
         """Devices that the layout fills."""
-        return self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
+        ranks = self.tensor_parallel_size * self.pipeline_parallel_size
+        return ranks * self.context_parallel_size * self.data_parallel_size
 
     def __str__(self) -> str:
         """Return the layout in one line, without what is 1 or off."""
@@ -35,12 +41,15 @@ class Layout:
                 ("tensor", self.tensor_parallel_size),
                 ("pipeline", self.pipeline_parallel_size),
                 ("interleaved", self.virtual_pipeline_size),
+                ("context", self.context_parallel_size),
+                ("expert", self.expert_parallel_size),
                 ("data", self.data_parallel_size),
             )
             if size > 1
         ]
         if self.sharded != "nothing":
-            parts.append(f"{self.sharded} sharded")
+            group = self.data_parallel_shard_size
+            parts.append(f"{self.sharded} sharded" + (f" over {group}" if group else ""))
         parts.append(f"micro-batch {self.micro_batch_size}")
         parts.append(f"recompute {self.activation_checkpointing}")
         return ", ".join(parts)

@@ -2,16 +2,19 @@
 
 Weights, gradients and optimizer state follow the mixed-precision Adam of ZeRO (16 to 18 bytes a
 parameter before sharding); activations follow the byte counts of Korthikanti et al., generalised
-to gated MLPs and grouped keys. The fullest pipeline rank decides: the first holds the most
+to gated MLPs, grouped keys and experts. The fullest pipeline rank decides: the first holds the most
 micro-batches in flight, the last also holds the logits.
 
 Source: Rajbhandari et al., arXiv 1910.02054, section 3.1; Korthikanti et al., arXiv 2205.05198,
 section 4 and equations 1 to 6.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from lodesmith.plan.flops import count_parameters
+import numpy as np
+
+from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, jobs_of, value_at
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.shape import ModelShape
 
@@ -19,6 +22,8 @@ _GRADIENT_BYTES = 4  # accumulated in fp32 whatever the weights are
 _MOMENT_BYTES = 8  # Adam's two moments in fp32
 _MASTER_BYTES = 4  # fp32 copy of bf16 weights
 _LOGIT_BYTES = 4  # fp32, overwritten by their own gradient
+_FULL = CHECKPOINTING.index("full")
+_NONE = CHECKPOINTING.index("none")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,50 +46,112 @@ class MemoryUse:
         )  # fmt: skip
 
 
-def count_activation_bytes(shape: ModelShape, layout: Layout, training: Training) -> float:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankParameters:
+    """Parameters of the first pipeline rank, before data-parallel sharding."""
+
+    dense: Column
+    experts: Column  # split over the expert-parallel ranks as well
+
+    @property
+    def total(self) -> Column:
+        """Both."""
+        return self.dense + self.experts
+
+
+def count_rank_parameters(jobs: Jobs) -> RankParameters:
+    """Return the parameters that the first pipeline rank holds."""
+    hidden = jobs.hidden
+    matrices = hidden * (2 * jobs.query + 2 * jobs.key_value)
+    matrices = matrices + hidden * jobs.dense * (jobs.mlp_inputs + 1) + hidden * jobs.experts
+    norms = 2 * hidden * (1 + jobs.is_gpt) + 2 * jobs.head_dim * jobs.is_qwen
+    biases = jobs.is_gpt * (jobs.query + 2 * jobs.key_value + 2 * hidden + jobs.dense)
+    expert = jobs.experts * hidden * jobs.expert * (jobs.mlp_inputs + 1)
+    layers = jobs.layers / jobs.pipeline
+    ends = (jobs.vocab + jobs.positions) * hidden
+    ends = ends + (jobs.pipeline == 1) * (1 - jobs.tied) * jobs.vocab * hidden
+    return RankParameters(
+        dense=(layers * (matrices + norms + biases) + ends) / jobs.tensor,
+        experts=layers * expert / (jobs.tensor * jobs.expert_ranks),
+    )
+
+
+def count_activations(jobs: Jobs) -> Column:
     """Return the bytes that one layer keeps of one micro-batch for its backward pass.
 
     For a GPT layer without recomputation this is the paper's s b h (34 + 5 a s / h).
 
     Source: Korthikanti et al., arXiv 2205.05198, equations 1, 2, 4 and 6.
     """
-    tokens = layout.micro_batch_size * training.sequence_length
-    width = element_bytes(training)
-    if layout.activation_checkpointing == "full":
-        return tokens * shape.hidden_size * width  # the layer's input alone
-    split = layout.tensor_parallel_size
-    shared = tokens * _shared_bytes(shape, width)
-    whole = shared / split if layout.sequence_parallel else shared
-    keeps_scores = training.attention == "unfused" and layout.activation_checkpointing == "none"
-    scores = count_score_bytes(shape, training) * tokens if keeps_scores else 0
-    return whole + (tokens * _split_bytes(shape, width) + scores) / split
+    tokens, width = jobs.tokens, jobs.element_bytes
+    # Inputs of norms and of matrices, which every tensor-parallel rank holds; dropout's masks.
+    shared = 4 * width * jobs.hidden + 2 * jobs.hidden * jobs.is_gpt
+    whole = shared / np.where(np.asarray(jobs.sequence_parallel) > 0, jobs.tensor, 1)
+    heads = 2 * jobs.query + 2 * jobs.key_value  # query, attention output, key, value
+    inner = (jobs.mlp_inputs + 1) * (jobs.dense + jobs.experts_per_token * jobs.expert)
+    sent = 2 * jobs.experts_per_token * jobs.hidden  # each expert's input and output
+    keeps_scores = (1 - jobs.is_flash) * (jobs.recompute == _NONE)
+    split = width * (heads + inner + sent) + keeps_scores * count_scores(jobs)
+    kept = tokens * (whole + split / jobs.tensor)
+    return np.where(np.asarray(jobs.recompute) == _FULL, tokens * jobs.hidden * width, kept)
 
 
-def count_score_bytes(shape: ModelShape, training: Training) -> float:
+def count_scores(jobs: Jobs) -> Column:
     """Return the bytes per token that attention's square leaves behind: 5 a s in bf16.
 
     Softmax output and dropout output (one element each) and the dropout mask (one byte).
     """
-    width = element_bytes(training)
-    return shape.num_attention_heads * training.sequence_length * (2 * width + 1)
+    return jobs.heads * jobs.sequence * (2 * jobs.element_bytes + 1)
 
 
-def element_bytes(training: Training) -> int:
-    """Return the bytes of one activation."""
-    return 2 if training.precision == "bf16" else 4
+def estimate_memories(jobs: Jobs, *, reserved_bytes: float) -> dict[str, Column]:
+    """Return the bytes on the fullest device of each job, by the causes of `MemoryUse`."""
+    parameters = count_rank_parameters(jobs)
+    width, sharded, shard = jobs.element_bytes, np.asarray(jobs.sharded), jobs.shard
+
+    def spread(bytes_each: Column, stage: str) -> Column:
+        splits = sharded >= SHARDED.index(stage)
+        rest = np.maximum(shard / jobs.expert_ranks, 1)  # an expert has fewer copies
+        return bytes_each * (
+            parameters.dense / np.where(splits, shard, 1)
+            + parameters.experts / np.where(splits, rest, 1)
+        )
+
+    activations, logits = _estimate_activations(jobs)
+    per_layer = parameters.total / (jobs.layers / jobs.pipeline)
+    gathered = np.where(sharded == SHARDED.index("everything"), 2 * per_layer * width, 0)
+    messages = np.where(np.asarray(jobs.pipeline) > 1, 2 * jobs.tokens * jobs.hidden * width, 0)
+    return {
+        "weights": spread(width, "everything"),
+        "gradients": spread(_GRADIENT_BYTES, "gradients"),
+        "optimizer": spread(_MOMENT_BYTES + _MASTER_BYTES * (1 - jobs.is_fp32), "optimizer"),
+        "activations": activations,
+        "logits": logits,
+        "buffers": reserved_bytes + gathered + messages,
+    }
 
 
-def _shared_bytes(shape: ModelShape, width: int) -> float:
-    """Bytes per token of what every tensor-parallel rank holds: inputs of norms and of matrices."""
-    masks = 2 * shape.hidden_size if shape.kind == "gpt" else 0  # dropout, one byte an element
-    return 4 * width * shape.hidden_size + masks
+def _estimate_activations(jobs: Jobs) -> tuple[Column, Column]:
+    """Bytes of kept activations and of logits on the fullest pipeline rank."""
+    pipeline, virtual = np.asarray(jobs.pipeline), jobs.virtual
+    in_flight = np.where(pipeline > 1, np.minimum(jobs.num_micro_batches, pipeline), 1.0)
+    more = 1 + (pipeline - 1) / (pipeline * virtual)
+    in_flight = in_flight * np.where(np.asarray(virtual) > 1, more, 1)
+    per_layer = count_activations(jobs)
+    # With full recomputation one layer is unfolded again while it is used.
+    unfolded = count_activations(replace(jobs, recompute=float(_NONE)))
+    working = np.where(np.asarray(jobs.recompute) == _FULL, unfolded, 0)
+    logits = jobs.tokens * jobs.vocab * _LOGIT_BYTES / jobs.tensor
+    layers = jobs.layers / pipeline
+    first = layers * per_layer * in_flight + working
+    last = layers * per_layer + working
+    last_is_fuller = (pipeline == 1) | (last + logits > first)
+    return np.where(last_is_fuller, last, first), np.where(last_is_fuller, logits, 0)
 
 
-def _split_bytes(shape: ModelShape, width: int) -> float:
-    """Bytes per token of what tensor-parallel ranks split: heads, and the MLP's inner width."""
-    heads = 2 * shape.query_size + 2 * shape.key_value_size  # query, attention output, key, value
-    inner = (shape.num_mlp_inputs + 1) * shape.intermediate_size  # before and after activation
-    return width * (heads + inner)
+def memory_at(causes: Mapping[str, Column], place: int) -> MemoryUse:
+    """Return one job's memory."""
+    return MemoryUse(**{name: value_at(column, place) for name, column in causes.items()})
 
 
 def estimate_memory(
@@ -98,71 +165,10 @@ def estimate_memory(
         training: what a step works on.
         reserved_bytes: what the device's runtime and its communication library keep.
     """
-    parameters = count_rank_parameters(shape, layout)
-    is_mixed = training.precision == "bf16"
-    weight_bytes = element_bytes(training)
-    optimizer_bytes = _MOMENT_BYTES + (_MASTER_BYTES if is_mixed else 0)
-    everywhere = layout.data_parallel_size if layout.sharded == "everything" else 1
-    optimizer_split = layout.data_parallel_size if layout.sharded != "nothing" else 1
-    activations, logits = _estimate_activations(shape, layout, training)
-    return MemoryUse(
-        weights=parameters * weight_bytes / everywhere,
-        gradients=parameters * _GRADIENT_BYTES / everywhere,
-        optimizer=parameters * optimizer_bytes / optimizer_split,
-        activations=activations,
-        logits=logits,
-        buffers=reserved_bytes + _count_buffer_bytes(shape, layout, training),
-    )
+    causes = estimate_memories(jobs_of([(shape, layout, training)]), reserved_bytes=reserved_bytes)
+    return memory_at(causes, 0)
 
 
-def count_rank_parameters(shape: ModelShape, layout: Layout) -> float:
-    """Return the parameters of the first pipeline rank's share, before data-parallel sharding."""
-    count = count_parameters(shape)
-    layers = shape.num_hidden_layers / layout.pipeline_parallel_size
-    ends = count.embedding + (count.output_head if layout.pipeline_parallel_size == 1 else 0)
-    return (layers * count.per_layer + ends) / layout.tensor_parallel_size
-
-
-def _estimate_activations(
-    shape: ModelShape, layout: Layout, training: Training
-) -> tuple[float, float]:
-    """Bytes of kept activations and of logits on the fullest pipeline rank."""
-    pipeline, chunks = layout.pipeline_parallel_size, layout.virtual_pipeline_size
-    layers = shape.num_hidden_layers / pipeline
-    waiting = training.num_micro_batches(layout)
-    in_flight = float(min(waiting, pipeline)) if pipeline > 1 else 1.0
-    if chunks > 1:
-        in_flight *= 1 + (pipeline - 1) / (pipeline * chunks)
-    per_layer = count_activation_bytes(shape, layout, training)
-    working = 0.0
-    if layout.activation_checkpointing == "full":  # one layer is unfolded again while it is used
-        unfolded = _without_recompute(layout)
-        working = count_activation_bytes(shape, unfolded, training)
-    tokens = layout.micro_batch_size * training.sequence_length
-    logits = tokens * shape.vocab_size * _LOGIT_BYTES / layout.tensor_parallel_size
-    first = layers * per_layer * in_flight + working
-    last = layers * per_layer + working + logits
-    if pipeline == 1 or last > first:
-        return layers * per_layer + working, logits
-    return first, 0.0
-
-
-def _without_recompute(layout: Layout) -> Layout:
-    return Layout(
-        tensor_parallel_size=layout.tensor_parallel_size,
-        sequence_parallel=layout.sequence_parallel,
-        micro_batch_size=layout.micro_batch_size,
-    )
-
-
-def _count_buffer_bytes(shape: ModelShape, layout: Layout, training: Training) -> float:
-    """Bytes of layers gathered ahead (the one in use and the next) and of pipeline messages."""
-    width = element_bytes(training)
-    gathered = 0.0
-    if layout.sharded == "everything":
-        gathered = 2 * count_parameters(shape).per_layer * width / layout.tensor_parallel_size
-    messages = 0.0
-    if layout.pipeline_parallel_size > 1:
-        tokens = layout.micro_batch_size * training.sequence_length
-        messages = 2 * tokens * shape.hidden_size * width
-    return gathered + messages
+def count_activation_bytes(shape: ModelShape, layout: Layout, training: Training) -> float:
+    """Return what `count_activations` says of one job."""
+    return value_at(count_activations(jobs_of([(shape, layout, training)])), 0)

@@ -6,12 +6,13 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.plan.config import ParallelConfig, PlanConfig
 from lodesmith.plan.flops import ParameterCount, TokenFlops, count_parameters, count_token_flops
-from lodesmith.plan.hardware import Cluster, Device, load_cluster
+from lodesmith.plan.hardware import Cluster, Device, load_cluster, load_stack
 from lodesmith.plan.layout import Layout, Precision, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
 from lodesmith.plan.run import RunEstimate, estimate_run
 from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_layouts
 from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_step_time
 
 _GIGA = 1e9
@@ -128,9 +129,12 @@ def _choose_precision(asked: Precision | None, device: Device) -> Precision:
 def _rank(
     shape: ModelShape, config: PlanConfig, training: Training, *, cluster: Cluster, device: Device
 ) -> Ranking:
-    ranking = search_layouts(shape, training, cluster=cluster, device=device)
+    stack = None if config.stack is None else load_stack(config.stack)
+    ranking = search_layouts(shape, training, cluster=cluster, device=device, stack=stack)
     if config.parallel is not None:
-        given = _estimate_given(shape, config.parallel, training, cluster=cluster, device=device)
+        given = _estimate_given(
+            shape, config.parallel, training, cluster=cluster, device=device, stack=stack
+        )
         return replace(ranking, candidates=(given, *ranking.candidates))
     if ranking.candidates:
         return ranking
@@ -145,13 +149,13 @@ def _rank(
 
 def _estimate_given(
     shape: ModelShape, given: ParallelConfig, training: Training, *, cluster: Cluster,
-    device: Device,
+    device: Device, stack: Stack | None,
 ) -> Candidate:  # fmt: skip
     """Return the one layout that the recipe fixes; it need not fit, but must be possible."""
-    ranks = given.tensor_parallel_size * given.pipeline_parallel_size
+    ranks = given.tensor_parallel_size * given.pipeline_parallel_size * given.context_parallel_size
     if cluster.num_devices % ranks:
         raise UserError(
-            f"plan.parallel: {ranks} ranks (tensor x pipeline) do not divide the "
+            f"plan.parallel: {ranks} ranks (tensor x pipeline x context) do not divide the "
             f"{cluster.num_devices} devices of {cluster.name}"
         )
     layout = Layout(data_parallel_size=cluster.num_devices // ranks, **given.model_dump())
@@ -159,7 +163,7 @@ def _estimate_given(
     if reason:
         raise UserError(f"plan.parallel: {layout}: {reason}")
     memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
-    step = estimate_step_time(shape, layout, training, cluster=cluster, device=device)
+    step = estimate_step_time(shape, layout, training, cluster=cluster, device=device, stack=stack)
     return Candidate(layout=layout, memory=memory, step=step)
 
 
@@ -181,6 +185,9 @@ _REMEDIES = {
     "recompute": "spare memory (more sharding, a smaller micro-batch) so that less is recomputed",
     "kernel_starts": "enlarge the micro-batch or the model: the device waits for work",
     "tensor_communication": "lower tensor_parallel_size",
+    "context_communication": "lower context_parallel_size",
+    "expert_communication": "lower expert_parallel_size, or keep its ranks on one node",
+    "fixed": "raise global_batch_size: it does not grow with the work",
     "pipeline_communication": "lower pipeline_parallel_size or the number of virtual chunks",
     "data_communication": "raise global_batch_size, or use a faster network",
     "pipeline_bubble": "raise global_batch_size, interleave the pipeline, or shorten it",

@@ -1,27 +1,37 @@
 """Every valid layout of a model on a cluster, ranked by step time, and why the others drop out.
 
-The space is small (a few thousand layouts), so it is searched whole: no layout is missed, and the
-reasons are counted.
+All layouts are columns of numbers (`jobs.py`), so the whole space is computed, hundreds of
+thousands a second: no layout is missed, and the reasons against the others are counted.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from lodesmith.plan.hardware import Cluster, Device
-from lodesmith.plan.layout import Attention, Checkpointing, Layout, Sharded, Training
-from lodesmith.plan.memory import MemoryUse, estimate_memory
+from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, grid_of, jobs_of, layout_at
+from lodesmith.plan.layout import Attention, Layout, Training
+from lodesmith.plan.machine import Machine, machine_of
+from lodesmith.plan.memory import MemoryUse, estimate_memories, memory_at
 from lodesmith.plan.shape import ModelShape
-from lodesmith.plan.step_time import StepTime, estimate_step_time
+from lodesmith.plan.stack import Stack
+from lodesmith.plan.step_time import StepTime, estimate_steps, step_at, total_seconds
 
 _GIGA = 1e9
 _MICRO_BATCHES = (1, 2, 4, 8, 16, 32, 64)
-_VIRTUAL_SIZES = (1, 2, 3, 4, 6)
+_MAX_CONTEXT = 64
+_CHUNK = 1 << 14  # layouts computed at a time: columns that fit into the processor's cache
+_NUM_KEPT = 1000  # of the layouts that fit, the fastest
 # Selective recomputation drops what fused attention never keeps, so it is no choice there.
-_CHECKPOINTING: dict[Attention, tuple[Checkpointing, ...]] = {
+_CHECKPOINTING: dict[Attention, tuple[str, ...]] = {
     "flash": ("none", "full"),
     "unfused": ("none", "selective", "full"),
 }
+
+_Columns = dict[str, Column]
+_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,101 +45,198 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """All layouts that fit, the fastest first."""
+    """The layouts that fit, the fastest first."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]  # at most a thousand
+    num_fitting: int
     num_tried: int
     dropped: dict[str, int] = field(default_factory=dict)  # layouts by the reason against them
     least_memory_bytes: float  # of all layouts that are valid but for memory
 
 
 def search_layouts(
-    shape: ModelShape, training: Training, *, cluster: Cluster, device: Device
-) -> Ranking:
-    """Return every layout that fills the cluster and fits, by step time."""
-    fitting: list[Candidate] = []
-    dropped: Counter[str] = Counter()
-    least = float("inf")
-    num_tried = 0
-    for layout in _enumerate(shape, training, cluster):
-        num_tried += 1
-        reason = explain_invalid(shape, layout, training, cluster=cluster)
-        if reason:
-            dropped[reason] += 1
-            continue
-        memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
-        least = min(least, memory.total)
-        if memory.total > device.memory_gb * _GIGA:
-            dropped[f"needs more than the {device.memory_gb:g} GB of a device"] += 1
-            continue
-        step = estimate_step_time(shape, layout, training, cluster=cluster, device=device)
-        fitting.append(Candidate(layout=layout, memory=memory, step=step))
-    fitting.sort(key=lambda candidate: (candidate.step.total, candidate.memory.total))
-    return Ranking(
-        candidates=tuple(fitting),
-        num_tried=num_tried,
-        dropped=dict(sorted(dropped.items())),
-        least_memory_bytes=least,
-    )
+    shape: ModelShape, training: Training, *, cluster: Cluster, device: Device,
+    stack: Stack | None = None,
+) -> Ranking:  # fmt: skip
+    """Return the layouts that fill the cluster and fit, by step time."""
+    machine = machine_of(device, cluster, stack or Stack(name="average"),
+                         precision=training.precision)  # fmt: skip
+    found = _Found(machine, device)
+    for columns in _enumerate(shape, training, cluster):
+        found.add(grid_of(shape, training, columns), cluster)
+    return found.ranking()
+
+
+class _Found:
+    """Gathers what was tried, chunk by chunk."""
+
+    def __init__(self, machine: Machine, device: Device) -> None:
+        self._machine, self._device = machine, device
+        self._num_tried = self._num_fitting = 0
+        self._dropped: dict[str, int] = {}
+        self._least = float("inf")
+        self._kept: list[tuple[float, float, Candidate]] = []
+
+    def add(self, jobs: Jobs, cluster: Cluster) -> None:
+        size = np.size(jobs.micro)
+        self._num_tried += size
+        valid = np.ones(size, bool)
+        for reason, fails in _reasons(jobs, cluster):
+            self._drop(reason, valid & fails)
+            valid &= ~fails
+        if valid.any():
+            self._add_valid(jobs.take(np.flatnonzero(valid)))
+
+    def _add_valid(self, jobs: Jobs) -> None:
+        device = self._device
+        memories = estimate_memories(jobs, reserved_bytes=device.reserved_gb * _GIGA)
+        needed = np.asarray(total_seconds(memories))
+        self._least = min(self._least, float(needed.min()))
+        fits = needed <= device.memory_gb * _GIGA
+        self._drop(f"needs more than the {device.memory_gb:g} GB of a device", ~fits)
+        if not fits.any():
+            return
+        places = np.flatnonzero(fits)
+        fitting = jobs.take(places)
+        steps = estimate_steps(fitting, self._machine)
+        seconds = np.asarray(total_seconds(steps))
+        self._num_fitting += len(places)
+        for at in np.lexsort((needed[places], seconds))[:_NUM_KEPT].tolist():
+            if len(self._kept) >= _NUM_KEPT and seconds[at] > self._kept[-1][0]:
+                break
+            candidate = Candidate(
+                layout=layout_at(fitting, at),
+                memory=memory_at(memories, int(places[at])),
+                step=step_at(steps, at),
+            )
+            self._kept.append((float(seconds[at]), float(needed[places[at]]), candidate))
+        self._kept.sort(key=lambda kept: kept[:2])
+        del self._kept[_NUM_KEPT:]
+
+    def _drop(self, reason: str, which: _Mask) -> None:
+        if count := int(which.sum()):
+            self._dropped[reason] = self._dropped.get(reason, 0) + count
+
+    def ranking(self) -> Ranking:
+        return Ranking(
+            candidates=tuple(candidate for _, _, candidate in self._kept),
+            num_fitting=self._num_fitting,
+            num_tried=self._num_tried,
+            dropped=dict(sorted(self._dropped.items())),
+            least_memory_bytes=self._least,
+        )
 
 
 def explain_invalid(
     shape: ModelShape, layout: Layout, training: Training, *, cluster: Cluster
 ) -> str | None:
     """Return why a layout cannot run whatever the memory, None if it can."""
-    tensor, pipeline = layout.tensor_parallel_size, layout.pipeline_parallel_size
-    chunks = pipeline * layout.virtual_pipeline_size
-    per_step = layout.data_parallel_size * layout.micro_batch_size
-    reasons = (
-        (shape.num_attention_heads % tensor, "tensor_parallel_size must divide the query heads"),
-        (tensor > cluster.devices_per_node, "tensor parallelism would leave the node"),
-        (shape.num_hidden_layers % chunks, "the pipeline does not divide the layers"),
-        (training.global_batch_size % per_step, "data ranks x micro-batch must divide the batch"),
-        (
-            layout.virtual_pipeline_size > 1
-            and training.num_micro_batches(layout) % pipeline,
-            "an interleaved pipeline needs micro-batches in multiples of its ranks",
-        ),
+    jobs = jobs_of([(shape, layout, training)])
+    return next((reason for reason, fails in _reasons(jobs, cluster) if fails.all()), None)
+
+
+def _reasons(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, _Mask]]:
+    """Yield each rule that a layout must keep, and which layouts break it."""
+    size = np.size(jobs.micro)
+
+    def rule(reason: str, fails: object) -> tuple[str, _Mask]:
+        return reason, np.broadcast_to(np.asarray(fails, bool), (size,))
+
+    tensor, virtual = np.asarray(jobs.tensor), np.asarray(jobs.virtual)
+    copies = jobs.data * jobs.context
+    yield rule("tensor_parallel_size must divide the query heads", jobs.heads % tensor != 0)
+    yield rule("tensor parallelism would leave the node", tensor > cluster.devices_per_node)
+    yield rule(
+        "the pipeline does not divide the layers", jobs.layers % (jobs.pipeline * virtual) != 0
+    )
+    yield rule(
+        "data ranks x micro-batch must divide the batch", jobs.batch % (jobs.data * jobs.micro) != 0
+    )
+    yield rule(
+        "an interleaved pipeline needs micro-batches in multiples of its ranks",
+        (virtual > 1) & (jobs.num_micro_batches % jobs.pipeline != 0),
+    )
+    yield rule(
+        "context_parallel_size must divide half the sequence",
+        jobs.sequence % (2 * jobs.context) != 0,
+    )
+    yield rule(
+        "expert_parallel_size must divide the experts and the data ranks",
+        (np.maximum(jobs.experts, 1) % jobs.expert_ranks != 0) | (copies % jobs.expert_ranks != 0),
     )  # fmt: skip
-    return next((reason for fails, reason in reasons if fails), None)
 
 
-def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Iterator[Layout]:
+def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Iterator[_Columns]:
+    """Yield columns of layouts, some ten thousand at a time."""
+    waiting: list[_Columns] = []
+    size = 0
     for tensor in _powers_of_two(cluster.devices_per_node):
         for pipeline in _divisors(shape.num_hidden_layers):
-            if cluster.num_devices % (tensor * pipeline):
-                continue
-            data = cluster.num_devices // (tensor * pipeline)
-            yield from _enumerate_schedules(training, tensor, pipeline, data)
+            for context in _context_sizes(training, cluster):
+                ranks = tensor * pipeline * context
+                if cluster.num_devices % ranks:
+                    continue
+                data = cluster.num_devices // ranks
+                waiting.append(_schedules(shape, training, (tensor, pipeline, context, data)))
+                size += len(np.atleast_1d(waiting[-1]["micro"]))
+                if size >= _CHUNK:
+                    yield _joined(waiting)
+                    waiting, size = [], 0
+    if waiting:
+        yield _joined(waiting)
 
 
-def _enumerate_schedules(
-    training: Training, tensor: int, pipeline: int, data: int
-) -> Iterator[Layout]:
-    for micro in _MICRO_BATCHES:
-        if data * micro > training.global_batch_size:
-            continue
-        for virtual in _VIRTUAL_SIZES if pipeline > 1 else (1,):
-            for sharded in _sharding_choices(pipeline, data):
-                for checkpointing in _CHECKPOINTING[training.attention]:
-                    yield Layout(
-                        tensor_parallel_size=tensor,
-                        pipeline_parallel_size=pipeline,
-                        data_parallel_size=data,
-                        virtual_pipeline_size=virtual,
-                        sharded=sharded,
-                        sequence_parallel=tensor > 1,
-                        activation_checkpointing=checkpointing,
-                        micro_batch_size=micro,
-                    )
+def _schedules(shape: ModelShape, training: Training, sizes: tuple[int, int, int, int]) -> _Columns:
+    """Return every schedule of one split of the devices."""
+    tensor, pipeline, context, data = sizes
+    micro = [size for size in _MICRO_BATCHES if data * size <= training.global_batch_size] or [1]
+    virtual = _divisors(shape.num_hidden_layers // pipeline) if pipeline > 1 else [1]
+    choices = np.meshgrid(
+        micro,
+        virtual,
+        _sharding_choices(pipeline, data * context),
+        [CHECKPOINTING.index(mode) for mode in _CHECKPOINTING[training.attention]],
+        _expert_sizes(shape, data * context),
+        indexing="ij",
+    )
+    names = ("micro", "virtual", "sharded", "recompute", "expert_ranks")
+    columns: _Columns = {
+        name: choice.ravel().astype(np.float64) for name, choice in zip(names, choices, strict=True)
+    }
+    whole = np.ones(choices[0].size)
+    return columns | {
+        "tensor": tensor * whole,
+        "pipeline": pipeline * whole,
+        "context": context * whole,
+        "data": data * whole,
+        "shard": data * context * whole,
+        "sequence_parallel": (tensor > 1) * whole,
+    }
 
 
-def _sharding_choices(pipeline: int, data: int) -> tuple[Sharded, ...]:
-    if data == 1:
-        return ("nothing",)
+def _joined(parts: list[_Columns]) -> _Columns:
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def _sharding_choices(pipeline: int, copies: int) -> list[int]:
+    if copies == 1:
+        return [SHARDED.index("nothing")]
     if pipeline > 1:  # weights gathered anew for every micro-batch would drown the pipeline
-        return ("nothing", "optimizer")
-    return ("nothing", "optimizer", "everything")
+        return [SHARDED.index("nothing"), SHARDED.index("optimizer")]
+    return list(range(len(SHARDED)))
+
+
+def _expert_sizes(shape: ModelShape, copies: int) -> list[int]:
+    if not shape.num_experts:
+        return [1]
+    return [size for size in _divisors(shape.num_experts) if size <= copies]
+
+
+def _context_sizes(training: Training, cluster: Cluster) -> Iterator[int]:
+    """Yield sizes worth trying: below 8,192 tokens a rank there is nothing to split."""
+    for size in _powers_of_two(min(_MAX_CONTEXT, cluster.num_devices)):
+        if size == 1 or training.sequence_length / size >= 4096:
+            yield size
 
 
 def _powers_of_two(limit: int) -> Iterator[int]:

@@ -3,7 +3,7 @@
 Three kinds cover what the planner is asked for: `llama` (RMSNorm, rotary positions, gated MLP, no
 biases) and `qwen3` (the same with normalised queries and keys) are what Lodesmith trains; `gpt`
 (LayerNorm, learned positions, biases, plain MLP) is GPT-3 and the models of its time, which
-Lodesmith lays out but does not train.
+Lodesmith lays out but does not train. Each may have experts in place of its MLP.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,17 @@ class ModelShape:
     kind: Kind
     vocab_size: int  # as laid out in memory, padding included
     hidden_size: int
-    intermediate_size: int
+    intermediate_size: int  # of the plain MLP
     num_hidden_layers: int
     num_attention_heads: int
     num_key_value_heads: int
     head_dim: int
     max_position_embeddings: int
     tie_word_embeddings: bool
+    num_experts: int = 0  # 0: a plain MLP
+    num_experts_per_tok: int = 0
+    moe_intermediate_size: int = 0  # inner width of one expert
+    shared_expert_intermediate_size: int = 0  # of experts that every token meets, together
 
     def __post_init__(self) -> None:
         if self.num_attention_heads % self.num_key_value_heads:
@@ -36,6 +40,13 @@ class ModelShape:
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
                 f"num_key_value_heads ({self.num_key_value_heads})"
             )
+        if self.num_experts and not 0 < self.num_experts_per_tok <= self.num_experts:
+            raise UserError(
+                f"num_experts_per_tok ({self.num_experts_per_tok}) must lie between 1 and "
+                f"num_experts ({self.num_experts})"
+            )
+        if self.num_experts and not self.moe_intermediate_size:
+            raise UserError("num_experts needs moe_intermediate_size, the inner width of an expert")
 
     @property
     def query_size(self) -> int:
@@ -51,6 +62,11 @@ class ModelShape:
     def num_mlp_inputs(self) -> int:
         """Matrices that read the MLP's input: gate and up, or up alone."""
         return 1 if self.kind == "gpt" else 2
+
+    @property
+    def dense_intermediate_size(self) -> int:
+        """Inner width of what every token passes: the plain MLP, or the shared experts."""
+        return self.shared_expert_intermediate_size if self.num_experts else self.intermediate_size
 
 
 def shape_of(model: ModelConfig, *, vocab_size: int) -> ModelShape:

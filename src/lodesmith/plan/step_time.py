@@ -1,8 +1,8 @@
 """Seconds of one optimizer step: a roofline per layer, then pipeline, communication, optimizer.
 
-One micro-batch costs each layer its matrix multiplications (peak x the share that a product of
-that size reaches), its attention, its elementwise traffic (every kept activation written once and
-read once, backward twice as much), the start of its kernels, and its tensor-parallel messages.
+One micro-batch costs each layer its matrix products (peak x the share that a product of that size
+reaches), its attention, its elementwise traffic, and its messages. Kernels are started while
+earlier ones run, so a layer takes about as long as the slower of the two, starting or computing.
 A pipeline of p ranks then takes m + (p - 1) / v of the slowest rank's micro-batches. Gradients
 are reduced at the end; fully sharded layers are gathered behind the compute that hides them.
 
@@ -10,24 +10,40 @@ Source: roofline: Williams et al., CACM 52(4), 2009, doi:10.1145/1498765.1498785
 tensor-parallel volumes: Narayanan et al., arXiv 2104.04473, sections 2.2, 2.3 and 3.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from lodesmith.plan.flops import count_layer_matrices
-from lodesmith.plan.hardware import Cluster, Device
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.memory import (
-    count_activation_bytes,
-    count_rank_parameters,
-    count_score_bytes,
-    element_bytes,
+import numpy as np
+
+from lodesmith.plan.communication import (
+    context_seconds,
+    data_seconds,
+    expert_seconds,
+    pipeline_seconds,
+    tensor_seconds,
 )
+from lodesmith.plan.hardware import Cluster, Device
+from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, jobs_of, value_at
+from lodesmith.plan.layout import Layout, Training
+from lodesmith.plan.machine import Machine, machine_of
+from lodesmith.plan.memory import count_rank_parameters
 from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.stack import Stack
 
-_GIGA, _TERA = 1e9, 1e12
+_FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective")
+
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_ELEMENTWISE_PASSES = 2  # each kept value is written by one kernel and read by the next
-_FP32_BYTES = 4
+_TENSOR_KERNELS = 2.05  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
+_SMOOTHNESS = 4.0  # of the maximum of starting and computing
+_BACKWARD = 2.0  # over forward, of products and elementwise work
+_FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
+_INNER_WEIGHT = 2.03  # how much the inner size of a product counts beside its outer ones: fitted
+_UNALIGNED = 10.4  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 4.13  # times that unfused attention moves its square, 2 bytes a score: fitted
+_FLASH_HALF_SEQUENCE = 450  # tokens at which fused attention reaches half of its rate: fitted
+_NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
+_EXPERT_SHARE = 0.315  # rate of experts' products over that of plain ones of their size: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,12 +54,15 @@ class StepTime:
     attention: float
     elementwise: float
     recompute: float
-    kernel_starts: float
+    kernel_starts: float  # by which starting kernels takes longer than running them
     tensor_communication: float
+    context_communication: float
+    expert_communication: float
     pipeline_communication: float
     data_communication: float  # what compute does not hide
     pipeline_bubble: float
     optimizer: float
+    fixed: float  # data input, logging
 
     @property
     def total(self) -> float:
@@ -51,194 +70,158 @@ class StepTime:
         return float(sum(getattr(self, name) for name in self.__slots__))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _LayerTime:
-    """Seconds that one layer, or the output head, adds to one micro-batch of one rank."""
+def estimate_steps(jobs: Jobs, machine: Machine) -> dict[str, Column]:
+    """Return the seconds of one step of each job, by the causes of `StepTime`."""
+    stack = machine.stack
+    layer = _Layer(jobs, machine)
+    head_matmul, head_elementwise = _head_seconds(jobs, machine)
+    layers = jobs.layers / jobs.pipeline
+    chunks = jobs.pipeline * jobs.virtual
+    fullest = np.ceil(jobs.layers / chunks - 1e-9) * jobs.virtual  # where they do not divide evenly
+    waiting = jobs.num_micro_batches
+    messages = stack.pipeline_exposed * pipeline_seconds(jobs, machine)
+    body, factor = layer.total, stack.compute_factor
+    per_step = {
+        name: waiting * fullest * factor * seconds for name, seconds in layer.causes.items()
+    }
+    # Where stages are uneven, the last rank has a layer less, which makes room for the head.
+    head = head_matmul + head_elementwise
+    spare = np.where(fullest > layers * (1 + 1e-9), np.minimum(body * jobs.virtual, head), 0)
+    counted = waiting * factor * (1 - spare / head)
+    per_step["matmul"] = per_step["matmul"] + counted * head_matmul
+    per_step["elementwise"] = per_step["elementwise"] + counted * head_elementwise
+    fill = (jobs.pipeline - 1) / jobs.virtual * (layers * body * factor + messages)
+    hiding = waiting * layers * body * factor
+    return per_step | {
+        "pipeline_communication": waiting * messages,
+        "data_communication": data_seconds(jobs, machine, hiding=hiding),
+        "pipeline_bubble": fill,
+        "optimizer": _optimizer_seconds(jobs, machine),
+        "fixed": stack.step_seconds + 0 * np.asarray(body),
+    }
 
-    matmul: float = 0.0
-    attention: float = 0.0
-    elementwise: float = 0.0
-    recompute: float = 0.0
-    kernel_starts: float = 0.0
-    tensor_communication: float = 0.0
 
-    @property
-    def total(self) -> float:
-        return float(sum(getattr(self, name) for name in self.__slots__))
+def total_seconds(causes: Mapping[str, Column]) -> Column:
+    """Return the seconds of each job's step."""
+    return sum(causes.values(), start=0.0)
 
-    def times(self, factor: float) -> "_LayerTime":
-        return _LayerTime(**{name: factor * getattr(self, name) for name in self.__slots__})
 
-    def plus(self, other: "_LayerTime") -> "_LayerTime":
-        names = self.__slots__
-        return _LayerTime(**{name: getattr(self, name) + getattr(other, name) for name in names})
+class _Layer:
+    """Forward and backward of one layer and one micro-batch."""
+
+    def __init__(self, jobs: Jobs, machine: Machine) -> None:
+        stack = machine.stack
+        matmul = _matmul_seconds(jobs, machine)
+        attention = _attention_seconds(jobs, machine)
+        elementwise = _elementwise_seconds(jobs, machine)
+        tensor = stack.tensor_exposed * tensor_seconds(jobs, machine)
+        context = context_seconds(jobs, machine)
+        expert = stack.expert_exposed * expert_seconds(jobs, machine)
+        mode = np.asarray(jobs.recompute)
+        is_full = mode == _FULL
+        keeps_no_scores = (mode == _SELECTIVE) & (np.asarray(jobs.is_flash) == 0)
+        passes = 2.0 + is_full  # forward, backward and forward again
+        again = is_full * (matmul + attention + elementwise) + keeps_no_scores * attention
+        flash = np.asarray(jobs.is_flash) > 0
+        computing = {
+            "matmul": (1 + _BACKWARD) * matmul,
+            "attention": (1 + np.where(flash, _FLASH_BACKWARD, _BACKWARD)) * attention,
+            "elementwise": (1 + _BACKWARD) * elementwise,
+            "recompute": again,
+            "tensor_communication": passes * tensor,
+            "context_communication": passes * context,
+            "expert_communication": passes * expert,
+        }
+        busy = total_seconds(computing)
+        more = _TENSOR_KERNELS * (np.asarray(jobs.tensor) > 1)
+        kernels = (3.0 + is_full) * (_KERNELS_PER_LAYER + more)
+        starting = kernels * machine.kernel_seconds
+        self.total = (busy**_SMOOTHNESS + starting**_SMOOTHNESS) ** (1 / _SMOOTHNESS)
+        self.causes = computing | {"kernel_starts": self.total - busy}
+
+
+def _product_seconds(jobs: Jobs, machine: Machine, rows: Column, inner: Column, columns: Column,
+                     ) -> Column:  # fmt: skip
+    """Seconds of one product of (rows, inner) with (inner, columns), at its size's rate."""
+    slowness = 1 + machine.half_size * (1 / rows + 1 / columns + _INNER_WEIGHT / inner)
+    compute = 2 * rows * inner * columns * slowness / machine.matmul_flops_per_second
+    reading = inner * columns * jobs.element_bytes / machine.memory_bytes_per_second
+    return np.maximum(compute, reading)
+
+
+def _matmul_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Forward products of one layer: query, key, value; output; MLP or experts."""
+    tokens, hidden, split = jobs.tokens, jobs.hidden, jobs.tensor
+
+    def product(rows: Column, inner: Column, columns: Column) -> Column:
+        return _product_seconds(jobs, machine, rows, inner, columns)
+
+    seconds = product(tokens, hidden, (jobs.query + 2 * jobs.key_value) / split)
+    seconds = seconds + product(tokens, jobs.query / split, hidden)
+    dense = np.maximum(jobs.dense, 1e-9)
+    plain = product(tokens, hidden, dense * jobs.mlp_inputs / split)
+    plain = plain + product(tokens, dense / split, hidden)
+    seconds = seconds + np.where(np.asarray(jobs.dense) > 0, plain, 0)
+    experts = np.maximum(jobs.experts, 1)
+    rows = np.maximum(tokens * jobs.experts_per_token * jobs.expert_ranks / experts, 1)
+    inner = np.maximum(jobs.expert, 1) / split
+    each = product(rows, hidden, inner * jobs.mlp_inputs) + product(rows, inner, hidden)
+    routed = experts / jobs.expert_ranks * each / _EXPERT_SHARE
+    return seconds + np.where(np.asarray(jobs.experts) > 0, routed, 0)
+
+
+def _attention_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Forward: causal half where fused, the full square and its traffic where not."""
+    square = 4 * jobs.tokens * jobs.sequence * jobs.query / jobs.tensor
+    narrow = np.where(np.asarray(jobs.head_dim) < 128, _NARROW_HEAD, 1.0)
+    short = 1 + _FLASH_HALF_SEQUENCE / jobs.sequence
+    fused = square / 2 * narrow * short / machine.attention_flops_per_second
+    unaligned = np.where(np.asarray(jobs.head_dim) % 8 != 0, _UNALIGNED, 1.0)
+    slowness = 1 + machine.half_size * (2 / jobs.sequence + 1 / jobs.head_dim)
+    moved = 2 * _SOFTMAX_PASSES * jobs.tokens * jobs.sequence * jobs.heads / jobs.tensor
+    plain = unaligned * square * slowness / machine.score_flops_per_second
+    plain = plain + moved / machine.memory_bytes_per_second
+    return np.where(np.asarray(jobs.is_flash) > 0, fused, plain)
+
+
+def _elementwise_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Forward: norms, residuals, rotary positions, activations, each read and written once."""
+    share = np.where(np.asarray(jobs.sequence_parallel) > 0, jobs.tensor, 1)
+    inner = jobs.dense + 3 * jobs.experts_per_token * jobs.expert  # permuted to experts and back
+    split = 2 * (jobs.query + 2 * jobs.key_value) + inner * (2 * jobs.mlp_inputs)
+    values = 10 * jobs.hidden / share + split / jobs.tensor
+    return jobs.tokens * jobs.element_bytes * values / machine.memory_bytes_per_second
+
+
+def _head_seconds(jobs: Jobs, machine: Machine) -> tuple[Column, Column]:
+    """Forward and backward of the logits, and the traffic of their loss."""
+    columns = jobs.vocab / jobs.tensor
+    product = _product_seconds(jobs, machine, jobs.tokens, jobs.hidden, columns)
+    # Logits in fp32: written, read for the maximum, for the sum and for the gradient.
+    moved = 4 * 4 * jobs.tokens * columns / machine.memory_bytes_per_second
+    return (1 + _BACKWARD) * product, moved
+
+
+def _optimizer_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """One Adam update, bound by memory."""
+    is_sharded = np.asarray(jobs.sharded) > SHARDED.index("nothing")
+    parameters = count_rank_parameters(jobs)
+    copies = np.maximum(jobs.shard / jobs.expert_ranks, 1)
+    own = parameters.dense / np.where(is_sharded, jobs.shard, 1)
+    own = own + parameters.experts / np.where(is_sharded, copies, 1)
+    return own * _OPTIMIZER_BYTES / machine.memory_bytes_per_second
+
+
+def step_at(causes: Mapping[str, Column], place: int) -> StepTime:
+    """Return one job's step time."""
+    return StepTime(**{name: value_at(column, place) for name, column in causes.items()})
 
 
 def estimate_step_time(
-    shape: ModelShape, layout: Layout, training: Training, *, cluster: Cluster, device: Device
-) -> StepTime:
+    shape: ModelShape, layout: Layout, training: Training, *, cluster: Cluster, device: Device,
+    stack: Stack | None = None,
+) -> StepTime:  # fmt: skip
     """Return where the seconds of one optimizer step go."""
-    stage = _Stage(shape, layout, training, cluster, device)
-    layers = shape.num_hidden_layers / layout.pipeline_parallel_size
-    body, head = stage.layer().times(layers), stage.output_head()
-    slowest = body.plus(head)  # the last pipeline rank holds the output head as well
-    waiting = training.num_micro_batches(layout)
-    messages = stage.pipeline_seconds()
-    pipeline = layout.pipeline_parallel_size
-    fill = (pipeline - 1) * (body.total + messages) / layout.virtual_pipeline_size
-    step = slowest.times(waiting)
-    return StepTime(
-        matmul=step.matmul,
-        attention=step.attention,
-        elementwise=step.elementwise,
-        recompute=step.recompute,
-        kernel_starts=step.kernel_starts,
-        tensor_communication=step.tensor_communication,
-        pipeline_communication=waiting * messages,
-        data_communication=stage.data_seconds(hiding=body.total, waiting=waiting),
-        pipeline_bubble=fill,
-        optimizer=stage.optimizer_seconds(),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """The work of one rank of the pipeline."""
-
-    shape: ModelShape
-    layout: Layout
-    training: Training
-    cluster: Cluster
-    device: Device
-
-    @property
-    def tokens(self) -> int:
-        return self.layout.micro_batch_size * self.training.sequence_length
-
-    def layer(self) -> _LayerTime:
-        """Forward and backward of one layer."""
-        matmul, attention = self._layer_matmul_seconds(), self._attention_seconds()
-        elementwise = self._elementwise_seconds()
-        starts = _KERNELS_PER_LAYER * self.device.kernel_seconds
-        forward = matmul + attention + elementwise
-        again = {"none": 0.0, "selective": attention, "full": forward}
-        mode = self.layout.activation_checkpointing
-        if mode == "selective" and self.training.attention == "flash":
-            again["selective"] = 0.0  # fused attention already computes its scores twice
-        messages = 3 if mode == "full" else 2  # forward and backward, two reductions each
-        return _LayerTime(
-            matmul=3 * matmul,
-            attention=(3.5 if self.training.attention == "flash" else 3) * attention,
-            elementwise=3 * elementwise,
-            recompute=again[mode],
-            kernel_starts=(4 if mode == "full" else 3) * starts,
-            tensor_communication=messages * 2 * self._tensor_reduction_seconds(),
-        )
-
-    def output_head(self) -> _LayerTime:
-        """Forward and backward of the logits and their loss."""
-        columns = self.shape.vocab_size / self.layout.tensor_parallel_size
-        flops = 2 * self.tokens * self.shape.hidden_size * columns
-        share = self._matmul_share(min(self.tokens, self.shape.hidden_size, columns))
-        passes = 4 * _FP32_BYTES  # logits written, read for the maximum, the sum and the gradient
-        return _LayerTime(
-            matmul=3 * flops / self._flops_per_second(share),
-            elementwise=self.tokens * columns * passes / self._bytes_per_second(),
-        )
-
-    def _layer_matmul_seconds(self) -> float:
-        weights = count_layer_matrices(self.shape) / self.layout.tensor_parallel_size
-        narrowest = min(
-            self.tokens,
-            self.shape.hidden_size,
-            (self.shape.query_size + 2 * self.shape.key_value_size)
-            / self.layout.tensor_parallel_size,
-            self.shape.intermediate_size / self.layout.tensor_parallel_size,
-        )
-        compute = 2 * self.tokens * weights / self._flops_per_second(self._matmul_share(narrowest))
-        reading = weights * element_bytes(self.training) / self._bytes_per_second()
-        return max(compute, reading)
-
-    def _attention_seconds(self) -> float:
-        """Forward: causal half where fused, the full square and its traffic where not."""
-        split = self.layout.tensor_parallel_size
-        square = 4 * self.tokens * self.training.sequence_length * self.shape.query_size / split
-        if self.training.attention == "flash":
-            return square / 2 / self._flops_per_second(self.device.attention_efficiency)
-        scores = count_score_bytes(self.shape, self.training) * self.tokens / split
-        compute = square / self._flops_per_second(self.device.matmul_efficiency)
-        return compute + _ELEMENTWISE_PASSES * scores / self._bytes_per_second()
-
-    def _elementwise_seconds(self) -> float:
-        kept = replace(self.layout, activation_checkpointing="selective")
-        bytes_kept = count_activation_bytes(self.shape, kept, self.training)
-        return _ELEMENTWISE_PASSES * bytes_kept / self._bytes_per_second()
-
-    def _tensor_reduction_seconds(self) -> float:
-        """One all-reduce of a micro-batch's activations over the tensor-parallel ranks."""
-        size = self.layout.tensor_parallel_size
-        payload = self.tokens * self.shape.hidden_size * element_bytes(self.training)
-        return 2 * (size - 1) / size * payload / self._link_bytes_per_second(size)
-
-    def pipeline_seconds(self) -> float:
-        """Messages of one micro-batch to and from the neighbouring rank."""
-        layout = self.layout
-        if layout.pipeline_parallel_size == 1:
-            return 0.0
-        payload = self.tokens * self.shape.hidden_size * element_bytes(self.training)
-        span = layout.tensor_parallel_size * layout.pipeline_parallel_size
-        rate = self._link_bytes_per_second(span)
-        # Each tensor-parallel rank sends its part; parts are gathered within the node.
-        return 2 * layout.virtual_pipeline_size * payload / layout.tensor_parallel_size / rate
-
-    def data_seconds(self, *, hiding: float, waiting: int) -> float:
-        """Gradient reduction, and gathering of sharded weights, that compute does not hide."""
-        layout = self.layout
-        size = layout.data_parallel_size
-        if size == 1:
-            return 0.0
-        parameters = count_rank_parameters(self.shape, layout)
-        rate = self._data_bytes_per_second()
-        part = (size - 1) / size * parameters / rate
-        weight = element_bytes(self.training)
-        if layout.sharded == "everything":  # gathered forward and backward, reduced backward
-            passing = (2 * weight + _FP32_BYTES) * part
-            return max(0.0, passing - 0.9 * hiding) * waiting + 0.1 * passing
-        if layout.sharded == "optimizer":
-            return (_FP32_BYTES + weight) * part
-        return 2 * _FP32_BYTES * part
-
-    def optimizer_seconds(self) -> float:
-        """One Adam update, bound by memory."""
-        split = self.layout.data_parallel_size if self.layout.sharded != "nothing" else 1
-        parameters = count_rank_parameters(self.shape, self.layout) / split
-        return parameters * _OPTIMIZER_BYTES / self._bytes_per_second()
-
-    def _matmul_share(self, narrowest: float) -> float:
-        half = self.device.matmul_half_size
-        return self.device.matmul_efficiency * narrowest / (narrowest + half)
-
-    def _flops_per_second(self, share: float) -> float:
-        return share * self.device.peak_tflops[self.training.precision] * _TERA
-
-    def _bytes_per_second(self) -> float:
-        return self.device.memory_gb_per_second * self.device.memory_efficiency * _GIGA
-
-    def _data_bytes_per_second(self) -> float:
-        """Bandwidth of a ring of data-parallel ranks.
-
-        Ranks of one ring on the same node share its network ports, so a ring of eight ranks a
-        node crosses nodes eight times as fast as a ring of one.
-        """
-        if self.layout.num_devices <= self.cluster.devices_per_node:
-            return self._link_bytes_per_second(self.layout.num_devices)
-        ranks_per_node = self.cluster.devices_per_node // self.layout.tensor_parallel_size
-        network = self.cluster.network_gb_per_second * max(1, ranks_per_node)
-        rate = min(network, self.device.link_gb_per_second)
-        return rate * self.cluster.network_efficiency * _GIGA
-
-    def _link_bytes_per_second(self, span: int) -> float:
-        """Bandwidth per device among that many neighbouring ranks."""
-        inside = span <= self.cluster.devices_per_node
-        rate = self.device.link_gb_per_second if inside else self.cluster.network_gb_per_second
-        return rate * self.cluster.network_efficiency * _GIGA
+    chosen = stack or Stack(name="average")
+    machine = machine_of(device, cluster, chosen, precision=training.precision)
+    return step_at(estimate_steps(jobs_of([(shape, layout, training)]), machine), 0)

@@ -1,0 +1,380 @@
+"""Fits the planner's constants to published measurements, and says how well it predicts others.
+
+    .venv/bin/python bench/plan_fit.py ROWS.csv            # judge: nothing is written
+    .venv/bin/python bench/plan_fit.py ROWS.csv --write    # fit all rows, write the YAML files
+
+ROWS.csv has the columns that `lodesmith plan validate` reads. What is judged is the time of a step,
+never MFU, whose conventions differ from source to source. Judged are
+
+- half: rows fall into halves by source, model and device, so that twins stay together; fitted on
+  one half, compared on the other, both ways;
+- leave one source out: a program never seen, with the average of the others' habits;
+- order: of two measured layouts of one job that differ by more than 5 %, is the quicker one told.
+
+Each constant starts from a data sheet or a paper and is pulled towards that start, so that a
+constant which no row speaks of stays where it was.
+"""
+
+import argparse
+import csv
+import hashlib
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lodesmith.plan import step_time
+from lodesmith.plan.hardware import load_device
+from lodesmith.plan.jobs import Jobs, jobs_of
+from lodesmith.plan.machine import machine_of
+from lodesmith.plan.step_time import estimate_steps, total_seconds
+from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, find_stack, read_job
+
+FAMILIES = {
+    "a100": ("a100-80", "a100-40"),
+    "h100": ("h100", "h200", "h100-96"),
+    "blackwell": ("b200", "b300", "gb200", "gb300"),
+    "ascend": ("ascend-910b",),
+}
+# Where each constant starts, family by family, and how far it may go (natural logarithms).
+# Efficiencies of lone kernels: aiconfigurator's tables for products, arXiv 2307.08691 and
+# 2407.08608 for attention.
+DEVICE_CONSTANTS: dict[str, tuple[tuple[float, float, float, float], float]] = {
+    "matmul_efficiency": ((0.74, 0.70, 0.66, 0.75), 0.08),
+    "matmul_half_size": ((128, 192, 192, 160), 0.5),
+    "attention_efficiency": ((0.45, 0.35, 0.35, 0.45), 0.3),
+    "memory_efficiency": ((0.85, 0.85, 0.80, 0.75), 0.1),
+    "kernel_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
+    "link_efficiency": ((0.75, 0.80, 0.80, 0.80), 0.2),
+    "message_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
+    "low_precision_efficiency": ((0.85, 0.85, 0.90, 0.85), 0.1),
+}
+STACK_DEFAULTS = {
+    "tensor_exposed": (0.75, 0.3),
+    "data_exposed": (0.5, 0.7),
+    "gather_exposed": (0.5, 0.7),
+    "expert_exposed": (0.3, 0.7),
+    "pipeline_exposed": (0.5, 0.7),
+    "step_seconds": (0.01, 1.0),
+}
+MODEL_CONSTANTS = {
+    "_INNER_WEIGHT": (2.0, 0.4),
+    "_UNALIGNED": (10.0, 0.5),
+    "_SOFTMAX_PASSES": (5.0, 0.4),
+    "_FLASH_HALF_SEQUENCE": (500.0, 0.6),
+    "_EXPERT_SHARE": (0.4, 0.4),
+    "_TENSOR_KERNELS": (3.0, 0.7),
+}
+STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 0.3}
+NETWORK_EFFICIENCY = "network_efficiency"
+_NOISE = 0.08  # what a repeated measurement of one job differs by, about
+_PULL = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of one device, program, node size and number format: one machine."""
+
+    job: MeasuredJob
+    family: str
+    places: np.ndarray
+    jobs: Jobs
+
+
+class Table:
+    """The rows that can be computed and were measured."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.rows = [row for row in rows if _is_usable(row)]
+        jobs = [read_job(row) for row in self.rows]
+        self.seconds = np.array([float(row["iteration_seconds"]) for row in self.rows])
+        self.stacks = [find_stack(row["source"]).name for row in self.rows]
+        self.groups = [_group(jobs, places) for places in _machines(jobs).values()]
+
+    def weights(self) -> np.ndarray:
+        """Return how much each row counts: the hundredth row of a source counts less."""
+        sizes = defaultdict(int)
+        for stack in self.stacks:
+            sizes[stack] += 1
+        return np.array([1 / math.sqrt(1 + sizes[stack] / 20) for stack in self.stacks])
+
+
+def _is_usable(row: Row) -> bool:
+    if "40%" in row["notes"] or not row["iteration_seconds"] or explain_unknown(row):
+        return False
+    try:
+        read_job(row)
+    except ValueError:
+        return False
+    return True
+
+
+def _machines(jobs: Sequence[MeasuredJob]) -> dict[tuple[object, ...], list[int]]:
+    places: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for place, job in enumerate(jobs):
+        key = (job.device.name, job.stack.name, job.cluster.devices_per_node,
+               job.training.precision)  # fmt: skip
+        places[key].append(place)
+    return places
+
+
+def _group(jobs: Sequence[MeasuredJob], places: Sequence[int]) -> Group:
+    first = jobs[places[0]]
+    names = {load_device(name).name: family for family, all_ in FAMILIES.items() for name in all_}
+    columns = jobs_of([(jobs[at].shape, jobs[at].layout, jobs[at].training) for at in places])
+    return Group(first, names[first.device.name], np.array(places), columns)
+
+
+class Constants:
+    """All free constants as one vector of logarithms, and back."""
+
+    def __init__(self, stacks: Sequence[str]) -> None:
+        self.names: list[str] = []
+        start, reach = [], []
+
+        def add(name: str, value: float, far: float) -> None:
+            self.names.append(name)
+            start.append(math.log(value))
+            reach.append(far)
+
+        for place, family in enumerate(FAMILIES):
+            for name, (values, far) in DEVICE_CONSTANTS.items():
+                add(f"{family}.{name}", values[place], far)
+        for name, (value, far) in (STACK_DEFAULTS | MODEL_CONSTANTS).items():
+            add(name, value, far)
+        add(NETWORK_EFFICIENCY, 0.5, 0.3)
+        for stack in sorted(set(stacks)):
+            for name, far in STACK_CONSTANTS.items():
+                add(f"{stack}/{name}", 1.0, far)
+        self.start, self.reach = np.array(start), np.array(reach)
+
+    def values(self, vector: np.ndarray) -> dict[str, float]:
+        """Return the constants by name."""
+        return dict(zip(self.names, np.exp(vector).tolist(), strict=True))
+
+
+def predict(table: Table, values: dict[str, float], *, unknown: str | None = None) -> np.ndarray:
+    """Return seconds for each row; rows of the `unknown` stack get the average's habits."""
+    for name in MODEL_CONSTANTS:
+        setattr(step_time, name, values[name])
+    seconds = np.zeros(len(table.rows))
+    defaults = {name: values[name] for name in STACK_DEFAULTS}
+    for group in table.groups:
+        job = group.job
+        device = job.device.model_copy(
+            update={name: min(values[f"{group.family}.{name}"], _most(name))
+                    for name in DEVICE_CONSTANTS}
+        )  # fmt: skip
+        own = {} if job.stack.name == unknown else {
+            name: values.get(f"{job.stack.name}/{name}", 1.0) for name in STACK_CONSTANTS
+        }  # fmt: skip
+        cluster = job.cluster.model_copy(update={NETWORK_EFFICIENCY: values[NETWORK_EFFICIENCY]})
+        machine = machine_of(
+            device, cluster, job.stack.changed(**defaults, **own), precision=job.training.precision
+        )
+        seconds[group.places] = total_seconds(estimate_steps(group.jobs, machine))
+    return seconds
+
+
+def _most(name: str) -> float:
+    return 1.0 if name.endswith("efficiency") else math.inf
+
+
+def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14) -> np.ndarray:
+    """Return the constants that meet the chosen rows best (robust Gauss-Newton, damped)."""
+    weights = table.weights()[chosen]
+    measured = np.log(table.seconds[chosen])
+
+    def residuals(vector: np.ndarray) -> np.ndarray:
+        predicted = np.log(predict(table, constants.values(vector))[chosen])
+        return (predicted - measured) / _NOISE * weights
+
+    def cost(vector: np.ndarray) -> float:
+        pull = (vector - constants.start) / constants.reach * _PULL
+        each = residuals(vector)
+        return float(np.sum(2 * (np.sqrt(1 + each**2) - 1)) + np.sum(pull**2))
+
+    vector, damping, best = constants.start.copy(), 1.0, cost(constants.start)
+    for _ in range(steps):
+        each = residuals(vector)
+        jacobian = np.stack(
+            [(residuals(vector + delta) - each) / 1e-4 for delta in np.eye(len(vector)) * 1e-4],
+            axis=1,
+        )
+        trust = 1 / np.sqrt(1 + each**2)  # of soft L1: outliers pull less
+        pull = (_PULL / constants.reach) ** 2
+        square = jacobian.T @ (jacobian * trust[:, None]) + np.diag(pull)
+        slope = jacobian.T @ (each * trust) + pull * (vector - constants.start)
+        while damping < 1e6:
+            step = np.linalg.solve(square + damping * np.diag(np.diag(square)), slope)
+            tried = cost(vector - step)
+            if tried < best:
+                vector, best, damping = vector - step, tried, damping / 4
+                break
+            damping *= 4
+    return vector
+
+
+def report(title: str, table: Table, predicted: np.ndarray, chosen: np.ndarray) -> None:
+    """Print the errors of the chosen rows."""
+    errors = np.abs(predicted / table.seconds - 1)[chosen]
+    if len(errors):
+        print(
+            f"  {title:<44}{len(errors):4d} rows   median {np.median(errors):6.1%}"
+            f"   90th percentile {np.percentile(errors, 90):6.1%}"
+        )
+
+
+def judge_halves(table: Table, constants: Constants) -> None:
+    """Fit each half, compare on the other."""
+    side = np.array([_half_of(row) for row in table.rows], bool)
+    predicted = np.zeros(len(table.rows))
+    for half in (side, ~side):
+        values = constants.values(fit(table, constants, ~half))
+        predicted[half] = predict(table, values)[half]
+    print("fitted on one half, compared on the other")
+    every = np.ones(len(table.rows), bool)
+    report("all", table, predicted, every)
+    for title, tells in _CLASSES.items():
+        report(title, table, predicted, np.array([tells(row) for row in table.rows]))
+    for stack in sorted(set(table.stacks)):
+        report(stack, table, predicted, np.array([each == stack for each in table.stacks]))
+    judge_order(table, predicted)
+
+
+_CLASSES: dict[str, Callable[[Row], bool]] = {
+    "experts": lambda row: row["arch"] == "moe",
+    "context parallel": lambda row: float(row["cp"] or 1) > 1,
+    "Ascend": lambda row: row["device"].startswith("Ascend"),
+    "Blackwell": lambda row: row["device"].startswith(("B", "GB")),
+    "fp8 and fp4": lambda row: "fp8" in row["precision"] or "fp4" in row["precision"],
+}
+
+
+def _half_of(row: Row) -> int:
+    key = "|".join(row[name] for name in ("source", "model", "device", "devices"))
+    return hashlib.sha256(key.encode()).digest()[0] & 1
+
+
+def judge_order(table: Table, predicted: np.ndarray) -> None:
+    """Print how often the quicker of two layouts of one job is told, and a wrong choice's cost."""
+    same: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    names = ("source", "layers", "hidden", "heads", "seq", "device", "devices", "global_batch",
+             "precision")  # fmt: skip
+    for place, row in enumerate(table.rows):
+        same[tuple(row[name] for name in names)].append(place)
+    right, pairs, regrets = 0, 0, []
+    for places in same.values():
+        for one, other in itertools.combinations(places, 2):
+            if abs(math.log(table.seconds[one] / table.seconds[other])) > math.log(1.05):
+                pairs += 1
+                quicker = table.seconds[one] < table.seconds[other]
+                right += quicker == (predicted[one] < predicted[other])
+        if len(places) > 1:
+            chosen = min(places, key=lambda at: predicted[at])
+            regrets.append(table.seconds[chosen] / min(table.seconds[at] for at in places) - 1)
+    print(f"  order of two layouts of one job: {right / max(pairs, 1):.1%} of {pairs} pairs right, "
+          f"mean regret {np.mean(regrets):.1%} over {len(regrets)} jobs")  # fmt: skip
+
+
+def judge_unknown_programs(table: Table, constants: Constants) -> None:
+    """Leave each program out in turn."""
+    predicted = np.zeros(len(table.rows))
+    names = np.array(table.stacks)
+    for stack in sorted(set(table.stacks)):
+        values = constants.values(fit(table, constants, names != stack, steps=8))
+        predicted[names == stack] = predict(table, values, unknown=stack)[names == stack]
+    wide = np.array([float(row["hidden"]) >= 2048 for row in table.rows])
+    print("a program never seen (left out of the fit, average habits)")
+    report("all", table, predicted, np.ones(len(table.rows), bool))
+    report("hidden size of 2,048 and more", table, predicted, wide)
+
+
+def write(values: dict[str, float]) -> None:
+    """Write fitted constants into the planner's files."""
+    folder = Path(step_time.__file__).parent
+    for family, device in ((family, name) for family, all_ in FAMILIES.items() for name in all_):
+        path = folder / "devices" / f"{device}.yaml"
+        for name in DEVICE_CONSTANTS:
+            value = min(values[f"{family}.{name}"], _most(name))
+            _set(path, rf"^{name}: .*$", f"{name}: {value:.3g} # {_NOTE}", f"{name}: ")
+    _write_stacks(folder, values)
+
+
+def _write_stacks(folder: Path, values: dict[str, float]) -> None:
+    for path in sorted((folder / "stacks").glob("*.yaml")):
+        stack = find_name(path)
+        for name in STACK_CONSTANTS:
+            if f"{stack}/{name}" in values:
+                line = f"{name}: {values[f'{stack}/{name}']:.3g} # {_NOTE}"
+                _set(path, rf"^{name}: .*$", line, f"{name}: ")
+    for name in STACK_DEFAULTS:
+        _set(
+            folder / "stack.py",
+            rf"^(    {name}: float = Field\(default=)[^,]*",
+            rf"\g<1>{values[name]:.3g}",
+        )
+    _set(
+        folder / "hardware.py",
+        rf"^(    {NETWORK_EFFICIENCY}: float = Field\(default=)[^,]*",
+        rf"\g<1>{values[NETWORK_EFFICIENCY]:.3g}",
+    )
+    for name in MODEL_CONSTANTS:
+        _set(folder / "step_time.py", rf"^({name} = )\S+", rf"\g<1>{values[name]:.3g}")
+
+
+_NOTE = "fitted to published steps: bench/plan_fit.py"
+
+
+def find_name(path: Path) -> str:
+    """Return the name in a stack file."""
+    return re.search(r"^name: (.*)$", path.read_text("utf-8"), re.M).group(1)
+
+
+def _set(path: Path, pattern: str, line: str, missing: str | None = None) -> None:
+    text = path.read_text("utf-8")
+    changed, count = re.subn(pattern, line, text, flags=re.M)
+    if not count and missing:
+        changed = text.rstrip("\n") + f"\n{line}\n"
+    elif not count:
+        raise SystemExit(f"{path} has no line like {pattern}")
+    path.write_text(changed, "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("--write", action="store_true", help="write the constants of a fit to all")
+    parser.add_argument("--quick", action="store_true", help="only the fit to all rows")
+    arguments = parser.parse_args()
+    table = Table(arguments.rows)
+    constants = Constants(table.stacks)
+    every = np.ones(len(table.rows), bool)
+    report(
+        "constants as they start", table, predict(table, constants.values(constants.start)), every
+    )
+    vector = fit(table, constants, every)
+    values = constants.values(vector)
+    predicted = predict(table, values)
+    report("fitted to all rows", table, predicted, every)
+    if not arguments.quick:
+        judge_halves(table, constants)
+        judge_unknown_programs(table, constants)
+    else:
+        for stack in sorted(set(table.stacks)):
+            report(stack, table, predicted, np.array([each == stack for each in table.stacks]))
+    for name, start in zip(constants.names, constants.start, strict=True):
+        print(f"  {name:<52}{math.exp(start):10.3g} -> {values[name]:10.3g}")
+    if arguments.write:
+        write(values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Seconds that messages between devices take, before anything is hidden behind compute.
+
+A group of ranks that fits into a node uses the node's links. A larger one crosses the network;
+ranks of one group on the same node use the node's ports together, so a ring of eight ranks a node
+crosses eight times as fast as a ring of one.
+
+Source: volumes: Narayanan et al., arXiv 2104.04473, section 3.2; rings: Thakur et al., IJHPCA
+19(1), 2005, doi:10.1177/1094342005051521.
+"""
+
+import numpy as np
+
+from lodesmith.plan.jobs import SHARDED, Column, Jobs
+from lodesmith.plan.machine import Machine
+from lodesmith.plan.memory import count_rank_parameters
+
+_GRADIENT_BYTES = 4
+_HIDING_SHARE = 0.9  # of compute under which gathering can hide
+
+
+def tensor_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Two all-reduces of a micro-batch's activations: one layer, one direction."""
+    size = np.asarray(jobs.tensor)
+    payload = jobs.tokens * jobs.hidden * jobs.element_bytes
+    rate = _rate(machine, size, machine.devices_per_node)  # a ring over nodes uses all their ports
+    reduction = 2 * (size - 1) / size * payload / rate
+    starts = machine.message_seconds * (size > 1)
+    seconds: Column = 2 * (reduction + starts)
+    return seconds
+
+
+def context_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Keys and values of the other context ranks: one layer, one direction.
+
+    They travel while attention works on what is there; a third is seen.
+    """
+    size = np.asarray(jobs.context)
+    payload = 2 * jobs.key_value / jobs.tensor * jobs.tokens * jobs.element_bytes
+    rate = _rate(machine, size * jobs.tensor, jobs.tensor)
+    seconds: Column = (size - 1) * payload / rate / 3
+    return seconds
+
+
+def expert_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Tokens to their experts and back: one layer, one direction."""
+    size = np.asarray(jobs.expert_ranks)
+    payload = jobs.tokens * jobs.experts_per_token * jobs.hidden * jobs.element_bytes
+    rate = _rate(machine, size * jobs.tensor, 1)
+    seconds: Column = 2 * (size - 1) / size * payload / jobs.tensor / rate
+    return seconds
+
+
+def pipeline_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Messages of one micro-batch to and from the neighbouring rank."""
+    payload = jobs.tokens * jobs.hidden * jobs.element_bytes / jobs.tensor
+    rate = _rate(machine, np.asarray(jobs.devices), 1)
+    return np.where(np.asarray(jobs.pipeline) > 1, 2 * jobs.virtual * payload / rate, 0)
+
+
+def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
+    """Gradient reduction, and gathering of sharded weights, that compute does not hide.
+
+    Args:
+        jobs: what is run.
+        machine: on what.
+        hiding: seconds of compute of the whole step.
+    """
+    stack, width = machine.stack, jobs.element_bytes
+    ranks = np.asarray(jobs.data * jobs.context)
+    parameters = count_rank_parameters(jobs)
+    copies = np.maximum(ranks / jobs.expert_ranks, 1)
+    part = (ranks - 1) / ranks * parameters.dense + (copies - 1) / copies * parameters.experts
+    seconds = part / _gradient_rate(jobs, machine, ranks)
+    gathering = (2 * width * jobs.num_micro_batches + _GRADIENT_BYTES) * seconds
+    hidden = np.minimum(gathering, _HIDING_SHARE * hiding)
+    gathered = gathering - (1 - stack.gather_exposed) * hidden
+    sharded = np.asarray(jobs.sharded)
+    reduced = np.where(sharded == SHARDED.index("nothing"), 2 * width + 2, _GRADIENT_BYTES + width)
+    plain = stack.data_exposed * reduced * seconds
+    shown: Column = np.where(sharded == SHARDED.index("everything"), gathered, plain)
+    return shown
+
+
+def _rate(machine: Machine, span: Column, ranks_sharing: Column) -> Column:
+    """Bandwidth per device among so many neighbouring ranks."""
+    inside = np.asarray(span) <= machine.devices_per_node
+    network = machine.network_bytes_per_second * np.maximum(ranks_sharing, 1)
+    across = np.minimum(network, machine.link_bytes_per_second)
+    return np.where(inside, machine.link_bytes_per_second, across)
+
+
+def _gradient_rate(jobs: Jobs, machine: Machine, ranks: Column) -> Column:
+    per_node = np.maximum(machine.devices_per_node / jobs.tensor, 1)
+    network = machine.gradient_bytes_per_second * np.minimum(per_node, ranks)
+    across = np.minimum(network, machine.link_bytes_per_second)
+    inside = np.asarray(jobs.devices) <= machine.devices_per_node
+    return np.where(inside, machine.link_bytes_per_second, across)

@@ -1,0 +1,53 @@
+"""What a stack gets out of one device of a cluster: the rates that step times are made of."""
+
+from dataclasses import dataclass
+
+from lodesmith.plan.hardware import Cluster, Device
+from lodesmith.plan.layout import Precision
+from lodesmith.plan.stack import Stack
+
+_GIGA, _TERA = 1e9, 1e12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """Rates of one device under one stack, efficiencies counted."""
+
+    matmul_flops_per_second: float  # of a large product, in the number format of the matrices
+    score_flops_per_second: float  # of a large product in bf16 (or fp32): attention's square
+    attention_flops_per_second: float  # of fused attention over long sequences
+    half_size: float  # size at which a product reaches half of its rate
+    memory_bytes_per_second: float
+    link_bytes_per_second: float  # inside a node
+    network_bytes_per_second: float  # between nodes, for point-to-point and all-to-all
+    gradient_bytes_per_second: float  # between nodes, for reductions of gradients
+    devices_per_node: int
+    kernel_seconds: float
+    message_seconds: float  # start of a collective
+    stack: Stack
+
+
+def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Precision) -> Machine:
+    """Return the rates of a device of a cluster under a stack."""
+    wide: Precision = "fp32" if precision == "fp32" else "bf16"
+    peak = device.peak_tflops.get(precision, device.peak_tflops[wide])
+    share = device.matmul_efficiency
+    if precision in ("fp8", "fp4"):
+        share *= device.low_precision_efficiency
+    network = cluster.network_gb_per_second * cluster.network_efficiency * _GIGA
+    link = device.link_gb_per_second * device.link_efficiency
+    wide_peak = device.peak_tflops[wide] * _TERA
+    return Machine(
+        matmul_flops_per_second=peak * _TERA * share,
+        score_flops_per_second=wide_peak * device.matmul_efficiency,
+        attention_flops_per_second=wide_peak * device.attention_efficiency,
+        half_size=device.matmul_half_size,
+        memory_bytes_per_second=device.memory_gb_per_second * device.memory_efficiency * _GIGA,
+        link_bytes_per_second=link * stack.link_factor * _GIGA,
+        network_bytes_per_second=network,
+        gradient_bytes_per_second=network * stack.network_factor,
+        devices_per_node=cluster.devices_per_node,
+        kernel_seconds=device.kernel_seconds,
+        message_seconds=device.message_seconds,
+        stack=stack,
+    )

@@ -1,0 +1,60 @@
+"""A training program's habits: what it hides behind compute, and how well it uses a device.
+
+A device file says what the hardware can do; a stack file says how much of that a program gets.
+The defaults are fitted to several hundred published steps of eleven programs together
+(`bench/plan.py fit`); a stack's own file changes only what sets it apart.
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+from lodesmith.core.config import Config
+
+
+class Stack(Config):
+    """One training program, such as Megatron-LM or our own."""
+
+    name: str
+    """As people call it."""
+
+    sources: tuple[str, ...] = ()
+    """Parts of the name of a published table's source by which its rows are told."""
+
+    compute_factor: float = Field(default=1.0, gt=0)
+    """Time of a rank's work over that of the stacks' average."""
+
+    network_factor: float = Field(default=1.0, gt=0)
+    """Share of the usual bandwidth between nodes that gradients reach."""
+
+    link_factor: float = Field(default=1.0, gt=0)
+    """Share of the usual bandwidth inside a node that its messages reach."""
+
+    network_gb_per_second: float | None = Field(default=None, gt=0)
+    """Bandwidth between nodes of the machine on which it was measured, per device, 10^9 bytes/s;
+    used only for rows of a published table, which does not say it."""
+
+    sequence_parallel: bool = False
+    """Whether its published runs split norms over tensor-parallel ranks where no row says so."""
+
+    tensor_exposed: float = Field(default=0.805, ge=0)
+    """Share of tensor-parallel messages that compute does not hide."""
+
+    data_exposed: float = Field(default=0.602, ge=0)
+    """Share of gradient reduction that compute does not hide."""
+
+    gather_exposed: float = Field(default=0.521, ge=0)
+    """Share of fully sharded weights' gathering that compute does not hide although it could."""
+
+    expert_exposed: float = Field(default=0.0905, ge=0)
+    """Share of the messages to and from experts that compute does not hide."""
+
+    pipeline_exposed: float = Field(default=0.511, ge=0)
+    """Share of the messages between pipeline ranks that compute does not hide."""
+
+    step_seconds: float = Field(default=0.00962, ge=0)
+    """Time of a step that belongs to no layer: data input, logging, clipping, s."""
+
+    def changed(self, **values: Any) -> "Stack":
+        """Return the stack with other values."""
+        return self.model_copy(update=values)

@@ -1,0 +1,208 @@
+"""Rows of published measurements, read into what the planner computes with.
+
+A published table leaves things out: the network of its machine, whether norms were split, what
+program ran. The first two come from the program's stack file, which is found by the row's source.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lodesmith.core.errors import UserError
+from lodesmith.plan.hardware import (
+    Cluster,
+    Device,
+    list_stacks,
+    load_device,
+)
+from lodesmith.plan.layout import Checkpointing, Layout, Precision, Sharded, Training
+from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.stack import Stack
+
+Row = Mapping[str, str]
+
+_ARCHITECTURES = {"gpt", "llama", "moe"}
+_DEVICES = (  # beginning of the name in the table, shipped device
+    ("A100-80GB", "a100-80"),
+    ("A100-40GB", "a100-40"),
+    ("H100-80GB", "h100"),
+    ("H100-96GB", "h100-96"),
+    ("H200", "h200"),
+    ("B200", "b200"),
+    ("B300", "b300"),
+    ("GB200", "gb200"),
+    ("GB300", "gb300"),
+    ("Ascend-910B", "ascend-910b"),
+)
+_NEEDED = ("layers", "hidden", "heads", "seq", "devices", "microbatch", "global_batch")
+_VOCAB_PADDING = 128  # rows of the embedding per tensor-parallel rank: Megatron-LM's default
+_USUAL_NETWORK = 25.0  # 200 Gb/s a device, 10^9 bytes/s: where nobody says
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredJob:
+    """One row: what ran, on what, under which program."""
+
+    shape: ModelShape
+    layout: Layout
+    training: Training
+    device: Device
+    cluster: Cluster
+    stack: Stack
+
+
+def explain_unknown(row: Row) -> str | None:
+    """Return why a row cannot be computed, None if it can."""
+    missing = [name for name in _NEEDED if _number(row, name) is None]
+    reasons = (
+        (row.get("level") == "run", "only single steps are predicted"),
+        (row.get("arch") not in _ARCHITECTURES, f"architecture {_shown(row, 'arch')}"),
+        (bool(missing), f"no {', '.join(missing)} in the row"),
+        (_find_device(row) is None, f"device {_shown(row, 'device')}"),
+    )
+    return next((reason for applies, reason in reasons if applies), None)
+
+
+def read_job(row: Row) -> MeasuredJob:
+    """Return what a row describes.
+
+    Raises:
+        UserError: sizes of the row contradict each other, or one is missing.
+    """
+    name = _find_device(row)
+    if name is None:
+        raise UserError(f"device {_shown(row, 'device')}")
+    stack = find_stack(row.get("source") or "")
+    layout = _read_layout(row, stack)
+    devices = _whole(row, "devices")
+    if layout.num_devices != devices:
+        raise UserError(f"the layout fills {layout.num_devices} devices, the row has {devices}")
+    training = _read_training(row)
+    if training.num_micro_batches(layout) < 1:
+        raise UserError("the batch is smaller than data ranks x micro-batch")
+    device = load_device(name)
+    network = stack.network_gb_per_second or _USUAL_NETWORK
+    return MeasuredJob(
+        shape=_read_shape(row, layout),
+        layout=layout,
+        training=training,
+        device=device,
+        cluster=_cluster(device, devices, _whole(row, "devices_per_node", 8), network),
+        stack=stack,
+    )
+
+
+def find_stack(source: str) -> Stack:
+    """Return the stack whose rows come from a source; the average one where none is known."""
+    found = [stack for stack in list_stacks() if any(part in source for part in stack.sources)]
+    return found[0] if found else Stack(name="average")
+
+
+def _cluster(device: Device, devices: int, per_node: int, network: float) -> Cluster:
+    return Cluster(
+        name="row",
+        device=device.name,
+        devices_per_node=per_node,
+        num_nodes=-(-devices // per_node),
+        network_gb_per_second=network,
+        storage_gb_per_second=1,
+        host_watts_per_device=0,
+        price_per_device_hour=0,
+    )
+
+
+def _find_device(row: Row) -> str | None:
+    shown = row.get("device") or ""
+    return next((name for start, name in _DEVICES if shown.startswith(start)), None)
+
+
+def _read_shape(row: Row, layout: Layout) -> ModelShape:
+    hidden, heads = _whole(row, "hidden"), _whole(row, "heads")
+    is_gated = row.get("gated") == "1"
+    padding = _VOCAB_PADDING * layout.tensor_parallel_size
+    return ModelShape(
+        kind="llama" if is_gated else "gpt",
+        vocab_size=-(-_whole(row, "vocab", 51_200) // padding) * padding,
+        hidden_size=hidden,
+        intermediate_size=_whole(row, "ffn", 4 * hidden),
+        num_hidden_layers=_whole(row, "layers"),
+        num_attention_heads=heads,
+        num_key_value_heads=_whole(row, "kv_heads", heads),
+        head_dim=hidden // heads,
+        max_position_embeddings=_whole(row, "seq"),
+        tie_word_embeddings=not is_gated,
+        num_experts=_whole(row, "experts", 0),
+        num_experts_per_tok=_whole(row, "topk", 0),
+        moe_intermediate_size=_whole(row, "moe_ffn", 0),
+    )
+
+
+def _read_layout(row: Row, stack: Stack) -> Layout:
+    recompute = row.get("recompute") or ""
+    tensor, pipeline, context = (_whole(row, name, 1) for name in ("tp", "pp", "cp"))
+    ranks = tensor * pipeline * context
+    data = _whole(row, "dp", max(1, _whole(row, "devices") // ranks))
+    sharded, group = _read_sharding(row.get("zero") or "")
+    return Layout(
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        context_parallel_size=context,
+        expert_parallel_size=_whole(row, "ep", 1),
+        data_parallel_size=data,
+        virtual_pipeline_size=_whole(row, "vpp", 1),
+        sharded=sharded,
+        data_parallel_shard_size=min(group, data) if group else None,
+        sequence_parallel=tensor > 1 and ("sp" in recompute or stack.sequence_parallel),
+        activation_checkpointing=_read_checkpointing(recompute),
+        micro_batch_size=_whole(row, "microbatch"),
+    )
+
+
+def _read_sharding(text: str) -> tuple[Sharded, int | None]:
+    words = text.replace("fsdp", "fsdp ").split()
+    group = next((int(word) for word in words if word.isdigit() and words[0] != word), None)
+    if "SHARD_GRAD_OP" in text or "zero2" in text or text == "2":
+        return "gradients", group
+    if "fsdp" in text or text == "3":
+        return "everything", group
+    return ("optimizer" if text.startswith(("1", "zero1")) else "nothing"), group
+
+
+def _read_checkpointing(text: str) -> Checkpointing:
+    if "selective" in text:
+        return "selective"
+    return "full" if text == "full" else "none"
+
+
+def _read_training(row: Row) -> Training:
+    return Training(
+        global_batch_size=_whole(row, "global_batch"),
+        sequence_length=_whole(row, "seq"),
+        precision=_read_precision(row.get("precision") or ""),
+        attention="unfused" if row.get("attn_impl") == "unfused" else "flash",
+    )
+
+
+def _read_precision(text: str) -> Precision:
+    if "fp8" in text:
+        return "fp8"
+    return "fp4" if "fp4" in text else "bf16"
+
+
+def _shown(row: Row, name: str) -> str:
+    return f"{row.get(name) or '(none)'} is not modelled"
+
+
+def _number(row: Row, name: str) -> float | None:
+    try:
+        return float(row.get(name) or "")
+    except ValueError:
+        return None
+
+
+def _whole(row: Row, name: str, otherwise: int | None = None) -> int:
+    value = _number(row, name)
+    if value is None:
+        if otherwise is None:
+            raise UserError(f"no {name} in the row")
+        return otherwise
+    return int(value)
