@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import zstandard
 
 import lodesmith
 from lodesmith.core.errors import UserError
+from lodesmith.core.process import measure_cost
 from lodesmith.data.warc import WarcWriter
+from lodesmith.prepare import records
 from lodesmith.prepare.clean import CleanSummary, clean
 from lodesmith.prepare.config import PrepareConfig
 
@@ -229,9 +232,85 @@ def test_a_line_or_file_that_would_fill_the_memory_is_told(
     monkeypatch.setattr("lodesmith.prepare.records.MAX_PAYLOAD_BYTES", 2000)
     monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
     (tmp_path / "a.txt").write_text("x" * 2001)
-    lines = [json.dumps({"id": "r1", "text": _text(1)}), json.dumps({"text": "y" * 2000})]
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
-    summary, kept, dropped = _run(tmp_path, tmp_path / "a.txt", tmp_path / "b.jsonl.gz")
-    assert [record["source"].rpartition("#")[2] for record in kept] == ["r1"]
-    assert "extract: file is no page: too large" in dropped[0]["reason"]
-    assert "line 2 is longer than 2000 bytes" in summary.problems[0]
+    rows = [{"id": "r1", "text": _text(1)}, {"text": "y" * 9000}, {"id": "r3", "text": _text(3)}]
+    lines = "\n".join(json.dumps(row) for row in rows).encode()
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(lines))
+    (tmp_path / "c.jsonl").write_bytes(lines[:5000])
+    inputs = [tmp_path / name for name in ("a.txt", "b.jsonl.gz", "c.jsonl")]
+    summary, kept, dropped = _run(tmp_path, *inputs, steps=["language"])
+    assert [record["source"].rpartition("#")[2] for record in kept] == ["r1", "r3", "r1"]
+    assert [record["reason"].split(": ", 1)[1] for record in dropped] == [
+        "file is no page: too large",
+        "line is too long (9013, limit 2000)",
+        f"line is too long ({5000 - lines.index(b'{', 1)}, limit 2000)",
+    ]
+    assert summary.problems == []
+
+
+@pytest.mark.slow
+def test_a_line_of_four_gigabytes_is_one_rejected_record_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        file.write(json.dumps({"id": "r1", "text": _text(1)}).encode() + b"\n")
+        file.seek(4 << 30)  # a hole, which costs no disk
+        file.write(b"\n" + json.dumps({"id": "r3", "text": _text(3)}).encode())
+    source = records.Source(path=path, kind="json", name="a", num_bytes=4 << 30)
+    with measure_cost() as cost:
+        found = list(records.read_source(source))
+    assert [(page.source, drop and drop.reason) for page, drop in found] == [
+        ("a#r1", None), ("a#2", "line is too long"), ("a#r3", None)
+    ]  # fmt: skip
+    assert cost.peak_memory_bytes < 1 << 30
+
+
+def test_a_torn_zstd_file_is_told_and_gives_what_it_holds(tmp_path: Path) -> None:
+    rows = [json.dumps({"id": f"r{n}", "text": random.Random(n).randbytes(900).hex()})
+            for n in range(400)]  # fmt: skip
+    whole = zstandard.compress("\n".join(rows).encode())
+    (tmp_path / "whole.jsonl.zst").write_bytes(whole + zstandard.compress(b"\n" + rows[0].encode()))
+    (tmp_path / "torn.jsonl.zst").write_bytes(whole[: len(whole) * 2 // 3])
+    summary, kept, dropped = _run(
+        tmp_path, tmp_path / "torn.jsonl.zst", tmp_path / "whole.jsonl.zst", steps=["language"]
+    )
+    assert len(summary.problems) == 1
+    assert (
+        "torn.jsonl.zst could not be read to its end: the file is cut short" in summary.problems[0]
+    )
+    names = [record["source"].rpartition("/")[2] for record in [*kept, *dropped]]
+    assert sum(name.startswith("whole") for name in names) == 401
+    assert 100 < sum(name.startswith("torn.jsonl.zst#") for name in names) < 400
+
+
+def test_one_row_that_is_no_utf8_does_not_cost_the_table(tmp_path: Path) -> None:
+    texts = pa.array([_text(1).encode(), b"\xff\xfe\xd6 " + _text(2).encode(), _text(3).encode()])
+    broken = pa.Array.from_buffers(pa.string(), 3, texts.buffers())
+    pq.write_table(pa.table({"text": broken, "id": pa.array(["a", "b", "c"]).dictionary_encode()}),
+                   tmp_path / "t.parquet")  # fmt: skip
+    summary, kept, dropped = _run(tmp_path, tmp_path / "t.parquet", steps=["language"])
+    assert {record["source"].rpartition("#")[2] for record in [*kept, *dropped]} == {"a", "b", "c"}
+    assert summary.problems == []
+
+
+def test_odd_names_loops_and_closed_folders_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "good.txt").write_text(_text(1))
+    odd = os.fsencode(folder) + b"/sub/\xff\xfe.txt"
+    with open(odd, "w") as file:  # noqa: PTH123 pathlib would do too, but says less
+        file.write(_text(2))
+    (folder / "sub" / "loop").symlink_to("..", target_is_directory=True)
+    (folder / "self.txt").symlink_to("self.txt")
+    closed = folder / "closed"
+    closed.mkdir()
+    (closed / "c.txt").write_text(_text(3))
+    closed.chmod(0)
+    try:
+        summary, kept, _ = _run(tmp_path, folder, steps=["language"])
+    finally:
+        closed.chmod(0o755)
+    assert r"in/sub/\xff\xfe.txt" in " ".join(record["source"] for record in kept)
+    told = "\n".join(summary.problems)
+    assert "sub/loop is left out: it is a link to a folder" in told
+    assert "self.txt is left out: " in told
+    assert len(kept) == (3 if os.geteuid() == 0 else 2)
+    assert os.geteuid() == 0 or "closed is left out: Permission denied" in told

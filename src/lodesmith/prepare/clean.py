@@ -15,15 +15,17 @@ from pathlib import Path
 from lodesmith.core.errors import UserError, explain_os_error
 from lodesmith.core.log import warn
 from lodesmith.core.shards import Markers
-from lodesmith.core.storage import JSON, replace_file
+from lodesmith.core.storage import JSON, replace_file, write_text
 from lodesmith.core.units import format_bytes
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
+from lodesmith.prepare.funnel_page import render_funnel
 from lodesmith.prepare.passes import Prepared, prepare_corpus
 from lodesmith.prepare.records import Source
 
 _KINDS = {
-    ".warc": "archive", ".warc.gz": "archive", ".arc": "archive", ".arc.gz": "archive",
+    ".warc": "archive", ".warc.gz": "archive", ".warc.zst": "archive", ".warc.lz4": "archive",
+    ".arc": "archive", ".arc.gz": "archive", ".arc.zst": "archive", ".arc.lz4": "archive",
     ".html": "html", ".htm": "html", ".xhtml": "html", ".txt": "text",
     ".jsonl": "json", ".jsonl.gz": "json", ".jsonl.zst": "json", ".parquet": "parquet",
 }  # fmt: skip
@@ -65,6 +67,7 @@ def clean(
     rejected: Path | str | None = None,
     config: PrepareConfig | None = None,
     steps: Sequence[str] | None = None,
+    report: Path | str | None = None,
 ) -> CleanSummary:
     """Clean files and folders into one file of JSON lines, and return what was dropped and why.
 
@@ -75,13 +78,14 @@ def clean(
         rejected: the same, and why, for each record that is not in `output`.
         config: settings; the defaults if not given.
         steps: names out of `STEPS`; all if not given. They always run in that order.
+        report: one HTML page with the funnel, examples of what was dropped, and all scores.
 
     Raises:
         UserError: an input does not exist, a step is unknown, or there is nothing to read.
     """
     chosen = _check_steps(steps)
     outputs = [Path(path) for path in (output, rejected) if path is not None]
-    _check_outputs(outputs)
+    _check_outputs([*outputs, *([Path(report)] if report is not None else [])])
     problems: list[str] = []
     sources = _find_sources([Path(path) for path in inputs], outputs, problems)
     for problem in problems:
@@ -92,7 +96,10 @@ def clean(
             f"{', '.join(_KINDS)}, or are folders of such files"
         )
     try:
-        return _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
+        summary = _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
+        if report is not None:
+            write_text(Path(report), render_funnel(summary.funnel, title=f"{output}"))
+        return summary
     except OSError as error:
         clear = explain_os_error(error, doing=f"cleaning into {output}")
         if clear is None:
@@ -156,7 +163,9 @@ def _check_outputs(outputs: Sequence[Path]) -> None:
         if path.is_dir():
             raise UserError(f"{path} is a folder; name a file that the result is written to")
     if len({path.absolute() for path in outputs}) < len(outputs):
-        raise UserError(f"{outputs[0]} cannot hold both what is kept and what is rejected")
+        raise UserError(
+            f"{outputs[0]} cannot hold both what is kept and what is rejected, nor the report"
+        )
 
 
 def _find_sources(
@@ -178,7 +187,7 @@ def _find_sources(
 
 def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
     """Return a folder's files of known kinds, and add one line on the others."""
-    files = list(_walk(folder))
+    files = list(_walk(folder, problems))
     others = Counter(path.suffix or path.name for path in files if kind_of(path) is None)
     if others:
         named = ", ".join(f"{count} {name}" for name, count in others.most_common(5))
@@ -187,38 +196,57 @@ def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
     return [path for path in files if kind_of(path) is not None]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield all files below a folder in the order of their names; hidden ones are left out."""
-    for path in sorted(folder.iterdir()):
+def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """Yield all files below a folder in the order of their names; hidden ones are left out.
+
+    Linked folders are not entered, so that no circle is; each is told in one line.
+    """
+    try:
+        places = sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(f"{show_name(folder)} is left out: {error.strerror}")
+        return
+    for path in places:
         if path.name.startswith("."):
             continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
-        elif not path.is_dir():
+        if not path.is_dir():
             yield path
+        elif path.is_symlink():
+            problems.append(f"{show_name(path)} is left out: it is a link to a folder; name that")
+        else:
+            yield from _walk(path, problems)
+
+
+def show_name(path: Path) -> str:
+    """Return a path as text that can be written anywhere: a name need not be UTF-8.
+
+    >>> show_name(Path("a/b.txt"))
+    'a/b.txt'
+    """
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _open_source(path: Path, problems: list[str]) -> Source | None:
     """Return a file as a source, or None and a line on why it is none."""
-    kind = kind_of(path)
+    kind, name = kind_of(path), show_name(path)
     if kind is None:
-        problems.append(f"{path} is left out: its name ends in none of {', '.join(_KINDS)}")
+        problems.append(f"{name} is left out: its name ends in none of {', '.join(_KINDS)}")
         return None
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            problems.append(f"{path} is left out: it is no regular file")
+            problems.append(f"{name} is left out: it is no regular file")
             return None
         with path.open("rb"):
             pass
     except OSError as error:
-        problems.append(f"{path} is left out: {error.strerror}")
+        problems.append(f"{name} is left out: {error.strerror}")
         return None
     if status.st_size == 0:
-        problems.append(f"{path} is left out: it is empty")
+        problems.append(f"{name} is left out: it is empty")
         return None
     times = _INFLATES_TIMES if path.name.lower().endswith(_COMPRESSED) else 1
-    return Source(path=path, kind=kind, name=str(path), num_bytes=status.st_size * times)
+    return Source(path=path, kind=kind, name=name, num_bytes=status.st_size * times)
 
 
 def kind_of(path: Path) -> str | None:
