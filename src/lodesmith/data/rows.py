@@ -1,0 +1,178 @@
+"""Rows of tables that others made: JSON lines (plain, gzip, Zstandard) and Parquet.
+
+Each row comes once, as a mapping or with the reason why it is none; what a single row has wrong
+never costs those behind it. A file that is torn raises one of `ROW_FAULTS` after its last row.
+"""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+ROW_FAULTS = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError)
+
+_BATCH_ROWS = 256  # of a table, held at a time
+_SKIP_BYTES = 1 << 20  # read at once of a line that is too long
+_ZSTD_STEP_BYTES = 4096  # of input: a bomb of that size unpacks to 128 MiB at most
+_MAX_WINDOW_BYTES = 1 << 27  # what a Zstandard decoder should bear (RFC 8878, section 3.1.1.1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, or what stands in its place."""
+
+    number: int  # from 1, empty lines counted
+    values: dict[str, Any] = field(default_factory=dict)  # texts of a Parquet table are bytes
+    fault: str | None = None  # why there are no values: the same words for all such rows
+    value: int | None = None  # what was measured of the fault
+
+
+def read_json_rows(
+    path: Path, *, max_bytes: int, start: int = 0, end: int | None = None, number: int = 0
+) -> Iterator[Row]:
+    """Yield the rows of a file of JSON lines.
+
+    Args:
+        path: the file; compressed where its name says so.
+        max_bytes: a longer line is a fault, and is never held.
+        start: byte where a line begins, the first that is meant.
+        end: byte where the first line begins that is not meant any more; None: to the end.
+        number: lines before `start`.
+    """
+    left = (end or 0) - start
+    with open_lines(path) as file:
+        if start:
+            file.seek(start)
+        while (end is None or left > 0) and (line := file.readline(max_bytes)):
+            number += 1
+            left -= len(line)
+            if len(line) == max_bytes and not line.endswith(b"\n"):
+                rest = _skip_line(file)
+                left -= rest
+                yield Row(number, fault="line is too long", value=len(line) + rest)
+            elif line.strip():
+                yield _parse_line(line, number)
+
+
+def _parse_line(line: bytes, number: int) -> Row:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return Row(number, fault="line is no JSON", value=number)
+    if not isinstance(values, dict):
+        return Row(number, fault="line is no JSON object", value=number)
+    return Row(number, values)
+
+
+def _skip_line(file: IO[bytes]) -> int:
+    """Read to the end of a line without holding it, and return how many bytes that were."""
+    size = 0
+    while piece := file.readline(_SKIP_BYTES):
+        size += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return size
+
+
+def read_table_rows(
+    path: Path,
+    *,
+    columns: Sequence[str] | None,
+    start: int = 0,
+    end: int | None = None,
+    number: int = 0,
+) -> Iterator[Row]:
+    """Yield the rows of a Parquet table.
+
+    Args:
+        path: the file.
+        columns: those that are wanted, where the table has them; None: all.
+        start: the first row group that is meant.
+        end: the first that is not meant any more; None: to the end.
+        number: rows before `start`.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as table:
+            there = table.schema_arrow.names
+            chosen = there if columns is None else [name for name in columns if name in there]
+            groups = range(start, table.metadata.num_row_groups if end is None else end)
+            for batch in table.iter_batches(_BATCH_ROWS, columns=chosen, row_groups=groups):
+                rows = _list_rows(batch) if chosen else [{}] * batch.num_rows
+                for values in rows:
+                    number += 1
+                    yield Row(number, values)
+    except pyarrow.ArrowException as error:  # some are no ValueError
+        raise ValueError(str(error)) from None
+
+
+def _list_rows(batch: Any) -> list[dict[str, Any]]:
+    """Return the rows of a batch with texts as bytes: one that is no UTF-8 must not cost others."""
+    import pyarrow
+
+    columns: dict[str, list[Any]] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pyarrow.types.is_dictionary(column.type):
+            column = column.dictionary_decode()  # noqa: PLW2901 what it stands for
+        if pyarrow.types.is_string(column.type):
+            column = column.cast(pyarrow.binary())  # noqa: PLW2901
+        elif pyarrow.types.is_large_string(column.type):
+            column = column.cast(pyarrow.large_binary())  # noqa: PLW2901
+        columns[name] = column.to_pylist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def is_plain(path: Path) -> bool:
+    """Tell whether lines of a file can be read without those before them."""
+    return path.suffix.lower() not in (".gz", ".zst")
+
+
+def open_lines(path: Path) -> IO[bytes]:
+    """Open a file of lines that may be compressed with gzip or Zstandard, as its name says."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
+    if suffix == ".zst":
+        return io.BufferedReader(_ZstdFile(path), 1 << 20)
+    return path.open("rb", buffering=1 << 20)
+
+
+class _ZstdFile(io.RawIOBase):
+    """Unpacked bytes of Zstandard frames; the library's own reader takes a torn end for the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._context = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        self._frame: Any = None  # the open one
+        self._raw = self._pending = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._pending:
+            self._raw = self._raw or self._file.read(_ZSTD_STEP_BYTES)
+            if not self._raw:
+                if self._frame is not None:
+                    raise EOFError("the file is cut short")
+                return 0
+            self._frame = self._frame or self._context.decompressobj()
+            self._pending, self._raw = self._frame.decompress(self._raw), b""
+            if self._frame.eof:
+                self._raw, self._frame = self._frame.unused_data, None
+        count = min(len(buffer), len(self._pending))
+        buffer[:count] = self._pending[:count]
+        self._pending = self._pending[count:]
+        return count
