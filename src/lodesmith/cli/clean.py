@@ -21,6 +21,9 @@ def clean(
     steps: Annotated[
         str | None, typer.Option(metavar="S,...", help="Run only these steps.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Where to write the funnel as a page.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Clean pages and documents: .warc .arc .html .txt .jsonl .parquet, also compressed.
@@ -43,5 +46,7 @@ def clean(
         if config is None:
             raise UserError(f"the recipe {recipe} has no section prepare; leave --recipe away")
     chosen = [step.strip() for step in steps.split(",")] if steps is not None else None
-    summary = clean_files(inputs, output=output, rejected=rejected, config=config, steps=chosen)
+    summary = clean_files(
+        inputs, output=output, rejected=rejected, config=config, steps=chosen, report=report
+    )
     typer.echo(json.dumps(dataclasses.asdict(summary), indent=2) if as_json else summary.to_text())

@@ -21,6 +21,7 @@ from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.language import identify, judge_language
 from lodesmith.prepare.pages import Drop, Page
 from lodesmith.prepare.quality import judge
+from lodesmith.prepare.quality.faults import listen
 from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault, read_source
 from lodesmith.prepare.repair import repair
 from lodesmith.prepare.shard_files import Parts, Shard
@@ -142,6 +143,9 @@ class _Worker:
             if step == "language":
                 found, confidence = identify(carried.document, code_lines=carried.code_lines)
                 carried = carried.with_document(found)
+                limit = self.config.min_language_confidence
+                if confidence >= limit:
+                    self.funnel[step].add_score("language unclear", confidence, limit, passed=True)
             result = self._apply(step, carried, confidence)
             if isinstance(result, Drop):
                 return self._reject(carried.document, step, result, trail)
@@ -165,13 +169,20 @@ class _Worker:
         if step == "language":
             return judge_language(document, confidence, self.config)
         if step == "quality":
-            return judge(document, self.config.quality, code_lines=code)
+            return self._judge(document, code)
         without = remove_ads(document, code_lines=code)
         if isinstance(without, Drop):
             return without
         if without.lines:
             self.funnel["ads"].add_lines(without.lines)
         return without.document
+
+    def _judge(self, document: Document, code_lines: frozenset[str]) -> Document | Drop:
+        with listen() as passed:
+            result = judge(document, self.config.quality, code_lines=code_lines)
+        for reason, value, limit in passed:
+            self.funnel["quality"].add_score(reason, value, limit, passed=True)
+        return result
 
     def _reject(self, document: Document, step: str, drop: Drop, trail: _Trail) -> Rejected:
         self._count(document, trail)

@@ -1,11 +1,14 @@
 """The funnel: what went into each step, what came out, and samples of what was dropped and why.
 
 Shards tally on their own and their tallies are added in source order, so the funnel is the same
-for any number of workers.
+for any number of workers. Samples are the documents with the least ids, which are hashes: a fair
+draw that any two halves of a corpus agree on. Scores are counted in bins, so that a funnel stays
+small whatever the corpus.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import floor, log10
 from typing import Any
 
 from lodesmith.core.storage import JSON
@@ -16,6 +19,9 @@ from lodesmith.prepare.pages import Drop
 _NUM_SAMPLES = 3
 _NUM_LINE_SAMPLES = 10
 _SAMPLE_CHARS = 200
+
+NUM_SHARES = 50  # bins of a value in [0, 1]
+LEAST_POWER = -10  # of other values: everything below 0.1 is one bin
 
 _COUNTS = ("documents_in", "documents_out", "bytes_in", "bytes_out")
 
@@ -30,6 +36,7 @@ class StepTally:
     dropped: dict[str, dict[str, Any]] = field(default_factory=dict)  # by reason
     lines_dropped: dict[str, Any] = field(default_factory=dict)
     masked: dict[str, int] = field(default_factory=dict)  # by kind
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name of a measured value
 
     def add(self, document: Document, *, bytes_in: int, bytes_out: int | None) -> None:
         """Count one document; `bytes_out` is None if it was dropped."""
@@ -46,15 +53,19 @@ class StepTally:
             drop.reason, {"count": 0, "limit": drop.limit, "samples": []}
         )
         entry["count"] += 1
-        if len(entry["samples"]) < _NUM_SAMPLES:
-            entry["samples"].append(
-                {
-                    "id": document.id,
-                    "url": document.url,
-                    "value": drop.value,
-                    "text": document.text[:_SAMPLE_CHARS],
-                }
-            )
+        if len(entry["samples"]) < _NUM_SAMPLES or document.id < entry["samples"][-1]["id"]:
+            entry["samples"] = _choose([*entry["samples"], _sample(document, drop)])
+        if _is_number(drop.value) and _is_number(drop.limit):
+            self.add_score(drop.reason, drop.value, drop.limit, passed=False)
+
+    def add_score(self, name: str, value: float, limit: float, *, passed: bool) -> None:
+        """Count a value that was compared with a limit."""
+        entry = self.scores.get(name)
+        if entry is None:
+            entry = self.scores[name] = {"limit": limit, "passed": {}, "failed": {}}
+        bins = entry["passed" if passed else "failed"]
+        place = bin_of(value, limit)
+        bins[place] = bins.get(place, 0) + 1
 
     def add_lines(self, lines: Sequence[str]) -> None:
         """Count lines taken out of documents that stay."""
@@ -89,10 +100,16 @@ class StepTally:
                 more["reason"], {"count": 0, "limit": more["limit"], "samples": []}
             )
             entry["count"] += more["count"]
-            entry["samples"] = (entry["samples"] + more["samples"])[:_NUM_SAMPLES]
+            entry["samples"] = _choose([*entry["samples"], *more["samples"]])
         if lines := other.get("lines_dropped"):
             self._add_lines(lines["lines"], lines["bytes"], lines["samples"])
         self.add_masked(other.get("masked", {}))
+        for score in other.get("scores", ()):
+            known = {"limit": score["limit"], "passed": {}, "failed": {}}
+            entry = self.scores.setdefault(score["name"], known)
+            for side in ("passed", "failed"):
+                for place, count in score[side]:
+                    entry[side][place] = entry[side].get(place, 0) + count
 
     def to_json(self, step: str) -> JSON:
         """Return the tally as it stands in funnel.json."""
@@ -105,7 +122,54 @@ class StepTally:
             "dropped": [{"reason": reason, **entry} for reason, entry in reasons],
             **({"lines_dropped": self.lines_dropped} if self.lines_dropped else {}),
             **({"masked": dict(sorted(self.masked.items()))} if self.masked else {}),
+            **({"scores": self._scores()} if self.scores else {}),
         }
+
+    def _scores(self) -> JSON:
+        sides = ("passed", "failed")
+        return [
+            {
+                "name": name,
+                "limit": entry["limit"],
+                **{side: [list(pair) for pair in sorted(entry[side].items())] for side in sides},
+            }
+            for name, entry in sorted(self.scores.items())
+        ]
+
+
+def bin_of(value: float, limit: float) -> int:
+    """Return the bin of a value: fiftieths where the limit is a share, else tenths of a decade.
+
+    >>> bin_of(0.31, 0.5), bin_of(250, 50), bin_of(0, 50)
+    (15, 23, -10)
+    """
+    if 0 <= limit <= 1:
+        return min(NUM_SHARES - 1, max(0, floor(value * NUM_SHARES + 1e-9)))
+    return max(LEAST_POWER, floor(10 * log10(value) + 1e-9)) if value > 0 else LEAST_POWER
+
+
+def bin_edge(place: int, limit: float) -> float:
+    """Return the least value of a bin."""
+    return place / NUM_SHARES if 0 <= limit <= 1 else 10 ** (place / 10)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _sample(document: Document, drop: Drop) -> dict[str, Any]:
+    return {
+        "id": document.id,
+        "url": document.url,
+        "language": document.language,
+        "corpus": document.corpus,
+        "value": drop.value,
+        "text": document.text[:_SAMPLE_CHARS],
+    }
+
+
+def _choose(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(samples, key=lambda sample: (sample["id"], sample["url"]))[:_NUM_SAMPLES]
 
 
 def _add_counts(counts: dict[str, int], numbers: Iterable[int]) -> None:

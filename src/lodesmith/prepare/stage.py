@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.storage import JSON, read_json, write_json
+from lodesmith.core.storage import JSON, read_json, write_json, write_text
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.funnel import Funnel
+from lodesmith.prepare.funnel_page import render_funnel
 from lodesmith.prepare.passes import Prepared, prepare_corpus
 from lodesmith.prepare.records import Source
 
@@ -14,7 +15,7 @@ _NO_RECORDS = frozenset({"warcinfo"})  # our own header of a file
 
 
 def make(draft: Draft, *, parents: Mapping[str, Artifact], prepare: PrepareConfig) -> None:
-    """Write `documents-*.jsonl.zst`, `rejected-*.jsonl.zst` and `funnel.json`.
+    """Write `documents-*.jsonl.zst`, `rejected-*.jsonl.zst`, `funnel.json` and `funnel.html`.
 
     Raises:
         UserError: there is no page, or a step left no document.
@@ -34,7 +35,9 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], prepare: PrepareConfi
         markers=draft.markers,
     )
     check_not_empty(prepared.funnel)
-    write_json(draft.path / "funnel.json", prepared.funnel.to_json())
+    funnel = prepared.funnel.to_json()
+    write_json(draft.path / "funnel.json", funnel)
+    write_text(draft.path / "funnel.html", render_funnel(funnel, title="Prepare"))
     draft.sources.extend(entries)
     _fill_receipt(draft, prepared)
 
