@@ -284,8 +284,8 @@ def plant_traps(site: WebSite) -> None:
     pages["/refresh"] = answer(pages["/refresh"])  # type: ignore[arg-type]
     skipped = ("/chain/", "/mapped/", "/loop/b", "/refreshed", "/map", "/sitemap", "/deep/*")
     named = [path for path in pages if not path.startswith(skipped)]
-    names = [*named, "/chain/0", "/deep/", "/missing", "mailto:a@b.c", "javascript:x()",
-             "http://elsewhere.invalid/", "/a/0?utm_source=x#y", "/x?" + "&".join("abcdefghij")]  # fmt: skip
+    odd = ["mailto:a@b.c", "javascript:x()", "http://elsewhere.invalid/", "/a/0?utm_source=x#y"]
+    names = [*named, *odd, "/chain/0", "/deep/", "/missing", "/x?" + "&".join("abcdefghij")]
     links = "".join(f'<a href="{name}">x</a>\n' for name in names)
     site.pages |= pages
     site.pages["/calendar/*"] = calendar
