@@ -61,6 +61,7 @@ def show(
 def trace(
     artifact_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
     document: Annotated[str | None, typer.Option(metavar="ID", help="A document's id.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="A page's address.")] = None,
     text: Annotated[str | None, typer.Option(help="A sentence of the training text.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Matches at most.")] = 10,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -73,8 +74,8 @@ def trace(
     from lodesmith.lineage.workspace import Workspace
     from lodesmith.pipeline import trace as tracing
 
-    if sum(value is not None for value in (artifact_id, document, text)) != 1:
-        raise UserError("give one of: an artifact's ID, --document ID, --text SENTENCE")
+    if sum(value is not None for value in (artifact_id, document, url, text)) != 1:
+        raise UserError("give one of: an artifact's ID, --document ID, --url URL, --text SENTENCE")
     space = Workspace(workspace)
     if artifact_id is not None:
         ancestry = tracing.trace_artifact(space, space.find(artifact_id))
@@ -82,9 +83,49 @@ def trace(
     elif document is not None:
         journey = tracing.trace_document(space, document)
         _print(journey, tracing.format_document_trace(journey), as_json=as_json)
+    elif url is not None:
+        journeys = tracing.trace_url(space, url)
+        lines = "\n\n".join(map(tracing.format_document_trace, journeys))
+        _print(journeys, lines, as_json=as_json)
     else:
         matches = tracing.trace_text(space, text or "", limit=limit)
         _print(matches, tracing.format_text_matches(matches), as_json=as_json)
+
+
+@app.command(rich_help_panel="Look back")
+def catalog(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make it again from the artifacts.")
+    ] = False,
+    compact: Annotated[bool, typer.Option("--compact", help="Merge its runs into one.")] = False,
+    vacuum: Annotated[
+        bool, typer.Option("--vacuum", help="Delete what a week has not used.")
+    ] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the catalog of documents, which `trace` looks into, or put it in order.
+
+    Examples:  lodesmith catalog  ·  lodesmith catalog --rebuild
+    """
+    from lodesmith.lineage.workspace import Workspace
+    from lodesmith.pipeline import catalog_artifacts
+
+    space = Workspace(workspace)
+    if rebuild:
+        with space.lock():
+            catalog_artifacts.rebuild_catalog(space)
+    found = catalog_artifacts.open_catalog(space)
+    if compact:
+        found.compact(whole=True)
+    if vacuum:
+        found.vacuum()
+    facts = catalog_artifacts.describe_catalog(found)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        typer.echo(f"{name:<14} {', '.join(value) if isinstance(value, list) else f'{value:,}'}")
 
 
 def _print(found: Any, text: str, *, as_json: bool) -> None:

@@ -125,6 +125,8 @@ def _run_stage(stage: Stage, recipe: Recipe, space: Workspace, result: RunResult
             f"{stage.kind}: done in {format_seconds(receipt.seconds)}, "
             f"peak memory {format_bytes(receipt.peak_memory_bytes)}"
         )
+    if stage.kind in ("acquire", "prepare"):
+        import_module("lodesmith.pipeline.catalog_artifacts").record_artifact(space, artifact)
     result.artifacts[stage.kind] = artifact
 
 

@@ -4,7 +4,9 @@
     trace_document   from a page to the very training steps at which a model read it
     trace_text       from a sentence to the documents that hold it, then as above
 
-All of it is read from receipts and artifacts; nothing is kept anywhere else.
+    trace_url        from a URL to its documents, then as above
+
+All of it is read from receipts and artifacts; the catalog only says where to look.
 """
 
 from lodesmith.pipeline.trace_artifacts import (
@@ -21,6 +23,7 @@ from lodesmith.pipeline.trace_documents import (
     format_document_trace,
     trace_document,
     trace_documents,
+    trace_url,
 )
 from lodesmith.pipeline.trace_texts import TextMatch, format_text_matches, trace_text
 from lodesmith.pipeline.trace_training import ChatUse, Reading, TokenUse, TrainingUse
@@ -44,4 +47,5 @@ __all__ = [
     "trace_document",
     "trace_documents",
     "trace_text",
+    "trace_url",
 ]

@@ -10,7 +10,9 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.documents import Document, read_lines
+from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.catalog_artifacts import Located, locate_documents, locate_url
 from lodesmith.pipeline.trace_artifacts import children_by_parent, describe_source
 from lodesmith.pipeline.trace_training import (
     ChatUse,
@@ -71,13 +73,14 @@ def trace_document(workspace: Workspace, document_id: str) -> DocumentTrace:
 def trace_documents(
     workspace: Workspace, document_ids: Collection[str]
 ) -> dict[str, DocumentTrace]:
-    """Return the ways of several documents by their ids, reading each file once."""
+    """Return the ways of several documents by their ids, reading each file at most once."""
     artifacts = workspace.list_artifacts()
     children = children_by_parent(artifacts)
+    located = locate_documents(workspace, list(document_ids))
     rows: dict[str, dict[str, Any]] = {}
     fates: dict[str, list[Fate]] = {}
     for prepare in (artifact for artifact in artifacts if artifact.kind == "prepare"):
-        found = list(_find_rows(prepare.path, set(document_ids)))
+        found = list(_find_rows(prepare, set(document_ids), "id", located))
         kept = [row["id"] for row, is_kept in found if is_kept]
         tokens = find_token_uses(kept, prepare, children) if kept else {}
         chats = find_chat_uses(kept, prepare, children) if kept else {}
@@ -104,6 +107,27 @@ def trace_documents(
     }
 
 
+def trace_url(workspace: Workspace, url: str) -> list[DocumentTrace]:
+    """Return the ways of all documents that were taken from a URL.
+
+    Raises:
+        UserError: no prepare artifact of the workspace has met the URL.
+    """
+    located = locate_url(workspace, url)
+    names = {
+        row["id"]: None
+        for prepare in workspace.list_artifacts()
+        if prepare.kind == "prepare"
+        for row, _ in _find_rows(prepare, {url}, "url", located)
+    }
+    if not names:
+        raise UserError(
+            f"no document of {url} in {workspace.root}; a URL is looked up exactly as prepare "
+            "wrote it: `lodesmith trace --document ID` shows one"
+        )
+    return list(trace_documents(workspace, list(names)).values())
+
+
 def format_document_trace(trace: DocumentTrace) -> str:
     """Return the way of a document as people read it."""
     page = trace.page
@@ -121,16 +145,40 @@ def format_document_trace(trace: DocumentTrace) -> str:
     return "\n".join(lines)
 
 
-def _find_rows(folder: Path, wanted: set[str]) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the rows of the wanted documents, and whether they were kept."""
-    marks = [name.encode() for name in wanted]
+def _find_rows(
+    prepare: Artifact, wanted: set[str], field: str, located: Located
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield the rows whose `field` is wanted, and whether they were kept."""
+    marks = [
+        json.dumps(value, ensure_ascii=is_ascii)[1:-1].encode("utf-8", "surrogatepass")
+        for value in wanted
+        for is_ascii in (True, False)
+    ]
     for pattern, is_kept in (("documents-*.jsonl.zst", True), ("rejected-*.jsonl.zst", False)):
-        for path in sorted(folder.glob(pattern)):
-            for line in read_lines(path):
+        for path in sorted(prepare.path.glob(pattern)):
+            for line in _lines_of(path, prepare.id, located):
                 if any(mark in line for mark in marks):
                     row = json.loads(line)
-                    if row["id"] in wanted:
+                    if row.get(field) in wanted:
                         yield row, is_kept
+
+
+def _lines_of(path: Path, artifact_id: str, located: Located) -> Iterator[bytes]:
+    """Yield the lines that can hold what is looked for: all, if the catalog has not seen them."""
+    if artifact_id not in located.artifacts:
+        yield from read_lines(path)
+        return
+    left = set(located.offsets.get(f"{artifact_id}/{path.name}", ()))
+    if not left:
+        return
+    start = 0
+    for line in read_lines(path):
+        if start in left:
+            left.remove(start)
+            yield line
+            if not left:
+                return
+        start += len(line) + 1
 
 
 def _rejection(row: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,9 @@ class LocalStore:
     def read_ranges(self, ranges: Sequence[Range]) -> list[bytes]:
         """Return parts of files."""
         with self._lock:  # a descriptor must not be closed between two threads' reads
+            if len(ranges) > 1 and hasattr(os, "posix_fadvise"):  # the disk works on all at once
+                for name, start, stop in ranges:
+                    os.posix_fadvise(self._open(name), start, stop - start, os.POSIX_FADV_WILLNEED)
             return [os.pread(self._open(name), stop - start, start) for name, start, stop in ranges]
 
     def write(self, name: str, data: bytes) -> None:

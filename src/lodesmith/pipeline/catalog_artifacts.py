@@ -1,0 +1,184 @@
+"""The workspace's catalog: which file of which artifact holds a document, without reading all.
+
+It says nothing that the artifacts do not say. It is written after an artifact is whole, an artifact
+that it lacks is read as if there were no catalog, and what is lost of it is made again.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lodesmith.core.errors import LodesmithError
+from lodesmith.core.log import say
+from lodesmith.core.storage import read_json
+from lodesmith.data.documents import read_lines
+from lodesmith.data.warc import Damage, read_warc
+from lodesmith.lineage.artifact import Artifact
+from lodesmith.lineage.catalog import Catalog, Place
+from lodesmith.lineage.workspace import Workspace
+from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Page
+
+KINDS = ("acquire", "prepare")  # whose documents are in it
+_BATCH_ROWS = 1 << 14
+_RECORD_TYPES = ("resource", "response")
+
+
+@dataclass
+class _Columns:
+    """Rows of one file that wait to be added."""
+
+    ids: list[str] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    content_hashes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Located:
+    """What the catalog knows of some documents."""
+
+    artifacts: frozenset[str]  # ids of all artifacts that it has; others must be read
+    offsets: dict[str, list[int]]  # archive (artifact and file) -> where lines begin
+
+
+def open_catalog(workspace: Workspace) -> Catalog:
+    """Return the workspace's catalog, which may be empty."""
+    return Catalog(_folder(workspace))
+
+
+def record_artifact(workspace: Workspace, artifact: Artifact) -> None:
+    """Add an artifact's documents to the catalog, once; a fault there is said and harms nothing."""
+    if artifact.kind not in KINDS:
+        return
+    try:
+        add_artifact(open_catalog(workspace), artifact)
+    except LodesmithError as error:  # the artifact is whole, and the catalog can be made again
+        say(f"{artifact.id} is not in the catalog: {error}")
+
+
+def add_artifact(catalog: Catalog, artifact: Artifact) -> None:
+    """Add an artifact's documents, unless they are there."""
+    if artifact.id in catalog.snapshot().tags:
+        return
+    files = _acquired_files(artifact) if artifact.kind == "acquire" else _prepared_files(artifact)
+    with catalog.writer(tag=artifact.id) as writer:
+        for path, batches in files:
+            for batch in batches:
+                writer.add(archives=f"{artifact.id}/{path.name}", **vars(batch))
+    catalog.compact()
+
+
+def rebuild_catalog(workspace: Workspace) -> int:
+    """Make the catalog anew from the artifacts and return how many documents' places it has."""
+    shutil.rmtree(_folder(workspace), ignore_errors=True)
+    catalog = open_catalog(workspace)
+    for artifact in workspace.list_artifacts():
+        if artifact.kind in KINDS:
+            add_artifact(catalog, artifact)
+    return catalog.snapshot().num_rows
+
+
+def locate_documents(workspace: Workspace, document_ids: Sequence[str]) -> Located:
+    """Return which lines of which files hold documents."""
+    snapshot = open_catalog(workspace).snapshot()
+    return _locate(snapshot.tags, snapshot.find_many(document_ids))
+
+
+def locate_url(workspace: Workspace, url: str) -> Located:
+    """Return which lines of which files hold the documents of a URL."""
+    snapshot = open_catalog(workspace).snapshot()
+    return _locate(snapshot.tags, [snapshot.find_url(url)])
+
+
+def describe_catalog(catalog: Catalog) -> dict[str, Any]:
+    """Return what the newest snapshot holds, by name."""
+    snapshot = catalog.snapshot()
+    return {
+        "snapshot": snapshot.commit.number,
+        "num_runs": len(snapshot.runs),
+        "num_places": snapshot.num_rows,
+        "bytes": sum(run.info.num_bytes for run in snapshot.runs),
+        "artifacts": sorted(snapshot.tags),
+    }
+
+
+def _locate(tags: set[str], found: Sequence[Sequence[Place]]) -> Located:
+    offsets: dict[str, list[int]] = {}
+    for places in found:
+        for place in places:
+            offsets.setdefault(place.archive, []).append(place.offset)
+    return Located(frozenset(tags), offsets)
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.root / "catalog"
+
+
+def _prepared_files(artifact: Artifact) -> Iterator[tuple[Path, Iterator[_Columns]]]:
+    """Yield the files of lines; an offset is where a line begins in the unpacked file."""
+    for pattern in ("documents-*.jsonl.zst", "rejected-*.jsonl.zst"):
+        for path in sorted(artifact.path.glob(pattern)):
+            yield path, _prepared_batches(path)
+
+
+def _prepared_batches(path: Path) -> Iterator[_Columns]:
+    batch, start = _Columns(), 0
+    for line in read_lines(path):
+        row: dict[str, Any] = json.loads(line)
+        text = str(row.get("text", "")).encode("utf-8", "surrogatepass")
+        _append(batch, row["id"], (start, len(line)), str(row.get("url", "")), text)
+        batch.languages.append(str(row.get("language", UNKNOWN_LANGUAGE)))
+        start += len(line) + 1
+        if len(batch.ids) >= _BATCH_ROWS:
+            yield batch
+            batch = _Columns()
+    yield batch
+
+
+def _acquired_files(artifact: Artifact) -> Iterator[tuple[Path, Iterator[_Columns]]]:
+    """Yield the WARC files; an offset is where a record begins."""
+    for entry in read_json(artifact.file("sources.json")):
+        path = artifact.file(entry["file"])
+        yield path, _acquired_batches(path)
+
+
+def _acquired_batches(path: Path) -> Iterator[_Columns]:
+    offsets: list[int] = []
+    batch = _Columns()
+    for record in read_warc(path, on_damage=_pass_over):
+        offsets.append(record.offset)
+        if record.type not in _RECORD_TYPES:
+            continue
+        page = Page(source="", url=record.uri, payload=record.payload)
+        _append(batch, page.id, (record.offset, 0), record.uri, record.payload)
+        batch.languages.append(UNKNOWN_LANGUAGE)
+        if len(batch.ids) > _BATCH_ROWS:
+            yield _with_lengths(batch, offsets)
+            batch, offsets = _Columns(), []
+    yield _with_lengths(batch, [*offsets, path.stat().st_size])
+
+
+def _with_lengths(batch: _Columns, offsets: list[int]) -> _Columns:
+    """Fill in how many bytes of the file each record has; 0 where none begins behind it yet."""
+    sizes = {start: max(0, end - start) for start, end in pairwise(offsets)}
+    batch.lengths = [sizes.get(offset, 0) for offset in batch.offsets]
+    return batch
+
+
+def _append(batch: _Columns, name: str, span: tuple[int, int], url: str, content: bytes) -> None:
+    batch.ids.append(name)
+    batch.offsets.append(span[0])
+    batch.lengths.append(span[1])
+    batch.urls.append(url)
+    batch.content_hashes.append(hashlib.sha256(content).hexdigest())
+
+
+def _pass_over(_: Damage) -> None:
+    """A stretch that gives no record has no document; prepare has reported it."""
