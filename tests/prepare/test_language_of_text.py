@@ -48,3 +48,86 @@ def test_languages_that_are_not_wanted_are_dropped_with_their_name() -> None:
     assert (dropped.reason, dropped.value) == ("language not wanted", "de")
     assert judge_language(document, 0.9, PrepareConfig()) is document
     assert isinstance(judge_language(document, 0.1, PrepareConfig()), Drop)
+
+
+_CHINESE = "这一章说明怎样在系统里安装软件，以及安装之后要做的设置。"
+_GERMAN = "Dieses Kapitel beschreibt, wie man Programme installiert und danach einrichtet."
+
+
+def _document(text: str) -> Document:
+    return Document(id="1", source="s", url="u", language="und", text=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Οι ρυθμίσεις ενός εγγράφου αλλάζουν από το μενού.", "el"),
+        ("การตั้งค่าเอกสารสามารถเปลี่ยนได้จากเมนู", "th"),
+        ("ஆவணத்தின் அமைப்புகளை பட்டியிலிருந்து மாற்றலாம்.", "ta"),
+        ("დოკუმენტის პარამეტრები მენიუდან იცვლება.", "ka"),
+        ("Фајл са подешавањима се налази на серверу.", "sr"),
+        ("La configuración del documento se puede cambiar desde el menú.", "es"),
+        ("As configurações do documento podem ser alteradas no menu.", "pt"),
+        ("Cài đặt của tài liệu có thể được thay đổi từ trình đơn.", "vi"),
+        ("Ko te whakamahi i tēnei kōnae kei roto i ngā tautuhinga.", "mi"),
+        ("Dokumentet kan ikkje opnast fordi fila ikkje finst på disken.", "nn"),
+        ("Datoteka se ne može otvoriti tijekom ispisa na poslužitelju.", "hr"),
+    ],
+)
+def test_languages_of_other_alphabets_and_close_neighbours_are_told(
+    text: str, language: str
+) -> None:
+    assert detect_language(text)[0] == language
+
+
+def test_a_page_in_two_languages_says_so_with_their_shares() -> None:
+    found, _ = identify(_document("\n".join([_CHINESE] * 6 + [_GERMAN] * 4)))
+    shares = found.measures["languages"]
+    assert found.language == "zh"
+    assert list(shares) == ["zh", "de"]
+    assert sum(shares.values()) == pytest.approx(1, abs=0.01)
+    assert 0.15 < shares["de"] < 0.5
+
+
+def test_a_beginning_in_another_language_does_not_decide() -> None:
+    found, _ = identify(_document("\n".join([_ENGLISH] * 8 + [_GERMAN] * 40)))
+    assert found.language == "de"
+
+
+def test_short_lines_have_no_say() -> None:
+    found, _ = identify(_document(f"{_GERMAN}\nLogin\nHome\nNews\n{_GERMAN}"))
+    assert found.measures["languages"] == {"de": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        (_CHINESE, "zh-Hans"),
+        ("這一章說明怎樣在系統裡安裝軟體，以及安裝之後要做的設定。", "zh-Hant"),
+        ("中文小字", "zh"),
+        ("这里说明怎样设置这个软件\n這裡說明怎樣設定這個軟體", "mixed"),
+    ],
+)
+def test_the_script_of_chinese_is_told(text: str, script: str) -> None:
+    assert identify(_document(text))[0].measures["script"] == script
+
+
+def test_cantonese_is_told_from_other_traditional_text() -> None:
+    measures = identify(_document("佢哋琴日喺度食咗飯，我唔知係咩事，啲嘢都冇晒。"))[0].measures
+    assert measures["variety"] == "yue"
+    assert "variety" not in identify(_document("他們昨天在這裡吃了飯，我不知道。"))[0].measures
+
+
+@pytest.mark.parametrize(
+    ("text", "is_converted"),
+    [
+        ("他的頭發白瞭，皇後說隻有這樣才能控製若幹問題，發展製度。", True),
+        ("用戶可以通過網絡下載軟件，默認設置保存在硬盤的文件夾里，打印質量很好。", True),
+        ("使用者可以透過網路下載軟體，預設值儲存在硬碟的資料夾裡，列印品質很好。", False),
+        ("皇后的頭髮白了，她說只有這樣才能控制若干問題。", False),
+    ],
+)
+def test_traditional_text_that_was_simplified_once_is_told(text: str, is_converted: bool) -> None:
+    assert (
+        identify(_document(text))[0].measures["converted_from_simplified"] > 0.5
+    ) == is_converted
