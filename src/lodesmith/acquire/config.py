@@ -23,9 +23,12 @@ from pydantic import Field, field_validator
 
 from lodesmith.acquire.sources import (
     ARCHIVE_PATTERNS,
+    DATASET_PATTERNS,
+    DatasetSource,
     FilesSource,
     PlainSource,
     PythonSource,
+    ReachingSource,
     Source,
     WarcSource,
     kind_of,
@@ -108,6 +111,20 @@ def find_missing_clients(sources: Sequence[PlainSource]) -> list[str]:
     return missing
 
 
+def _pin_entries(source: ReachingSource, entries: Sequence[str], patterns: Sequence[str]) -> str:
+    """Return a hash of what a list of local and remote entries stands for now."""
+    from lodesmith.acquire.local_files import list_files
+    from lodesmith.acquire.remote import access_of, fingerprint, is_remote, list_remote
+
+    remote = [entry for entry in entries if is_remote(entry)]
+    local = [entry for entry in entries if not is_remote(entry)]
+    marks = [list_files(local, patterns=patterns).fingerprint()] if local else []
+    if remote:
+        listed = list_remote(remote, patterns=patterns, access=access_of(source))
+        marks.append(fingerprint(listed))
+    return "-".join(marks)
+
+
 def _pin(source: PlainSource) -> PlainSource:
     from lodesmith.acquire.local_files import list_files
 
@@ -115,7 +132,9 @@ def _pin(source: PlainSource) -> PlainSource:
     if isinstance(source, FilesSource):
         fingerprint = list_files(source.files, patterns=source.patterns).fingerprint()
     elif isinstance(source, WarcSource):
-        fingerprint = list_files(source.warc, patterns=ARCHIVE_PATTERNS).fingerprint()
+        fingerprint = _pin_entries(source, source.warc, ARCHIVE_PATTERNS)
+    elif isinstance(source, DatasetSource):
+        fingerprint = _pin_entries(source, source.dataset, DATASET_PATTERNS)
     elif isinstance(source, PythonSource):
         fingerprint = platform.python_version()
     else:

@@ -1,11 +1,12 @@
 """Opening a source, whatever its kind: from here on there are only pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lodesmith.acquire.archives import copy_pages
+from lodesmith.acquire.datasets import Table, choose_split, read_licence, read_pages
 from lodesmith.acquire.debian import open_debian
 from lodesmith.acquire.local_files import list_files, list_standard_library
 from lodesmith.acquire.members import Package
@@ -13,8 +14,11 @@ from lodesmith.acquire.npm import open_npm
 from lodesmith.acquire.pages import Page, Tally, make_pages
 from lodesmith.acquire.patterns import matches_any, show_some
 from lodesmith.acquire.pypi import open_pypi
+from lodesmith.acquire.remote import access_of, fetch_all, is_remote, list_remote
 from lodesmith.acquire.sources import (
     ARCHIVE_PATTERNS,
+    DATASET_PATTERNS,
+    DatasetSource,
     DebianSource,
     FilesSource,
     NpmSource,
@@ -22,6 +26,7 @@ from lodesmith.acquire.sources import (
     PlainSource,
     PypiSource,
     PythonSource,
+    ReachingSource,
     WarcSource,
 )
 from lodesmith.core.errors import UserError
@@ -51,7 +56,9 @@ def open_origin(source: PlainSource, downloads: Path, tally: Tally) -> Iterator[
         EngineError: a client failed or its download is damaged.
     """
     if isinstance(source, WarcSource):
-        yield _open_archives(source, tally)
+        yield _open_archives(source, downloads, tally)
+    elif isinstance(source, DatasetSource):
+        yield _open_dataset(source, downloads, tally)
     elif isinstance(source, DebianSource):
         with open_debian(source, downloads) as package:
             yield _choose(source, package, tally)
@@ -65,16 +72,55 @@ def open_origin(source: PlainSource, downloads: Path, tally: Tally) -> Iterator[
         yield _choose(source, _open_local(source), tally)
 
 
-def _open_archives(source: WarcSource, tally: Tally) -> Origin:
-    listing = list_files(source.warc, patterns=ARCHIVE_PATTERNS)
-    tally.take(listing.notes)
-    if not listing.members:
+def _open_archives(source: WarcSource, downloads: Path, tally: Tally) -> Origin:
+    files = _gather(source, source.warc, ARCHIVE_PATTERNS, downloads, tally)
+    return Origin(pages=copy_pages({path: file.place for path, file in files.items()}, tally))
+
+
+def _open_dataset(source: DatasetSource, downloads: Path, tally: Tally) -> Origin:
+    files = _gather(source, source.dataset, DATASET_PATTERNS, downloads, tally)
+    cards = [file.place for path, file in files.items() if path.endswith("README.md")]
+    chosen = choose_split(files, source.split)
+    if not chosen:
         raise UserError(
-            f"source {source.label}: no archive fits {', '.join(source.warc)}; there are "
+            f"source {source.label}: no table is of the split {source.split}; there are "
+            f"{show_some(files)}"
+        )
+    pages = read_pages(
+        [files[path] for path in chosen],
+        address=f"{source.origin}/", text_field=source.text_field, tally=tally,
+    )  # fmt: skip
+    return Origin(pages=pages, licence=read_licence(cards))
+
+
+def _gather(
+    source: ReachingSource,
+    entries: Sequence[str],
+    patterns: Sequence[str],
+    downloads: Path,
+    tally: Tally,
+) -> dict[str, Table]:
+    """Return the files that local and remote entries stand for, the latter fetched, by name."""
+    listing = list_files([entry for entry in entries if not is_remote(entry)], patterns=patterns)
+    tally.take(listing.notes)
+    found = {
+        path: Table(path, listing.places[path], member.modified)
+        for path, member in listing.members.items()
+    }
+    access = access_of(source)
+    remote = list_remote(
+        [entry for entry in entries if is_remote(entry)], patterns=patterns, access=access
+    )
+    places = fetch_all(remote, downloads / source.label, access=access)
+    for file in remote:
+        path = file.url if isinstance(source, WarcSource) else file.path
+        found.setdefault(path, Table(path, places[file.url], file.modified))
+    if not found:
+        raise UserError(
+            f"source {source.label}: no file fits {', '.join(entries)}; there are "
             f"{show_some(listing.others)}"
         )
-    archives = {path: listing.places[path] for path in listing.members}
-    return Origin(pages=copy_pages(archives, tally))
+    return found
 
 
 def _open_local(source: PythonSource | FilesSource) -> Package:

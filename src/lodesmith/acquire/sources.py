@@ -24,7 +24,15 @@ HTML_PATTERNS = ("**/*.html", "**/*.htm", "**/*.xhtml")
 PAGE_PATTERNS = (*HTML_PATTERNS, "**/*.txt", "**/*.md", "**/*.rst")
 CHAT_PATTERNS = ("**/*.yml", "**/*.yaml", "**/*.json", "**/*.jsonl")
 PYTHON_PATTERNS = ("**/*.py",)
-ARCHIVE_PATTERNS = ("**/*.warc", "**/*.warc.gz", "**/*.arc", "**/*.arc.gz")
+ARCHIVE_PATTERNS = tuple(
+    f"**/*.{kind}{packed}" for kind in ("warc", "arc") for packed in ("", ".gz", ".zst", ".lz4")
+)
+
+
+DATASET_PATTERNS = (
+    "**/*.parquet", "**/*.jsonl", "**/*.jsonl.gz", "**/*.jsonl.zst", "**/*.json.gz",
+    "**/*.json.zst", "**/*.ndjson", "**/README.md",
+)  # fmt: skip
 
 
 class PlainSource(Config, ABC):
@@ -147,9 +155,13 @@ class FilesSource(PackageSource):
     @field_validator("files")
     @classmethod
     def _has_no_archive(cls, files: list[str]) -> list[str]:
-        archives = [name for name in files if re.search(r"\.w?arc(\.gz)?$", name)]
+        archives = [name for name in files if re.search(r"\.w?arc(\.(gz|zst|lz4))?$", name)]
         if archives:
             raise ValueError(f"{archives[0]} is an archive; write warc: instead of files:")
+        if remote := [name for name in files if "://" in name]:
+            raise ValueError(
+                f"{remote[0]} is an address; write crawl: for web pages, dataset: for tables"
+            )
         return files
 
     @property
@@ -163,11 +175,27 @@ class FilesSource(PackageSource):
         return PAGE_PATTERNS
 
 
-class WarcSource(PlainSource):
-    """Pages of WARC or ARC archives on this machine."""
+class ReachingSource(PlainSource):
+    """What sources have whose files may lie elsewhere: docs/how-to/sources.md."""
+
+    without_effect = frozenset({"allow_private", "endpoint", "anonymous"})
+
+    allow_private: bool = False
+    """Whether addresses of private networks and of this machine may be reached."""
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+/?$")
+    """Address of an S3-like store that is not Amazon's, as in `https://minio.example.org:9000`."""
+
+    anonymous: bool = False
+    """Whether a public bucket is read without credentials; else they come from the environment."""
+
+
+class WarcSource(ReachingSource):
+    """Pages of WARC or ARC archives."""
 
     warc: Paths
-    """Archives, folders of them or glob patterns, relative to where the command is run."""
+    """Archives, folders of them or glob patterns, relative to where the command is run; or
+    addresses of them: `https://`, `s3://`, `gs://`, `az://`."""
 
     fingerprint: str | None = None
     """Set when the run starts, as for `files`. Leave it out."""
@@ -175,7 +203,30 @@ class WarcSource(PlainSource):
     @property
     def origin_name(self) -> str:
         """The last part of the first path that is no pattern, without its suffixes."""
-        return re.sub(r"\.w?arc(\.gz)?$", "", _last_plain_part(self.warc[0]))
+        return re.sub(r"\.w?arc(\.(gz|zst|lz4))?$", "", _last_plain_part(self.warc[0]))
+
+
+class DatasetSource(ReachingSource):
+    """A data set as hubs lay them out: Parquet tables or JSON lines, each row a page."""
+
+    dataset: Paths
+    """Folders, files or glob patterns, or addresses of them: `hf://datasets/NAME`, `https://`,
+    `s3://`, `gs://`, `az://`."""
+
+    split: str | None = Field(default="train", min_length=1, max_length=80)
+    """Which split is taken where file names speak of splits; null takes all."""
+
+    text_field: str | None = Field(default=None, min_length=1, max_length=200)
+    """The column that is the text; if not given, the first of `text`, `content`, `html`, `raw`,
+    `raw_content`, `document`, `article`, `body` that is there."""
+
+    fingerprint: str | None = None
+    """Set when the run starts, as for `files`. Leave it out."""
+
+    @property
+    def origin_name(self) -> str:
+        """The last part of the first path that is no pattern, without its suffixes."""
+        return re.sub(r"\.[a-z0-9.]+$", "", _last_plain_part(self.dataset[0]))
 
 
 class CrawlSource(PlainSource):
@@ -240,6 +291,7 @@ KINDS: dict[str, type[PlainSource]] = {
     "python": PythonSource,
     "files": FilesSource,
     "warc": WarcSource,
+    "dataset": DatasetSource,
     "crawl": CrawlSource,
 }
 
@@ -282,6 +334,7 @@ Source = Annotated[
     | Annotated[PythonSource, Tag("<PythonSource>")]
     | Annotated[FilesSource, Tag("<FilesSource>")]
     | Annotated[WarcSource, Tag("<WarcSource>")]
+    | Annotated[DatasetSource, Tag("<DatasetSource>")]
     | Annotated[CrawlSource, Tag("<CrawlSource>")],
     Discriminator(_tag),
     BeforeValidator(_check_kind),
