@@ -2,6 +2,9 @@
 
 import itertools
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lodesmith.core.storage import hash_file
 from lodesmith.data.documents import Document
-from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig
+from lodesmith.prepare.clean import clean
+from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.connected import LINK, star, write_links
 from lodesmith.prepare.exact_duplicates import (
     RepeatedLines,
@@ -105,7 +110,7 @@ def _wide(number: int) -> str:
     st.sampled_from([_WHOLE, 2000, 300]),
     st.booleans(),
 )
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_lines_and_copies_are_those_of_the_plain_rule_however_the_corpus_is_cut(
     tmp_path_factory: pytest.TempPathFactory,
     pages: list[list[int]],
@@ -157,7 +162,7 @@ def _corpus(draw: st.DrawFn) -> list[str]:
     st.sampled_from([4000, 20000]),
     st.sampled_from(["first", "longest"]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_near_copies_are_the_same_however_the_corpus_is_cut(
     tmp_path_factory: pytest.TempPathFactory,
     texts: list[str],
@@ -246,7 +251,7 @@ def test_copies_are_found_in_a_bucket_of_many_that_differ(tmp_path: Path) -> Non
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_stars_are_the_connected_components(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]], num_ranges: int
 ) -> None:
@@ -287,3 +292,83 @@ def test_slices_of_all_ranges_are_all_rows(
     for key_range, part in zip(ranges, slices, strict=True):
         assert all(key_range.first <= int(key) < key_range.end for key in part["key"])
     assert len(read_slice(path, dtype, KeyRange(5, 5))) == 0
+
+
+def test_a_corpus_cut_into_many_pieces_gives_the_same_bytes(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    base = [_prose(seed) for seed in range(12)]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(40):
+        words = list(chance.choice(base))
+        words[chance.randrange(200)] = "edited"
+        text = f"{' '.join(words)}\nThis line stands on every page of the site, here as well.\n"
+        (folder / f"{number:02d}.txt").write_text(text)
+    results = []
+    for name, memory in (("whole", _WHOLE), ("cut", 9000)):
+        outputs = tmp_path / f"{name}.jsonl", tmp_path / f"{name}-rejected.jsonl"
+        config = PrepareConfig(merge_memory_bytes=memory)
+        steps = ["exact_duplicates", "near_duplicates"]
+        summary = clean(
+            [folder], output=outputs[0], rejected=outputs[1], config=config, steps=steps
+        )
+        assert summary.num_documents + summary.num_rejected == 40
+        assert 5 < summary.num_documents <= 12
+        results.append([path.read_bytes() for path in outputs])
+    assert results[0] == results[1]
+    assert b"on every page" not in results[0][0]
+
+
+_MERGES = """
+import sys
+from pathlib import Path
+from lodesmith.core.shards import Markers, map_shards
+from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig
+from lodesmith.prepare.exact_duplicates import merge_exact
+from lodesmith.prepare.near_duplicates import merge_near
+from lodesmith.prepare.shard_files import Parts
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    markers = Markers(folder / "done")
+    def run(work, tasks):
+        return map_shards(work, tasks, markers=markers, num_workers=int(sys.argv[2]))
+    parts = Parts(folder, 3)
+    merge_exact(parts, ExactDuplicatesConfig(), 20000, run)
+    merge_near(parts, NearDuplicatesConfig(), 60000, run)
+"""
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: hash_file(path) for path in folder.glob("*.rows")}
+
+
+@pytest.mark.chaos
+def test_merges_killed_at_any_moment_go_on_to_the_same_bytes(tmp_path: Path) -> None:
+    for folder in (tmp_path / "whole", tmp_path / "killed"):
+        parts = Parts(folder, 3)
+        for shard in range(3):
+            hashes, signatures = TextHashes(ExactDuplicatesConfig()), Signatures(_NEAR)
+            for seed in range(60):
+                text = " ".join([*_prose(seed % 20), f"more{shard * seed % 7}"])
+                hashes.add(_document(text), frozenset())
+                signatures.add(text)
+            hashes.write(parts, shard)
+            signatures.write(parts, shard)
+    whole = [sys.executable, "-c", _MERGES, str(tmp_path / "whole"), "1"]
+    subprocess.run(whole, check=True)
+    done, num_kills, chance = tmp_path / "killed" / "done", 0, random.Random(5)
+    while True:
+        command = [sys.executable, "-c", _MERGES, str(tmp_path / "killed"), str(1 + num_kills % 2)]
+        process = subprocess.Popen(command)
+        before = len(list(done.glob("*.json")))
+        wanted = before + chance.randrange(8, 30)
+        while process.poll() is None and len(list(done.glob("*.json"))) < wanted:
+            time.sleep(0.005)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.kill()
+        process.wait()
+        num_kills += 1
+    assert num_kills >= 2
+    assert _digests(tmp_path / "killed") == _digests(tmp_path / "whole")

@@ -164,41 +164,46 @@ def merge_near(
     parts: Parts, config: NearDuplicatesConfig, memory_bytes: int, map_tasks: MapTasks
 ) -> Ranges:
     """Find documents that are nearly equal to one that stays."""
-    ranges = plan_ranges(map_tasks, "near-ranges", parts.files("bands"), memory_bytes)
+    bands = plan_ranges(map_tasks, "near-bands", parts.files("bands"), memory_bytes)
     map_tasks(
         link_range,
-        {f"near-link-{number:05d}": (parts, keys, number, config) for number, keys in ranges},
+        {f"near-link-{number:05d}": (parts, keys, number, config) for number, keys in bands},
     )
-    last = _connect(parts, ranges, map_tasks)
+    links = parts.files("links", len(bands))
+    groups = plan_ranges(map_tasks, "near-groups", links, memory_bytes)
+    stars = _connect(parts, links, groups, map_tasks)
+    alike = parts.files("alike", len(bands))
     map_tasks(
         name_later,
         {
-            f"near-found-{number:05d}": (parts, keys, number, last, len(ranges))
-            for number, keys in ranges
+            f"near-found-{number:05d}": (stars, alike, keys, parts.file("near", number))
+            for number, keys in groups
         },
     )
-    return Ranges(near=len(ranges))
+    return Ranges(near=len(groups))
 
 
-def _connect(parts: Parts, ranges: list[tuple[int, KeyRange]], map_tasks: MapTasks) -> str:
-    """Point all documents of a group at the one that stays; return the kind of the files."""
-    before = "links"
+def _connect(
+    parts: Parts, links: list[Path], ranges: list[tuple[int, KeyRange]], map_tasks: MapTasks
+) -> list[Path]:
+    """Point all documents of a group at the one that stays; return the files that say so."""
     for turn in range(_MAX_ROUNDS):
-        large, small = f"large-star-{turn}", f"small-star-{turn}"
         has_changed = False
-        for kind, source in ((large, before), (small, large)):
-            inputs = parts.files(source, len(ranges))
+        for step in ("large", "small"):
+            outputs = parts.files(f"{step}-star-{turn}", len(ranges))
             results = map_tasks(
                 star,
                 {
-                    f"{kind}-{number:05d}": (inputs, keys, kind is large, parts.file(kind, number))
+                    f"near-{step}-{turn}-{number:05d}": (
+                        links, keys, step == "large", outputs[number]
+                    )
                     for number, keys in ranges
                 },
-            )
+            )  # fmt: skip
             has_changed |= any(result["changed"] for result in results)
-        before = small
+            links = outputs
         if not has_changed:
-            return small
+            return links
     raise EngineError(f"near_duplicates: groups are not connected after {_MAX_ROUNDS} rounds")
 
 
@@ -306,18 +311,24 @@ def _write_alike(path: Path, left: Nodes, right: Nodes, equal: NDArray[np.uint32
     write_rows(path, rows[np.lexsort((rows["equal"], rows["key"]))])
 
 
-def name_later(parts: Parts, keys: KeyRange, number: int, stars: str, num_ranges: int) -> JSON:
-    """Write which documents go, and how alike they are to the most alike one of their group."""
-    links = read_slices(parts.files(stars, num_ranges), LINK, keys)
+def name_later(stars: list[Path], alike: list[Path], keys: KeyRange, output: Path) -> JSON:
+    """Write which documents go, and how alike they are to the most alike one of their group.
+
+    Args:
+        stars: files that say which document each one is pointed at.
+        alike: files that say how alike each is to another.
+        keys: those of the documents that are meant.
+        output: file of rows by shard.
+    """
+    links = read_slices(stars, LINK, keys)
     gone = np.unique(links["node"][links["other"] < links["node"]])
-    alike = read_slices(parts.files("alike", num_ranges), ALIKE, keys)
-    order = np.lexsort((alike["equal"], alike["node"]))
-    nodes, equal = alike["node"][order], alike["equal"][order]
+    found = read_slices(alike, ALIKE, keys)
+    order = np.lexsort((found["equal"], found["node"]))
+    nodes, equal = found["node"][order], found["equal"][order]
     rows = np.empty(len(gone), NEAR)
     rows["shard"], rows["place"] = _shards_of(gone), _places_of(gone)
     rows["equal"] = equal[np.searchsorted(nodes, gone, side="right") - 1]
-    path = parts.file("near", number)
-    write_rows(path, rows[np.lexsort((rows["place"], rows["shard"]))])
+    write_rows(output, rows[np.lexsort((rows["place"], rows["shard"]))])
     return {}
 
 
