@@ -20,6 +20,7 @@ enum {
 typedef struct {
     int64_t value;             /* of the subtree's blocks */
     uint32_t weight, linked, prose;
+    uint32_t mains; /* elements named as the main content */
     uint32_t marks; /* elements that an article has: <article>, <h1>, bodies by name */
 } totals;
 
@@ -28,7 +29,7 @@ typedef struct {
     ls_page *page;
     totals *sums; /* one for each node */
     uint32_t page_prose;
-    int manual;
+    int manual, distrust;
 } judge;
 
 /* ---- contexts ---- */
@@ -219,11 +220,14 @@ static int is_pruned(judge *j, uint32_t index) {
     unsigned tag = node->tag, flags = named_as(node);
     if (!flags || !sum->weight || node->flags & N_MAIN) return 0; /* inside a line a name says nothing */
     if (tag == TAG_BODY || tag == TAG_HTML || tag == TAG_ARTICLE || j->article->contexts[index].code) return 0;
+    if (j->distrust) return sum->linked * 2 > sum->weight || (flags & N_STRONG && !sum->prose);
+    if (sum->mains && !(flags & (N_COMMENT | N_TEASER)) && sum->prose * 4 > j->page_prose) return 0;
     if (j->manual && !(flags & N_COMMENT)) {
+        if (sum->mains) return 0;
         int around = flags & (N_STRONG | N_TEASER) && sum->prose < LONG_WEIGHT;
         return around || sum->linked * 5 > sum->weight * 2;
     }
-    int beyond = flags & (N_COMMENT | N_TEASER) && !sum->marks && j->page_prose - sum->prose >= 2 * LONG_WEIGHT;
+    int beyond = flags & (N_COMMENT | N_TEASER) && !sum->marks && j->page_prose - sum->prose >= 2 * PROSE_WEIGHT;
     uint32_t most = beyond ? 97 : MAJORITY_PERCENT;
     if ((uint64_t)sum->prose * 100 > (uint64_t)j->page_prose * most) return 0;
     if (flags & ~(unsigned)N_WEAK) return 1;
@@ -244,6 +248,7 @@ static void add_up(judge *j, int with_pruning) {
     for (uint32_t i = page->num_nodes - 1; i > 0; i--) {
         const ls_node *node = page->nodes + i;
         if (node->flags & (N_GOOD | N_MAIN) || node->tag == TAG_ARTICLE || node->tag == TAG_H1) j->sums[node->parent].marks++;
+        if (node->flags & (N_GOOD | N_MAIN)) j->sums[node->parent].mains++;
         if (with_pruning && is_pruned(j, i)) {
             page->nodes[i].flags |= N_PRUNED;
             continue;
@@ -254,6 +259,7 @@ static void add_up(judge *j, int with_pruning) {
         to->linked += from->linked;
         to->prose += from->prose;
         to->marks += from->marks;
+        to->mains += from->mains;
     }
 }
 
@@ -331,7 +337,8 @@ static void choose_root(judge *j) {
 
 /* ---- which blocks stay ---- */
 
-static void choose_blocks(judge *j, int strict) {
+/* Marks what stays within the root; returns whether any of it reads like text. */
+static int choose_blocks(judge *j, int strict) {
     ls_article *article = j->article;
     ls_page *page = j->page;
     uint32_t root = article->root, end = page->nodes[root].end;
@@ -353,15 +360,30 @@ static void choose_blocks(judge *j, int strict) {
             last_prose = i;
         }
     }
-    if (!seen || !strict) return;
+    if (!seen) return 0;
+    if (!strict) return 1;
+    int named = (page->nodes[root].flags & N_GOOD) != 0; /* what stands in a body is the article's */
     for (uint32_t i = 0; i < article->num_blocks; i++) {
         ls_block *b = article->blocks + i;
         if (!b->keep || b->code || is_prose(b)) continue;
         unsigned tag = page->nodes[b->owner].tag;
         if (b->linked * 2 > b->weight) b->keep = 0;
+        else if (named && !b->heading && (tag == TAG_P || tag == TAG_LI || tag == TAG_TD) && b->linked * 5 < b->weight) continue;
         else if (i < first_prose && !b->heading) b->keep = 0;
-        else if (i > last_prose && (b->heading || b->weight < PROSE_WEIGHT) && tag != TAG_LI) b->keep = 0;
+        else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && b->sentences && !b->linked)) b->keep = 0;
         if (b->heading == 1 && page->signs & SIGN_ARTICLE) b->keep = 0; /* the title has it */
+    }
+    return 1;
+}
+
+/* A page without prose, an index or a few labels: all that no name takes away. */
+static void keep_labels(judge *j) {
+    uint32_t pruned_until = 0, next = 0;
+    for (uint32_t i = 0; i < j->article->num_blocks; i++) {
+        ls_block *b = j->article->blocks + i;
+        for (; next <= b->first; next++)
+            if (next >= pruned_until && j->page->nodes[next].flags & N_PRUNED) pruned_until = j->page->nodes[next].end;
+        b->keep = b->first >= pruned_until;
     }
 }
 
@@ -391,8 +413,13 @@ int ls_html_judge(ls_article *article, int everything) {
             for (uint32_t i = 0; i < article->num_blocks; i++) article->blocks[i].keep = 1;
         } else {
             add_up(j, 1);
+            if (j->sums[0].prose < LONG_WEIGHT && j->page_prose >= 2 * LONG_WEIGHT) { /* names that mislead: only their links go */
+                for (uint32_t i = 0; i < page->num_nodes; i++) page->nodes[i].flags &= ~(unsigned)N_PRUNED;
+                j->distrust = 1;
+                add_up(j, 1);
+            }
             choose_root(j);
-            choose_blocks(j, !j->manual);
+            if (!choose_blocks(j, !j->manual)) keep_labels(j);
         }
     }
     page->steps += 8 * (uint64_t)page->num_nodes + page->size;

@@ -17,6 +17,7 @@ typedef struct {
     uint8_t kind;
     int failed, space, broken; /* white space is due; it held a line break */
     int markdown;
+    uint32_t table;  /* whose first row has been written */
     uint32_t item;   /* whose mark has been written */
     uint32_t *ordinals; /* of list items, by node; counted on the way */
 } writer;
@@ -105,11 +106,8 @@ static void put_folded(writer *w, const uint8_t *p, const uint8_t *end) {
         } else if (*p == 0xE3 && end - p >= 3 && p[1] == 0x80 && p[2] == 0x80 && is_blank(w)) {
             p += 3; /* the indent of a Chinese paragraph */
         } else {
-            uint32_t size = *p == 0xC2 ? 2 : 3;
-            if ((uint32_t)(end - p) < size) size = (uint32_t)(end - p);
-            put_space(w, p);
-            put(w, (const char *)p, size);
-            p += size;
+            put_space(w, p); /* the bytes that follow the first stand above " " */
+            put(w, (const char *)p++, 1);
         }
     }
 }
@@ -200,27 +198,36 @@ static void put_item_mark(writer *w, const ls_context *context) {
     put(w, mark, (size_t)size);
 }
 
+static uint8_t kind_of(const ls_block *b, const ls_context *context) {
+    if (b->code) return KIND_CODE;
+    if (b->heading) return b->heading;
+    if (context->item) return KIND_ITEM;
+    if (context->cell) return KIND_CELL;
+    return context->quote ? KIND_QUOTE : KIND_TEXT;
+}
+
 static void begin_line(writer *w, const ls_block *b, const ls_context *context) {
-    w->kind = b->code ? KIND_CODE : b->heading ? b->heading : context->item ? KIND_ITEM : context->cell ? KIND_CELL
-              : context->quote ? KIND_QUOTE : KIND_TEXT;
+    w->kind = kind_of(b, context);
     if (b->code) return;
-    if (w->markdown && b->heading) {
-        put(w, "###### ", 7);
-        w->size -= 7;
-        put(w, "######" + 6 - b->heading, b->heading);
-        put(w, " ", 1);
-    } else if (w->markdown && context->quote) put(w, "> ", 2);
+    if (w->markdown && b->heading) put(w, "###### " + 6 - b->heading, b->heading + 1u);
+    else if (w->markdown && context->quote) put(w, "> ", 2);
     if (context->item && !b->heading) put_item_mark(w, context);
 }
 
-static void put_block(writer *w, const ls_block *b) {
+static int is_inline_code(unsigned tag) {
+    return tag == TAG_CODE || tag == TAG_KBD || tag == TAG_SAMP || tag == TAG_TT;
+}
+
+/* The text of a block's nodes, without what begins its line. */
+static void put_content(writer *w, const ls_block *b) {
     ls_page *page = w->article->page;
     const ls_context *contexts = w->article->contexts;
-    begin_line(w, b, contexts + b->owner);
     size_t begin = w->size;
+    uint32_t code_end = 0; /* node at which inline code ends */
     for (uint32_t i = b->first; i < b->end; i++) {
         ls_node *node = page->nodes + i;
         int shown_button = node->tag == TAG_BUTTON && contexts[node->parent].heading;
+        if (code_end && i >= code_end) put(w, "`", 1), code_end = 0;
         if (node->flags & N_TEX && node->tag == TAG_SCRIPT) {
             put_tex(w, (ls_range){node->start, node->size}, 0);
         } else if (node->tag == TAG_MATH && put_math(w, i)) {
@@ -235,12 +242,21 @@ static void put_block(writer *w, const ls_block *b) {
             const uint8_t *p = page->bytes + node->start, *end = p + node->size;
             if (b->code && w->size == begin && p < end && *p == '\n') p++;
             put_text(w, p, end, b->code);
+        } else if (w->markdown && !b->code && !code_end && is_inline_code(node->tag) && node->end > i + 1) {
+            put_space(w, (const uint8_t *)"`");
+            put(w, "`", 1);
+            code_end = node->end;
         }
     }
+    if (code_end) put(w, "`", 1);
 }
 
+/* ---- tables ---- */
+
+static uint32_t cell_of(const writer *w, const ls_block *b) { return w->article->contexts[b->owner].cell; }
+
 static uint32_t row_of(const writer *w, const ls_block *b) {
-    uint32_t cell = w->article->contexts[b->owner].cell;
+    uint32_t cell = cell_of(w, b);
     return cell ? w->article->page->nodes[cell].parent : 0;
 }
 
@@ -248,8 +264,118 @@ static uint32_t row_of(const writer *w, const ls_block *b) {
 static int share_line(const writer *w, const ls_block *a, const ls_block *b) {
     uint32_t row = row_of(w, b);
     if (!row || row_of(w, a) != row || a->code || b->code || a->breaks || b->breaks) return 0;
-    if (w->article->contexts[a->owner].cell == w->article->contexts[b->owner].cell) return 0;
-    return a->weight < 400 && b->weight < 400;
+    return cell_of(w, a) != cell_of(w, b) && a->weight < 400 && b->weight < 400;
+}
+
+/* The last of the blocks from `first` on that stand in one row with it. */
+static uint32_t end_of_row(const writer *w, uint32_t first) {
+    const ls_block *blocks = w->article->blocks;
+    uint32_t last = first;
+    for (uint32_t i = first + 1; i < w->article->num_blocks; i++) {
+        if (!blocks[i].keep) continue;
+        if (!share_line(w, blocks + last, blocks + i)) break;
+        last = i;
+    }
+    return last;
+}
+
+/* How many cells lie from node `from` up to node `to`, brothers in a row. */
+static uint32_t count_cells(const writer *w, uint32_t from, uint32_t to) {
+    const ls_node *nodes = w->article->page->nodes;
+    uint32_t count = 0;
+    for (uint32_t i = from; i < to; i = nodes[i].end) count += nodes[i].tag == TAG_TD || nodes[i].tag == TAG_TH;
+    return count;
+}
+
+static void put_cell(writer *w, const ls_block *b) {
+    w->space = w->broken = 0;
+    size_t start = w->size;
+    put_content(w, b);
+    w->space = w->broken = 0;
+    if (!w->markdown) return;
+    for (size_t i = start; i < w->size && !w->failed; i++) {
+        if (w->text[i] != '|') continue;
+        reserve(w, 1);
+        if (w->failed) return;
+        memmove(w->text + i + 1, w->text + i, w->size - i);
+        w->text[i++] = '\\';
+        w->size++;
+    }
+}
+
+static void put_empty_cells(writer *w, uint32_t count) {
+    for (; count; count--) put(w, " |", 2);
+}
+
+/* Writes a row of short cells: tabs between them, in Markdown a table's row. */
+static void put_row(writer *w, uint32_t first, uint32_t last) {
+    const ls_node *nodes = w->article->page->nodes;
+    uint32_t row = row_of(w, w->article->blocks + first), next = row + 1;
+    w->kind = KIND_CELL;
+    if (w->markdown) put(w, "|", 1);
+    for (uint32_t i = first; i <= last; i++) {
+        const ls_block *b = w->article->blocks + i;
+        if (!b->keep) continue;
+        uint32_t cell = cell_of(w, b);
+        if (w->markdown) put_empty_cells(w, count_cells(w, next, cell)), put(w, " ", 1);
+        else if (i > first) put(w, "\t", 1);
+        put_cell(w, b);
+        if (w->markdown) put(w, " |", 2);
+        next = nodes[cell].end;
+    }
+    if (!w->markdown) return;
+    put_empty_cells(w, count_cells(w, next, nodes[row].end));
+    uint32_t table = nodes[row].parent;
+    if (nodes[table].tag != TAG_TABLE) table = nodes[table].parent;
+    if (table == w->table) return;
+    w->table = table;
+    end_line(w, 0);
+    put(w, "|", 1);
+    for (uint32_t count = count_cells(w, row + 1, nodes[row].end); count; count--) put(w, " --- |", 6);
+}
+
+/* ---- the whole ---- */
+
+/* The language that a <pre> names: class="language-c", "lang-c", "highlight-c". */
+static ls_range code_language(const ls_page *page, uint32_t pre) {
+    static const char *const marks[] = {"language-", "lang-", "highlight-source-"};
+    for (uint32_t i = pre; i < pre + 2 && i < page->nodes[pre].end; i++) {
+        if (page->nodes[i].tag == TAG_TEXT) break;
+        ls_range names = attribute_of(page, page->nodes + i, "class");
+        const uint8_t *p = page->bytes + names.start, *end = p + names.size;
+        for (; p < end; p++)
+            for (size_t k = 0; k < sizeof marks / sizeof *marks; k++) {
+                size_t size = strlen(marks[k]);
+                if ((size_t)(end - p) <= size || memcmp(p, marks[k], size)) continue;
+                const uint8_t *stop = p += size;
+                while (stop < end && !ls_is_space(*stop) && stop - p < 20) stop++;
+                return (ls_range){(uint32_t)(p - page->bytes), (uint32_t)(stop - p)};
+            }
+    }
+    return (ls_range){0, 0};
+}
+
+static void put_fence(writer *w, ls_range language) {
+    w->kind = KIND_CODE;
+    put(w, "```", 3);
+    put(w, (const char *)w->article->page->bytes + language.start, language.size);
+    end_line(w, 0);
+}
+
+static void put_code(writer *w, const ls_block *b) {
+    if (w->markdown) put_fence(w, code_language(w->article->page, b->owner));
+    size_t begin = w->size;
+    begin_line(w, b, w->article->contexts + b->owner);
+    put_content(w, b);
+    end_line(w, 0);
+    if (w->markdown && w->size > begin) put_fence(w, (ls_range){0, 0});
+}
+
+/* Markdown parts blocks by an empty line, items and rows of one list or table aside. */
+static void part_blocks(writer *w, uint8_t before, uint8_t kind) {
+    if (!w->markdown || !w->size || (before == kind && (kind == KIND_ITEM || kind == KIND_CELL))) return;
+    w->kind = KIND_TEXT;
+    end_line(w, 1);
 }
 
 static void count_items(writer *w) {
@@ -259,25 +385,27 @@ static void count_items(writer *w) {
 }
 
 static void put_blocks(writer *w) {
-    const ls_block *before = NULL;
-    for (uint32_t i = 0; i < w->article->num_blocks && !w->failed; i++) {
-        const ls_block *b = w->article->blocks + i;
+    ls_article *article = w->article;
+    uint8_t before = KIND_TEXT;
+    for (uint32_t i = 0; i < article->num_blocks && !w->failed; i++) {
+        const ls_block *b = article->blocks + i;
         if (!b->keep) continue;
-        if (before && share_line(w, before, b)) {
-            w->space = w->broken = 0;
-            put(w, w->markdown ? " | " : "\t", w->markdown ? 3 : 1);
-            w->space = 0;
-            uint32_t item = w->item;
-            w->item = 0;
-            put_block(w, b);
-            w->item = item;
+        const ls_context *context = article->contexts + b->owner;
+        part_blocks(w, before, kind_of(b, context));
+        before = kind_of(b, context);
+        uint32_t last = end_of_row(w, i);
+        if (b->code) {
+            put_code(w, b);
+        } else if (last > i) {
+            put_row(w, i, last);
+            before = KIND_CELL;
+            i = last;
         } else {
-            if (before) end_line(w, 0);
-            put_block(w, b);
+            begin_line(w, b, context);
+            put_content(w, b);
         }
-        before = b;
+        end_line(w, 0);
     }
-    end_line(w, 0);
 }
 
 /* What `ls_html_extract` returns; ranges count bytes of the page. */

@@ -486,6 +486,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"edit", 4, 0, W_WEAK},
     {"editor", 6, 0, W_BODY},
     {"editsection", 11, 0, W_GUTTER},
+    {"elementor", 9, 0, W_LAYOUT},
     {"embed", 5, 0, W_WEAK},
     {"endtext", 7, 0, W_BODY | W_ALONE},
     {"entry", 5, 0, W_ARTICLE},
@@ -680,7 +681,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"share", 5, 1, W_STRONG},
     {"sharedaddy", 10, 0, W_STRONG},
     {"sharing", 7, 0, W_STRONG},
-    {"side", 4, 0, W_SIDE},
+    {"side", 4, 0, W_WEAK},
     {"sidebar", 7, 1, W_SIDE},
     {"sidecol", 7, 0, W_SIDE},
     {"sidenav", 7, 0, W_SIDE},
@@ -765,7 +766,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"zw", 2, 0, W_BODY | W_ALONE},
 };
 
-static const uint16_t word_first[27] = {0, 33, 50, 88, 102, 114, 128, 138, 150, 156, 158, 160, 181, 207, 221, 225, 259, 261, 289, 330, 362, 364, 367, 376, 377, 379, 382};
+static const uint16_t word_first[27] = {0, 33, 50, 88, 102, 115, 129, 139, 151, 157, 159, 161, 182, 208, 222, 226, 260, 262, 290, 331, 363, 365, 368, 377, 378, 380, 383};
 
 static const struct { const char *name, *text; } entities[] = {
     {"AElig", "\303\206"},

@@ -67,21 +67,21 @@ _WORDS: dict[str, str] = {
         "storybody zhengwen zw"
     ),
     "STRONG": (
-        "footer foot ft ftr aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
+        "aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
         "adwrap* authorbio authorbox authorcard authorinfo backtotop banner bdshare* "
-        "biography breadcrumb* breakingnews bshare* catlinks colophon consent "
-        "contentinfo cookie* copyright* crumb crumbs daohang dfp dibu disclaimer* donate "
-        "donation* erweima feedback* fenxiang footbar fundraising gdpr gg gotop "
+        "biography breadcrumb* breakingnews bshare* catlinks colophon consent contentinfo "
+        "cookie* copyright* crumb crumbs daohang dfp dibu disclaimer* donate donation* "
+        "erweima feedback* fenxiang foot footbar footer ft ftr fundraising gdpr gg gotop "
         "gpt guanggao headerlink jiathis* jumplink* legal lightbox livebar login "
         "mailinglist masthead menu* mod-share modal* mostpopular mostread mostviewed "
         "mwjump* nav navbar* navbox navi navigation* newsletter* noprint outbrain* overlay* "
         "pagelist pagenav* pagenavi pager paginat* pagination* paywall* poll polls popover "
         "popular popup* prevnext printonly promo* qrcode* rating ratings register remen "
         "revcontent screenreader* search searchbox searchform share* sharedaddy sharing "
-        "signin signup sistersitebox sitemap skip skiplink* sns social* "
-        "sponsor* srOnly subscribe* subscription* survey taboola* tagcloud tagcloud* "
-        "taglist ticker toolbar* toolbox tools tooltip* topbar totop trending "
-        "visuallyhidden vote* wechat weixin youce zergnet"
+        "signin signup sistersitebox sitemap skip skiplink* sns social* sponsor* srOnly "
+        "subscribe* subscription* survey taboola* tagcloud tagcloud* taglist ticker "
+        "toolbar* toolbox tools tooltip* topbar totop trending visuallyhidden vote* wechat "
+        "weixin youce zergnet"
     ),
     "TEASER": (
         "alsoread associated crosslink* furtherreading guess hotlist hotnews inlinelink* "
@@ -92,36 +92,29 @@ _WORDS: dict[str, str] = {
         "xiangguan youmaylike"
     ),
     "COMMENT": (
-        "cmt cmts comment commentarea commentbox* commentform* commentlist* comments commentsection* "
-        "commentwrap* coral* discussion disqus* fbcomments* guestbook liuyan livefyre* "
-        "pinglun reactions replies reply respond spotim"
+        "cmt cmts comment commentarea commentbox* commentform* commentlist* comments "
+        "commentsection* commentwrap* coral* discussion disqus* fbcomments* guestbook "
+        "liuyan livefyre* pinglun reactions replies reply respond spotim"
     ),
     "WEAK": (
         "action actions author* badge bio bottom by byline callout caption* carousel* "
         "categories category contact credit* cta date edit embed entrymeta extra follow* "
-        "gallery hd head header heading* hot info infobox infos keywords "
-        "label labels latest licence license meta metadata more next postmeta prev "
-        "previous print* pubdate published recent right secondary slider "
-        "slideshow source subnav tableofcontents tag tags thumb thumbnail* thumbs time "
-        "timestamp toc topics topnav utility video widget*"
+        "gallery hd head header heading* hot info infobox infos keywords label labels "
+        "latest licence license meta metadata more next postmeta prev previous print* "
+        "pubdate published recent right secondary side slider slideshow source "
+        "subnav tableofcontents tag tags thumb thumbnail* thumbs time timestamp toc topics topnav "
+        "utility video widget*"
     ),
-    "CAPTION": (
-        "caption* credit* figcaption imagecaption photocredit wpcaption"
-    ),
-    "SCREEN": (
-        "screenreadertext srOnly visuallyhidden"
-    ),
+    "CAPTION": "caption* credit* figcaption imagecaption photocredit wpcaption",
+    "SCREEN": "screenreadertext srOnly visuallyhidden",
     "GUTTER": (
-        "anchorlink editsection headeranchor headerlink* blobnum gutter lineno linenodiv linenos linenumber linenumbers"
+        "anchorlink blobnum editsection gutter headeranchor headerlink* lineno linenodiv "
+        "linenos linenumber linenumbers"
     ),
-    "MATH": (
-        "equation formula katex latex math mathjax mwe tex"
-    ),
-    "SIDE": (
-        "sidebar* sidenav aside complementary side sidecol rail rightrail"
-    ),
+    "MATH": "equation formula katex latex math mathjax mwe tex",
+    "SIDE": "aside complementary rail rightrail sidebar* sidecol sidenav",
     "LAYOUT": (
-        "col columns container grid has is layout no open page row status with without wrap "
+        "col columns container elementor grid has is layout no open page row status with without wrap "
         "wrapper"
     ),
 }  # fmt: skip
