@@ -51,7 +51,7 @@ DEVICE_CONSTANTS: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "memory_efficiency": ((0.85, 0.85, 0.80, 0.75), 0.1),
     "kernel_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
     "link_efficiency": ((0.75, 0.80, 0.80, 0.80), 0.2),
-    "message_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
+    "message_seconds": ((5e-6, 5e-6, 5e-6, 5e-6), 0.7),
     "low_precision_efficiency": ((0.85, 0.85, 0.90, 0.85), 0.1),
 }
 STACK_DEFAULTS = {
@@ -97,13 +97,6 @@ class Table:
         self.seconds = np.array([float(row["iteration_seconds"]) for row in self.rows])
         self.stacks = [find_stack(row["source"]).name for row in self.rows]
         self.groups = [_group(jobs, places) for places in _machines(jobs).values()]
-
-    def weights(self) -> np.ndarray:
-        """Return how much each row counts: the hundredth row of a source counts less."""
-        sizes = defaultdict(int)
-        for stack in self.stacks:
-            sizes[stack] += 1
-        return np.array([1 / math.sqrt(1 + sizes[stack] / 20) for stack in self.stacks])
 
 
 def _is_usable(row: Row) -> bool:
@@ -189,12 +182,11 @@ def _most(name: str) -> float:
 
 def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14) -> np.ndarray:
     """Return the constants that meet the chosen rows best (robust Gauss-Newton, damped)."""
-    weights = table.weights()[chosen]
     measured = np.log(table.seconds[chosen])
 
     def residuals(vector: np.ndarray) -> np.ndarray:
         predicted = np.log(predict(table, constants.values(vector))[chosen])
-        return (predicted - measured) / _NOISE * weights
+        return (predicted - measured) / _NOISE
 
     def cost(vector: np.ndarray) -> float:
         pull = (vector - constants.start) / constants.reach * _PULL

@@ -24,7 +24,7 @@ def tensor_seconds(jobs: Jobs, machine: Machine) -> Column:
     payload = jobs.tokens * jobs.hidden * jobs.element_bytes
     rate = _rate(machine, size, machine.devices_per_node)  # a ring over nodes uses all their ports
     reduction = 2 * (size - 1) / size * payload / rate
-    starts = machine.message_seconds * (size > 1)
+    starts = 2 * (size - 1) * machine.message_seconds  # every hop of the ring waits
     seconds: Column = 2 * (reduction + starts)
     return seconds
 
@@ -75,8 +75,13 @@ def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
     hidden = np.minimum(gathering, _HIDING_SHARE * hiding)
     gathered = gathering - (1 - stack.gather_exposed) * hidden
     sharded = np.asarray(jobs.sharded)
-    reduced = np.where(sharded == SHARDED.index("nothing"), 2 * width + 2, _GRADIENT_BYTES + width)
-    plain = stack.data_exposed * reduced * seconds
+    group = np.minimum(jobs.shard, ranks)
+    regathered = part * width / _gradient_rate(jobs, machine, group)
+    plain = stack.data_exposed * np.where(
+        sharded == SHARDED.index("nothing"),
+        (2 * width + 2) * seconds,
+        _GRADIENT_BYTES * seconds + regathered,
+    )
     shown: Column = np.where(sharded == SHARDED.index("everything"), gathered, plain)
     return shown
 
@@ -93,5 +98,6 @@ def _gradient_rate(jobs: Jobs, machine: Machine, ranks: Column) -> Column:
     per_node = np.maximum(machine.devices_per_node / jobs.tensor, 1)
     network = machine.gradient_bytes_per_second * np.minimum(per_node, ranks)
     across = np.minimum(network, machine.link_bytes_per_second)
-    inside = np.asarray(jobs.devices) <= machine.devices_per_node
+    # Data-parallel ranks stand side by side behind the tensor-parallel ones.
+    inside = np.asarray(jobs.tensor * ranks) <= machine.devices_per_node
     return np.where(inside, machine.link_bytes_per_second, across)

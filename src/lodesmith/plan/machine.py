@@ -23,7 +23,7 @@ class Machine:
     gradient_bytes_per_second: float  # between nodes, for reductions of gradients
     devices_per_node: int
     kernel_seconds: float
-    message_seconds: float  # start of a collective
+    message_seconds: float  # wait at each hop of a ring
     stack: Stack
 
 

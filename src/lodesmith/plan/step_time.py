@@ -33,17 +33,17 @@ from lodesmith.plan.stack import Stack
 _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_TENSOR_KERNELS = 2.05  # more with tensor parallelism: collectives and what surrounds them
+_TENSOR_KERNELS = 1.03  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _SMOOTHNESS = 4.0  # of the maximum of starting and computing
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
-_INNER_WEIGHT = 2.03  # how much the inner size of a product counts beside its outer ones: fitted
-_UNALIGNED = 10.4  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 4.13  # times that unfused attention moves its square, 2 bytes a score: fitted
-_FLASH_HALF_SEQUENCE = 450  # tokens at which fused attention reaches half of its rate: fitted
+_INNER_WEIGHT = 1.66  # how much the inner size of a product counts beside its outer ones: fitted
+_UNALIGNED = 10.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 4.57  # times that unfused attention moves its square, 2 bytes a score: fitted
+_FLASH_HALF_SEQUENCE = 341  # tokens at which fused attention reaches half of its rate: fitted
 _NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
-_EXPERT_SHARE = 0.315  # rate of experts' products over that of plain ones of their size: fitted
+_EXPERT_SHARE = 0.291  # rate of experts' products over that of plain ones of their size: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
