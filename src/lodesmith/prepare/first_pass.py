@@ -26,7 +26,11 @@ from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault
 from lodesmith.prepare.repair import repair
 from lodesmith.prepare.shard_files import Parts, Shard
 
-_ANY_PAGE = ("<h1>Page</h1><p>" + "The words of a page, and that of 中文，也有。 " * 20).encode()
+_WARM_UP = (  # texts that take the ways through the steps that load something
+    "The words of a page that people read, and that of another. " * 20,
+    "Die Wörter einer Seite, die jemand liest, und die einer anderen. " * 20,
+    "一个网页上的文字，有人阅读，也有人忘记。" * 20,
+)
 _PAGE_STEPS = ("repair", "language", "quality", "ads")  # those after extract that need one page
 
 
@@ -65,7 +69,9 @@ def clean_shard(
 def warm_up() -> None:
     """Load what every shard needs, so that processes forked from this one share it."""
     worker = _Worker(Shard(0, Path(), Path()), STEPS, PrepareConfig(), UNWATCHED)
-    worker.clean(Page(source="", url="", payload=_ANY_PAGE, content_type="text/html"), None)
+    for text in _WARM_UP:
+        markup = f"<h1>Page</h1><p>{text}</p>".encode()
+        worker.clean(Page(source="", url="", payload=markup, content_type="text/html"), None)
 
 
 class _Worker:
