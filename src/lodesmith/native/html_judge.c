@@ -13,6 +13,7 @@
 enum {
     PROSE_WEIGHT = 60,      /* a sentence of this many characters is prose */
     LONG_WEIGHT = 140,      /* so is a text of this many without one */
+    SHORT_WEIGHT = 120,     /* what a set phrase and its object make up */
     HIDDEN_WEIGHT = 200,    /* less prose than this may mean that the text is hidden */
     MAJORITY_PERCENT = 50,  /* who holds this share of the prose is never pruned */
 };
@@ -198,6 +199,7 @@ static int64_t value_of(const judge *j, const ls_block *b) {
     if (is_prose(b)) return weight - 2 * linked;
     if (linked * 2 > weight) return -linked / 2 - 5;
     unsigned tag = j->page->nodes[b->owner].tag;
+    if (tag == TAG_P && !b->sentences && !b->commas) return 0;
     if (tag == TAG_P || tag == TAG_LI || tag == TAG_TD || tag == TAG_DD || tag == TAG_DT || tag == TAG_BLOCKQUOTE)
         return (weight - linked) / 3;
     return -10;
@@ -337,6 +339,33 @@ static void choose_root(judge *j) {
 
 /* ---- which blocks stay ---- */
 
+/* Whether a block is mostly links: leads to other pages. A sentence with names linked is none. */
+static int is_lead(const ls_block *b, unsigned tag) {
+    uint32_t plain = b->weight - b->linked;
+    if (b->linked * 2 <= b->weight) return 0;
+    return !(plain * 4 >= b->weight && plain >= 40 && (b->sentences || tag == TAG_BLOCKQUOTE));
+}
+
+/* Whether a short block begins as the lines do that sites put between an article's paragraphs. */
+static int is_set_phrase(const judge *j, const ls_block *b) {
+    static const char *const phrases[] = {
+        "advert", "image copyright", "image caption", "media playback", "photo:", "photo by", "read more",
+        "read also", "also read", "related:", "share this", "story continues", "continue reading",
+        "sign up for", "click here", "follow us", "subscribe to", "相关阅读", "责任编辑", "责编", "（责任编辑",
+        "(责任编辑", "原标题", "点击进入", "扫一扫", "分享到", "上一篇", "下一篇", "延伸阅读", "推荐阅读", "编辑：",
+        "更多精彩", "返回搜狐", "特别声明", "声明：",
+    };
+    const ls_node *node = j->page->nodes + b->first;
+    for (uint32_t i = b->first; i < b->end && node->tag != TAG_TEXT; i++) node = j->page->nodes + i;
+    const uint8_t *p = j->page->bytes + node->start, *end = p + node->size;
+    while (p < end && (*p <= ' ' || (end - p > 2 && *p == 0xE3 && p[1] == 0x80 && p[2] == 0x80))) p += *p <= ' ' ? 1 : 3;
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
+        size_t size = strlen(phrases[i]);
+        if ((size_t)(end - p) >= size && ls_html_same(p, (uint32_t)size, phrases[i])) return 1;
+    }
+    return 0;
+}
+
 /* Marks what stays within the root; returns whether any of it reads like text. */
 static int choose_blocks(judge *j, int strict) {
     ls_article *article = j->article;
@@ -365,12 +394,14 @@ static int choose_blocks(judge *j, int strict) {
     int named = (page->nodes[root].flags & N_GOOD) != 0; /* what stands in a body is the article's */
     for (uint32_t i = 0; i < article->num_blocks; i++) {
         ls_block *b = article->blocks + i;
-        if (!b->keep || b->code || is_prose(b)) continue;
+        if (!b->keep || b->code) continue;
         unsigned tag = page->nodes[b->owner].tag;
-        if (b->linked * 2 > b->weight) b->keep = 0;
+        if (b->weight < SHORT_WEIGHT && is_set_phrase(j, b)) b->keep = 0;
+        if (is_prose(b)) continue;
+        if (is_lead(b, tag)) b->keep = 0;
         else if (named && !b->heading && (tag == TAG_P || tag == TAG_LI || tag == TAG_TD) && b->linked * 5 < b->weight) continue;
         else if (i < first_prose && !b->heading) b->keep = 0;
-        else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && b->sentences && !b->linked)) b->keep = 0;
+        else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && !b->linked && (b->sentences || b->weight >= PROSE_WEIGHT))) b->keep = 0;
         if (b->heading == 1 && page->signs & SIGN_ARTICLE) b->keep = 0; /* the title has it */
     }
     return 1;
@@ -413,7 +444,7 @@ int ls_html_judge(ls_article *article, int everything) {
             for (uint32_t i = 0; i < article->num_blocks; i++) article->blocks[i].keep = 1;
         } else {
             add_up(j, 1);
-            if (j->sums[0].prose < LONG_WEIGHT && j->page_prose >= 2 * LONG_WEIGHT) { /* names that mislead: only their links go */
+            if (j->sums[0].prose < PROSE_WEIGHT && j->page_prose >= 2 * LONG_WEIGHT) { /* names that mislead: only their links go */
                 for (uint32_t i = 0; i < page->num_nodes; i++) page->nodes[i].flags &= ~(unsigned)N_PRUNED;
                 j->distrust = 1;
                 add_up(j, 1);

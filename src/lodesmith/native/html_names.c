@@ -22,6 +22,8 @@ int ls_html_same(const uint8_t *bytes, uint32_t size, const char *name) {
     return !name[size];
 }
 
+static int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+
 static uint32_t kinds_of(const char *word, uint32_t size) {
     unsigned letter = word[0] - 'a';
     uint32_t kinds = 0;
@@ -42,8 +44,11 @@ static uint32_t kinds_of_name(const uint8_t *name, uint32_t size) {
         int letter = i < size && ls_is_letter(name[i]);
         int capital = letter && name[i] < 'a' && i && name[i - 1] >= 'a' && name[i - 1] <= 'z';
         if ((!letter || capital) && length) {
-            kinds |= kinds_of(word + before, length);
-            if (before) kinds |= kinds_of(word, before + length);
+            int beside = (i < size && is_digit(name[i])) || (i > length && is_digit(name[i - length - 1]));
+            if (!beside || length > 3) { /* "ad" in "css-3ad9f" is chance */
+                kinds |= kinds_of(word + before, length);
+                if (before) kinds |= kinds_of(word, before + length);
+            }
             memmove(word, word + before, length);
             before = length;
             length = 0;

@@ -572,6 +572,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"masthead", 8, 0, W_STRONG},
     {"math", 4, 0, W_MATH},
     {"mathjax", 7, 0, W_MATH},
+    {"mediaembed", 10, 0, W_LAYOUT},
     {"menu", 4, 1, W_STRONG},
     {"meta", 4, 0, W_WEAK},
     {"metadata", 8, 0, W_WEAK},
@@ -696,6 +697,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"slideshow", 9, 0, W_WEAK},
     {"sns", 3, 0, W_STRONG},
     {"social", 6, 1, W_STRONG},
+    {"socialembed", 11, 0, W_LAYOUT},
     {"source", 6, 0, W_WEAK},
     {"sponsor", 7, 1, W_STRONG},
     {"spotim", 6, 0, W_COMMENT},
@@ -743,6 +745,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"totop", 5, 0, W_STRONG},
     {"trending", 8, 0, W_STRONG},
     {"tuijian", 7, 0, W_TEASER},
+    {"tweet", 5, 1, W_LAYOUT},
     {"txt", 3, 0, W_BODY},
     {"upnext", 6, 0, W_TEASER},
     {"utility", 7, 0, W_WEAK},
@@ -766,7 +769,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"zw", 2, 0, W_BODY | W_ALONE},
 };
 
-static const uint16_t word_first[27] = {0, 33, 50, 88, 102, 115, 129, 139, 151, 157, 159, 161, 182, 208, 222, 226, 260, 262, 290, 331, 363, 365, 368, 377, 378, 380, 383};
+static const uint16_t word_first[27] = {0, 33, 50, 88, 102, 115, 129, 139, 151, 157, 159, 161, 182, 209, 223, 227, 261, 263, 291, 333, 366, 368, 371, 380, 381, 383, 386};
 
 static const struct { const char *name, *text; } entities[] = {
     {"AElig", "\303\206"},

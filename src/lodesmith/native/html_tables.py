@@ -114,7 +114,7 @@ _WORDS: dict[str, str] = {
     "MATH": "equation formula katex latex math mathjax mwe tex",
     "SIDE": "aside complementary rail rightrail sidebar* sidecol sidenav",
     "LAYOUT": (
-        "col columns container elementor grid has is layout no open page row status with without wrap "
+        "col columns container socialembed mediaembed tweet* elementor grid has is layout no open page row status with without wrap "
         "wrapper"
     ),
 }  # fmt: skip
