@@ -150,6 +150,11 @@ class ExactDuplicatesConfig(Config):
     """A line of so many columns stays only where it first stands in its document, unless it is a
     heading or code; None keeps all. Below it are verses of songs and rows of tables."""
 
+    min_repeated_words: int | None = Field(default=None, ge=5)
+    """A stretch of so many words, or Chinese characters, that an earlier document has, or the same
+    document further up, is cut out with all its whole sentences; headings and code stay. None does
+    not look for any. Source: Lee et al. (arXiv:2107.06499), section 4.1: 50 tokens."""
+
 
 class NearDuplicatesConfig(Config):
     """How alike two documents may be."""

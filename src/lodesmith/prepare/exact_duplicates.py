@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import ExactDuplicatesConfig
+from lodesmith.prepare.repeated_runs import RunHashes, find_repeated_runs
 from lodesmith.prepare.shard_files import Parts, Ranges
 from lodesmith.prepare.sorted_rows import (
     KeyRange,
@@ -90,6 +91,8 @@ class TextHashes:
 
     def __init__(self, config: ExactDuplicatesConfig) -> None:
         self._config = config
+        num_words = config.min_repeated_words
+        self._runs = RunHashes(num_words) if num_words else None
         self._texts, self._lines, self._places = array("Q"), array("Q"), array("I")
 
     def add(self, document: Document, code_lines: frozenset[str]) -> None:
@@ -98,12 +101,16 @@ class TextHashes:
         self._places.extend([len(self._texts)] * len(lines))
         self._lines.extend(lines)
         self._texts.append(hash_text(document.text))
+        if self._runs:
+            self._runs.add(document.text)
 
     def write(self, parts: Parts, shard: int) -> None:
         """Write them as files of the shard."""
         places = np.arange(len(self._texts), dtype=np.uint32)
         write_rows(parts.file("texts", shard), _sorted_rows(self._texts, places))
         write_rows(parts.file("lines", shard), _sorted_rows(self._lines, self._places))
+        if self._runs:
+            self._runs.write(parts, shard)
 
 
 def _sorted_rows(hashes: "array[int] | Hashes", places: "array[int] | NDArray[np.uint32]") -> Rows:
@@ -132,7 +139,17 @@ def merge_exact(
         find_repeated_lines,
         {f"gone-lines-{number:05d}": (parts, keys, number, config) for number, keys in lines},
     )
-    return Ranges(copies=len(copies), lines=len(lines))
+    num_runs = _merge_runs(parts, memory_bytes, map_tasks) if config.min_repeated_words else 0
+    return Ranges(copies=len(copies), lines=len(lines), runs=num_runs)
+
+
+def _merge_runs(parts: Parts, memory_bytes: int, map_tasks: MapTasks) -> int:
+    ranges = plan_ranges(map_tasks, "runs-ranges", parts.files("runs"), memory_bytes)
+    map_tasks(
+        find_repeated_runs,
+        {f"known-runs-{number:05d}": (parts, keys, number) for number, keys in ranges},
+    )
+    return len(ranges)
 
 
 def find_copies(parts: Parts, keys: KeyRange, number: int) -> JSON:

@@ -33,6 +33,7 @@ from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.personal_data import mask_personal_data
+from lodesmith.prepare.repeated_runs import RepeatedRuns
 from lodesmith.prepare.shard_files import Parts, Ranges, Shard
 from lodesmith.prepare.sorted_rows import MapTasks
 from lodesmith.prepare.words import split_words
@@ -86,6 +87,10 @@ class _Deduplication:
             self.repeated = RepeatedLines(
                 parts, shard.number, ranges.lines, config.exact_duplicates
             )
+            num_words = config.exact_duplicates.min_repeated_words
+            self.runs = (
+                RepeatedRuns(parts, shard.number, ranges.runs, num_words) if num_words else None
+            )
 
     def run(self, watch: Watch) -> Iterator[Carried | Rejected]:
         place = 0  # among documents that are left, as in the shard's files of rows
@@ -107,19 +112,29 @@ class _Deduplication:
         return drop_document(self.funnel, "exact_duplicates", item.document, drop)
 
     def _drop_lines(self, item: Carried, place: int) -> Carried | Rejected:
-        document, config = item.document, self.config.exact_duplicates
-        lines = candidate_lines(document, item.code_lines, config)
-        gone = self.repeated.find(lines, place)
-        without = remove_lines(document, gone, lines_to_keep_once(lines, config))
-        if without.lines:
-            num_words = len(split_words(without.document.text).hashes)
+        before = item.document
+        document, gone = self._without_repeated(item, place)
+        if gone:
+            num_words = len(split_words(document.text).hashes)
             limit = self.config.quality.min_words if "quality" in self.steps else 1
             if num_words < limit:
                 drop = Drop("too few words without repeated lines", num_words, limit)
-                return drop_document(self.funnel, "exact_duplicates", document, drop)
-            self.funnel["exact_duplicates"].add_lines(without.lines)
-        keep_document(self.funnel, "exact_duplicates", document, without.document)
-        return item.with_document(without.document)
+                return drop_document(self.funnel, "exact_duplicates", before, drop)
+            self.funnel["exact_duplicates"].add_lines(gone)
+        keep_document(self.funnel, "exact_duplicates", before, document)
+        return item.with_document(document)
+
+    def _without_repeated(self, item: Carried, place: int) -> tuple[Document, list[str]]:
+        """Return the document without repeated stretches and lines, and these."""
+        document, config = item.document, self.config.exact_duplicates
+        lines = candidate_lines(document, item.code_lines, config)
+        cut: list[str] = []
+        if self.runs:
+            shorter = self.runs.cut(document, place, item.code_lines.union(document.headings))
+            document, cut = shorter.document, shorter.sentences
+        gone = self.repeated.find(lines, place)
+        without = remove_lines(document, gone, lines_to_keep_once(lines, config))
+        return without.document, [*cut, *without.lines]
 
 
 def finish_shard(

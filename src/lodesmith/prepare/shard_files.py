@@ -62,4 +62,5 @@ class Ranges:
 
     copies: int = 0
     lines: int = 0
+    runs: int = 0
     near: int = 0
