@@ -2,10 +2,10 @@
 
 import sys
 
-from lodesmith.cli import clean, doctor, lineage, models, planning, stages
+from lodesmith.cli import clean, doctor, label, lineage, models, planning, stages
 from lodesmith.cli.app import run_app
 
-COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor)
+COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor, label)
 
 
 def main() -> None:

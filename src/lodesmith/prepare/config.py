@@ -46,16 +46,30 @@ class RepairConfig(Config):
     leaves it as it was written."""
 
 
-RuleSet = Literal["general", "chinese", "gopher_quality", "gopher_repetition", "c4", "fineweb"]
+RuleSet = Literal[
+    "general", "chinese", "natural", "gopher_quality", "gopher_repetition", "c4", "fineweb"
+]
 
 
 class QualityConfig(Config):
     """Rule filters; a word is a run of letters and digits, or one Chinese character or kana."""
 
-    rule_sets: tuple[RuleSet, ...] = ("general", "chinese")
+    rule_sets: tuple[RuleSet, ...] = ("general", "chinese", "natural")
     """Which sets of rules a document must pass. general: Gopher's rules for any language, with the
-    limits below; chinese: rules for text without spaces; gopher_quality, gopher_repetition, c4
-    and fineweb: exactly as published, for English (sources in prepare/quality/published.py)."""
+    limits below; chinese: rules for text without spaces; natural: no text spun with synonyms or
+    stuffed with keywords; gopher_quality, gopher_repetition, c4 and fineweb: exactly as published,
+    for English (sources in prepare/quality/published.py)."""
+
+    min_naturalness: float = Field(default=0.2, ge=0, le=1)
+    """How natural a Chinese or English text must read, by words that repeat and pairs of words
+    that nobody writes; 0.5 is what one good text in a hundred falls below."""
+
+    scorer: str | None = None
+    """Folder of a scorer that `lodesmith label train` made; its probability that a person would
+    keep a document becomes the document's quality_score. None keeps the naturalness there."""
+
+    min_score: float = Field(default=0.5, ge=0, le=1)
+    """Documents that the scorer finds less likely to be kept are dropped; probability."""
 
     min_words: int = Field(default=50, ge=0)
     """Source: Gopher (arXiv:2112.11446), A1.1: 50 to 100,000 words."""
@@ -129,6 +143,11 @@ class QualityConfig(Config):
     """Characters that a wrong charset destroyed for good (U+FFFD and its readings in Chinese
     charsets); one in a hundred makes every third sentence unreadable."""
 
+    def identity(self) -> JSON:
+        """Return what an artifact's id depends on: the scorer's content, not where it lies."""
+        about = _hash_named("quality.scorer", f"{self.scorer}/scorer.json") if self.scorer else None
+        return {**super().identity(), "scorer": about}
+
 
 class ExactDuplicatesConfig(Config):
     """Which lines are repeated too often to be anybody's text."""
@@ -192,16 +211,17 @@ class DecontaminateConfig(Config):
 
     def identity(self) -> JSON:
         """Return what an artifact's id depends on: the content of the files, not their names."""
-        return {**super().identity(), "against": [_hash_benchmark(path) for path in self.against]}
+        return {
+            **super().identity(),
+            "against": [_hash_named("decontaminate.against", path) for path in self.against],
+        }
 
 
-def _hash_benchmark(path: str) -> str:
+def _hash_named(setting: str, path: str) -> str:
     try:
         return hash_file(Path(path))
     except OSError as error:
-        raise UserError(
-            f"decontaminate.against: {path} cannot be read ({error.strerror})"
-        ) from None
+        raise UserError(f"{setting}: {path} cannot be read ({error.strerror})") from None
 
 
 class PrepareConfig(Config):

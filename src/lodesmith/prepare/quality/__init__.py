@@ -5,20 +5,26 @@ Rules are grouped into sets that a recipe switches one by one (`QualityConfig.ru
     general            Gopher's rules for any language, with room for manuals    general.py
     chinese            punctuation, function words, characters                   chinese.py
     gopher_quality, gopher_repetition, c4, fineweb    exactly as published       published.py
+    natural            no spun or stuffed text                                   natural.py
 
-The first rule that fails says what was measured and which limit it failed.
+The first rule that fails says what was measured and which limit it failed. What passes them is
+scored, by the recipe's own scorer if it names one (scorer.py, labels.py).
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.quality.chinese import chinese
-from lodesmith.prepare.quality.faults import Fault, to_drop
+from lodesmith.prepare.quality.faults import Fault, below, to_drop
 from lodesmith.prepare.quality.general import general
+from lodesmith.prepare.quality.natural import score_naturalness
 from lodesmith.prepare.quality.published import PUBLISHED
+from lodesmith.prepare.quality.scorer import load_scorer
 from lodesmith.prepare.words import split_words
 
 
@@ -36,7 +42,8 @@ def judge(
     for fault in _own_faults(document, config, repeatable):
         if fault is not None:
             return to_drop(fault)
-    return _judge_as_published(document, config)
+    judged = _judge_as_published(document, config)
+    return judged if isinstance(judged, Drop) else _score(judged, config)
 
 
 def _own_faults(
@@ -79,3 +86,26 @@ def _keep_c4_lines(document: Document, kept: list[int]) -> Document:
         if stays
     ]
     return replace(document, text="\n".join(lines).strip())
+
+
+def _score(document: Document, config: QualityConfig) -> Document | Drop:
+    """Return the document with its scores among its measures, or which score is too low."""
+    measures: dict[str, Any] = {}
+    if "natural" in config.rule_sets:
+        naturalness = score_naturalness(document.text, document.language)
+        measures["naturalness"] = measures["quality_score"] = naturalness
+        limit = config.min_naturalness
+        fault = (
+            None if naturalness is None else below("reads as spun or stuffed", naturalness, limit)
+        )
+        if fault is not None:
+            return to_drop(fault)
+    if config.scorer is not None:
+        score = load_scorer(Path(config.scorer)).score(document.text)
+        measures["quality_score"] = score
+        fault = below("score too low", score, config.min_score)
+        if fault is not None:
+            return to_drop(fault)
+    if not measures:
+        return document
+    return replace(document, measures={**document.measures, **measures})

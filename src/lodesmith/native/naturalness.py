@@ -1,0 +1,89 @@
+"""Looks up runs of words in a Bloom filter of usual ones: typed calls of `naturalness.c`."""
+
+import ctypes
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lodesmith.core.errors import EngineError
+from lodesmith.native.library import load_library
+
+Hashes = NDArray[np.uint64]
+Levels = NDArray[np.uint8]
+
+
+def key_runs(parts: Hashes, run: int, level: int) -> Hashes:
+    """Return the key of each run of `run` parts at a level."""
+    parts = np.ascontiguousarray(parts, np.uint64)
+    keys = np.empty(max(len(parts) - run + 1, 0), np.uint64)
+    _declare().ls_natural_keys(parts.ctypes.data, len(parts), run, level, keys.ctypes.data)
+    return keys
+
+
+def add_keys(keys: Hashes, bits: Levels) -> None:
+    """Put keys into a filter, in place."""
+    keys = np.ascontiguousarray(keys, np.uint64)
+    _declare().ls_natural_add(keys.ctypes.data, len(keys), bits.ctypes.data, 8 * len(bits))
+
+
+def find_levels(parts: Hashes, run: int, bits: Levels, *, num_levels: int) -> Levels:
+    """Return the level of each run of `run` parts, 0 for unknown ones.
+
+    Args:
+        parts: hashes of a text's words.
+        run: how many.
+        bits: the filter.
+        num_levels: the highest level that such runs have.
+    """
+    parts = np.ascontiguousarray(parts, np.uint64)
+    levels = np.zeros(max(len(parts) - run + 1, 0), np.uint8)
+    _declare().ls_natural_levels(
+        parts.ctypes.data, len(parts), run, num_levels,
+        bits.ctypes.data, 8 * len(bits), levels.ctypes.data,
+    )  # fmt: skip
+    return levels
+
+
+def segment(parts: Hashes, flags: Levels, bits: Levels) -> tuple[Hashes, Levels, Levels]:
+    """Return words made of Chinese characters, and all other words as they are.
+
+    Args:
+        parts: hashes as `words.split` gives them.
+        flags: 1 for a Chinese character, likewise.
+        bits: the filter, in which known words are runs of one to four parts.
+
+    Returns:
+        Hashes of the words, their levels of frequency (0 unknown, 5 highest), their sizes in parts.
+    """
+    parts = np.ascontiguousarray(parts, np.uint64)
+    flags = np.ascontiguousarray(flags, np.uint8)
+    words, levels = np.empty(len(parts), np.uint64), np.empty(len(parts), np.uint8)
+    sizes = np.empty(len(parts), np.uint8)
+    count = _declare().ls_natural_segment(
+        parts.ctypes.data, flags.ctypes.data, len(parts), bits.ctypes.data, 8 * len(bits),
+        words.ctypes.data, levels.ctypes.data, sizes.ctypes.data,
+    )  # fmt: skip
+    if count < 0:
+        raise EngineError("there is no memory left to judge a text; use fewer workers")
+    return words[:count], levels[:count], sizes[:count]
+
+
+@cache
+def _declare() -> ctypes.CDLL:
+    kernels = load_library()
+    pointer, size, number, long = (
+        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint64,
+    )  # fmt: skip
+    kernels.ls_natural_keys.argtypes = [pointer, size, number, number, pointer]
+    kernels.ls_natural_add.argtypes = [pointer, size, pointer, long]
+    kernels.ls_natural_levels.argtypes = [
+        pointer, size, number, number, pointer, long, pointer,
+    ]  # fmt: skip
+    kernels.ls_natural_segment.argtypes = [
+        pointer, pointer, size, pointer, long, pointer, pointer, pointer,
+    ]  # fmt: skip
+    kernels.ls_natural_segment.restype = ctypes.c_int64
+    for name in ("keys", "add", "levels"):
+        getattr(kernels, f"ls_natural_{name}").restype = None
+    return kernels

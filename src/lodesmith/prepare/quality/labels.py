@@ -1,0 +1,192 @@
+"""The labelling loop: draw documents worth a look, let a person judge them, keep every answer.
+
+The labels file is only ever appended to, one JSON a line; of several lines about one document the
+last one counts, so an undone answer is a line without a label, and a loop that is stopped goes on
+where it was. Lines made elsewhere count as well: `text`, `label`, and `id` if there is one.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lodesmith.core.errors import UserError
+from lodesmith.data.documents import Document, read_documents, read_folder
+from lodesmith.prepare.quality.scorer import Label
+
+NUM_STRATA = 5
+_MEANINGS = {
+    **dict.fromkeys(("1", "y", "yes", "true", "good", "keep"), True),
+    **dict.fromkeys(("0", "n", "no", "false", "bad", "drop"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A document to be judged."""
+
+    id: str
+    text: str
+    score: float | None = None
+
+
+def read_items(paths: Sequence[Path]) -> Iterator[Item]:
+    """Yield documents of files (.jsonl, .jsonl.zst) and of folders of shards.
+
+    Raises:
+        UserError: a file cannot be read, or a line holds no text.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from map(_to_item, read_folder(path))
+        elif path.suffix == ".zst":
+            yield from map(_to_item, read_documents(path))
+        else:
+            for row in _read_rows(path):
+                yield Item(_id_of(row), row["text"], row.get("score"))
+
+
+def draw_sample(
+    items: Iterable[Item], *, count: int, score: Callable[[str], float] | None, seed: int = 0
+) -> list[Item]:
+    """Return documents to judge: the uncertain ones first, and some of every range of scores.
+
+    Half are those nearest to 0.5, half come equally from five ranges of scores. Without a scorer
+    the sample is random.
+    """
+    chance = random.Random(seed)  # noqa: S311 a sample, not a secret
+    unique = sorted({item.id: item for item in items}.values(), key=lambda item: item.id)
+    chance.shuffle(unique)
+    if score is None:
+        return unique[:count]
+    scored = [Item(item.id, item.text, score(item.text)) for item in unique]
+    by_doubt = sorted(scored, key=lambda item: abs((item.score or 0.0) - 0.5))
+    uncertain = by_doubt[: (count + 1) // 2]
+    taken = {item.id for item in uncertain}
+    strata: list[list[Item]] = [[] for _ in range(NUM_STRATA)]
+    for item in scored:
+        if item.id not in taken:
+            strata[min(int((item.score or 0.0) * NUM_STRATA), NUM_STRATA - 1)].append(item)
+    return [*uncertain, *_take_in_turn(strata, count - len(uncertain))]
+
+
+def write_items(path: Path, items: Iterable[Item]) -> int:
+    """Write a queue of documents to judge, and return how many it holds."""
+    lines = [
+        json.dumps({"id": item.id, "score": item.score, "text": item.text}, ensure_ascii=False)
+        for item in items
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return len(lines)
+
+
+def read_labels(paths: Sequence[Path]) -> list[Label]:
+    """Return the labels that count, in the order of their ids.
+
+    Raises:
+        UserError: a file cannot be read, or a line holds no text or no known label.
+    """
+    latest: dict[str, Label | None] = {}
+    for path in paths:
+        for row in _read_rows(path):
+            latest[_id_of(row)] = _to_label(row, path)
+    return [label for _, label in sorted(latest.items()) if label is not None]
+
+
+class Judging:
+    """One person's way through a queue, answer by answer."""
+
+    def __init__(self, queue: Sequence[Item], labels: Path) -> None:
+        self._path = labels
+        answered = {_id_of(row) for row in _last_answers(labels)}
+        self._open = [item for item in queue if item.id not in answered]
+        self._done: list[Item] = []
+
+    @property
+    def current(self) -> Item | None:
+        """The document to judge now, None at the end."""
+        return self._open[0] if self._open else None
+
+    @property
+    def num_left(self) -> int:
+        """Documents that are still to be judged."""
+        return len(self._open)
+
+    def answer(self, is_good: bool | None) -> None:
+        """Note whether the current document is good; None passes it over."""
+        item = self._open.pop(0)
+        self._done.append(item)
+        self._append(item, "skip" if is_good is None else is_good)
+
+    def undo(self) -> bool:
+        """Take the last answer back; False if there is none in this session."""
+        if not self._done:
+            return False
+        item = self._done.pop()
+        self._open.insert(0, item)
+        self._append(item, None)
+        return True
+
+    def _append(self, item: Item, label: bool | str | None) -> None:
+        row = {"id": item.id, "label": label, "score": item.score, "text": item.text}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _take_in_turn(strata: list[list[Item]], count: int) -> list[Item]:
+    taken: list[Item] = []
+    while len(taken) < count and any(strata):
+        for stratum in strata:
+            if stratum and len(taken) < count:
+                taken.append(stratum.pop())
+    return taken
+
+
+def _last_answers(path: Path) -> list[dict[str, Any]]:
+    """Return the last line about each document that was not taken back."""
+    rows = {_id_of(row): row for row in _read_rows(path)} if path.exists() else {}
+    return [row for row in rows.values() if row.get("label") is not None]
+
+
+def _to_label(row: dict[str, Any], path: Path) -> Label | None:
+    given = row.get("label")
+    if given is None or given == "skip":
+        return None
+    meaning = _MEANINGS.get(str(given).strip().lower().removesuffix(".0"))
+    if meaning is None:
+        raise UserError(f"{path}: label {given!r} is not known; write true or false")
+    return Label(_id_of(row), row["text"], meaning)
+
+
+def _to_item(document: Document) -> Item:
+    return Item(document.id, document.text, document.measures.get("quality_score"))
+
+
+def _id_of(row: dict[str, Any]) -> str:
+    given = row.get("id")
+    if given is not None:
+        return str(given)
+    return hashlib.sha256(row["text"].encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _parse_row(line, f"{path}:{number}")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _parse_row(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        raise UserError(f"{where} is no JSON; write one object a line") from None
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise UserError(f'{where} has no "text"; write {{"text": ..., "label": true}}')
+    return row

@@ -1,0 +1,240 @@
+"""How natural a Chinese or English text reads: spun and stuffed text score low, without labels.
+
+Text spun by replacing words with synonyms holds rare words that stand once and pairs of words that
+nobody puts side by side; text stuffed with keywords repeats the same few content words with little
+grammar between them. Both show in statistics that a file of less than a megabyte can hold: how
+frequent each word is, and which pairs and triples of words are usual.
+
+A text becomes a sequence of symbols: how frequent each word is and whether the text repeats it;
+for each pair, whether it is usual, given how frequent its words are; for each triple, given its
+pairs. What each symbol says about spinning is a log-odds learnt by spinning good text with a
+spinner of our own; such sums and shares go through one logistic function. Six measures of
+repetition and grammar go through another. `bench/make_naturalness.py` makes the file again from
+packages.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lodesmith.native import words as native_words
+from lodesmith.native.naturalness import find_levels, segment
+from lodesmith.prepare.words import hash_runs
+
+Numbers = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+MODEL_FILE = Path(__file__).with_name("natural.npz")
+LANGUAGES = ("zh", "en")
+
+PAIR_SALT, TRIPLE_SALT, EDGE_SALT = (np.uint64(salt) for salt in (0x9D1B, 0xA3C7, 0xE5F1))
+PAIR_LEVELS, TRIPLE_LEVELS, EDGE_LEVELS = 3, 1, 3
+
+_MIN_WORDS = 30  # fewer say nothing
+_SCANNED_CHARS = 20_000  # of a long text; more do not change its score
+_WORD_KINDS, _PAIR_KINDS, _TRIPLE_KINDS, _SIZE_KINDS = 9, 8, 3, 4
+TABLE_SHAPES = (
+    (_WORD_KINDS,), (_WORD_KINDS**2, _PAIR_KINDS), (_PAIR_KINDS**2, _TRIPLE_KINDS),
+    (_SIZE_KINDS * 6,),
+)  # fmt: skip
+NUM_SPUN = 4 + 5  # features of the first head; the rest are of the second; both have the last one
+
+_STOPS = re.compile("[。？！.?!]")
+
+# Words of grammar, which no one stuffs a page with.
+_FUNCTION_CHARACTERS = (
+    "的了是在和有不这我他她它你您们就也为与及以于而或之对从到把被将可能会要都还但并等其此所如若"
+    "则因由使让向给中上下个那么很得地着过吗呢吧啊又再更最只才却没说去来做出里后前时年月日"
+    "一二三四五六七八九十两几多少每各该"
+)
+_FUNCTION_ZH = """
+    我们 他们 你们 它们 自己 可以 因为 所以 但是 没有 什么 这个 那个 一个 如果 或者 以及 进行
+    通过 由于 其中 这些 那些 这样 这种 一种 已经 可能 需要 应该 能够 不是 就是 还是 而且 然后
+    并且 为了 关于 对于 根据 按照 以后 之后 之前 以前 时候 现在 今天 目前 虽然 不过 只有 只要
+    即使 一些 一样 非常 之间 同时 另外 此外 例如 比如 包括 使用 如何 怎么 为什么
+"""
+_FUNCTION_EN = (
+    "the a an of to and in is are was were be been being it its that this these those for on with "
+    "as by at from or not no nor but he she they we you i his her hers their our your my me him "
+    "them us has have had having do does did done will would can could may might must shall should "
+    "if when while then than so such there here what which who whom whose how why where up out "
+    "about into over after before between under more most some any all each every other another "
+    "only also very just own same both few many much because until again further during against "
+    "through now even still yet however since though although without within upon per via one two "
+    "first new said like get make use used using"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a text shows, as far as it does not depend on what was learnt."""
+
+    symbols: list[Places]  # of words, pairs, triples, sizes: places in the tables
+    shares: list[float]  # of words at each level of frequency
+    stuffing: list[float]
+    num_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalModel:
+    """What the model file holds: usual runs for both languages, weights for each."""
+
+    bits: NDArray[np.uint8]
+    function_words: NDArray[np.uint64]  # sorted hashes
+    tables: dict[str, list[Numbers]]  # log-odds of each symbol
+    weights: dict[str, Numbers]  # (2, features + 1): spun, stuffed; the last is the offset
+    scales: dict[str, Numbers]  # (2, features): mean and deviation
+
+
+def score_naturalness(text: str, language: str) -> float | None:
+    """Return how natural a text reads, 0 to 1; None where nothing can be said.
+
+    0.5 is what about one in a hundred good texts falls below.
+
+    Args:
+        text: lines of a document.
+        language: ISO 639-1 code; "und" is taken for Chinese or English if its words are.
+    """
+    model = load_model()
+    found = measure(text, model.bits, model.function_words)
+    known = _choose(text, language) if found is not None else None
+    if found is None or known is None:
+        return None
+    features = to_features(found, model.tables[known])
+    mean, deviation = model.scales[known]
+    scaled = np.clip((features - mean) / deviation, -4, 4)
+    logits = model.weights[known][:, :-1] @ scaled + model.weights[known][:, -1]
+    return round(float(1 / (1 + np.exp(min(float(logits.max()), 30.0)))), 4)
+
+
+def _choose(text: str, language: str) -> str | None:
+    if language in LANGUAGES:
+        return language
+    if language != "und":
+        return None
+    part = text[:_SCANNED_CHARS]
+    chinese = len(re.findall("[\u4e00-\u9fff]", part))
+    letters = len(re.findall("[A-Za-z]", part))
+    if len(re.findall("[\u3041-\u30ff\uac00-\ud7af\u0400-\u04ff]", part)) > len(part) / 50:
+        return None
+    return "zh" if 2 * chinese > letters else "en" if letters > len(part) / 2 else None
+
+
+@cache
+def load_model() -> NaturalModel:
+    """Return the model that ships with the package."""
+    with np.load(MODEL_FILE, allow_pickle=False) as file:
+        return NaturalModel(
+            bits=file["bits"],
+            function_words=file["function_words"],
+            tables={
+                name: [file[f"{name}_table_{n}"] for n in range(len(TABLE_SHAPES))]
+                for name in LANGUAGES
+            },
+            weights={name: file[f"{name}_weights"] for name in LANGUAGES},
+            scales={name: file[f"{name}_scales"] for name in LANGUAGES},
+        )
+
+
+def hash_function_words(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the sorted hashes of the words of grammar."""
+    function = (*_FUNCTION_CHARACTERS, *_FUNCTION_ZH.split(), *_FUNCTION_EN.split())
+    found = [cut(word, bits)[0] for word in function]
+    return np.unique(np.concatenate([words for words in found if len(words) == 1]))
+
+
+def cut(text: str, bits: NDArray[np.uint8]) -> tuple[Any, Any, Any, Any]:
+    """Return the words of a text, their levels and sizes, and the hashes of their parts."""
+    parts, _, flags = native_words.split(text.encode("utf-8", "replace"))
+    return (*segment(parts, (flags & 1).astype(np.uint8), bits), parts)
+
+
+def measure(
+    text: str, bits: NDArray[np.uint8], function_words: NDArray[np.uint64]
+) -> Statistics | None:
+    """Return the statistics of a text, None if it is too short."""
+    text = text[:_SCANNED_CHARS]
+    words, levels, sizes, parts = cut(text, bits)
+    if len(words) < _MIN_WORDS:
+        return None
+    levels = levels.astype(np.int64)
+    counts = [_count_each(hash_runs(words, run)) for run in (1, 2, 3)]
+    is_content = ~np.isin(words, function_words)
+    return Statistics(
+        symbols=_find_symbols(words, levels, sizes, parts, counts, bits),
+        shares=[_logit(int((levels >= level).sum()), len(words)) for level in range(1, 6)],
+        stuffing=_find_stuffing(text, words, counts, is_content),
+        num_words=len(words),
+    )
+
+
+def _count_each(hashes: NDArray[np.uint64]) -> Places:
+    """Return how often each hash stands in the array, at each of its places."""
+    _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return counts[places].astype(np.int64)
+
+
+def _find_symbols(
+    words: Any, levels: Places, sizes: Any, parts: Any, counts: list[Places], bits: Any
+) -> list[Places]:
+    kinds = np.where((levels <= 2) & (counts[0] > 1), 6 + levels, levels)
+    pairs = find_levels(words ^ PAIR_SALT, 2, bits, num_levels=PAIR_LEVELS).astype(np.int64)
+    triples = find_levels(words ^ TRIPLE_SALT, 3, bits, num_levels=TRIPLE_LEVELS).astype(np.int64)
+    edges = find_levels(parts ^ EDGE_SALT, 2, bits, num_levels=EDGE_LEVELS).astype(np.int64)
+    between = edges[np.cumsum(sizes.astype(np.int64))[:-1] - 1]  # characters where two words meet
+    pair_kinds = np.where(pairs > 0, 3 + pairs, np.where(counts[1] > 1, 7, between))
+    triple_kinds = np.where((triples == 0) & (counts[2] > 1), 2, triples)
+    return [
+        kinds,
+        (kinds[:-1] * _WORD_KINDS + kinds[1:]) * _PAIR_KINDS + pair_kinds,
+        (pair_kinds[:-1] * _PAIR_KINDS + pair_kinds[1:]) * _TRIPLE_KINDS + triple_kinds,
+        np.minimum(sizes, _SIZE_KINDS - 1).astype(np.int64) * 6 + levels,
+    ]
+
+
+def _find_stuffing(
+    text: str, words: Any, counts: list[Places], is_content: NDArray[np.bool_]
+) -> list[float]:
+    """Return repetition of content words, and lack of grammar and full stops, as logarithms."""
+    num_words = len(words)
+    pairs = is_content[:-1] & is_content[1:]
+    triples = pairs[:-1] & pairs[1:]
+    covered = np.zeros(num_words, bool)
+    repeated = np.flatnonzero(pairs & (counts[1] >= 4))
+    covered[repeated] = covered[repeated + 1] = True
+    tops = (
+        _top_words(words, is_content, free=2),
+        2 * _top_words(hash_runs(words, 2), pairs, free=2),
+        3 * _top_words(hash_runs(words, 3), triples, free=1),
+    )
+    return [
+        *(float(np.log((top + 0.5) / (num_words + 10))) for top in tops),
+        -_logit(int((~is_content).sum()), num_words, prior=0.2, weight=10),
+        -_logit(len(_STOPS.findall(text)), num_words, prior=0.04, weight=10),
+        float(np.log((int(covered.sum()) + 0.5) / (num_words + 10))),
+    ]
+
+
+def _top_words(hashes: Any, chosen: NDArray[np.bool_], *, free: int) -> int:
+    """Return how often the three most frequent of the chosen stand, the free copies left out."""
+    _, counts = np.unique(hashes[chosen], return_counts=True)
+    return int(np.maximum(np.sort(counts)[-3:] - free, 0).sum())
+
+
+def _logit(hits: int, total: int, prior: float = 0.5, weight: float = 4) -> float:
+    share = (hits + prior * weight) / (total + weight)
+    return float(np.log(max(share, 1e-6) / max(1 - share, 1e-6)))
+
+
+def to_features(found: Statistics, tables: list[Numbers]) -> Numbers:
+    """Return what the two logistic functions weigh."""
+    odds = [
+        float(table[places].sum()) / (len(places) + 15)  # short texts stay near zero
+        for table, places in zip(tables, found.symbols, strict=True)
+    ]
+    return np.array([*odds, *found.shares, *found.stuffing, np.log(found.num_words)])
