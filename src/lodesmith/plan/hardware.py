@@ -9,7 +9,7 @@ import functools
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
@@ -99,6 +99,18 @@ class Cluster(Config):
     storage_gb_per_second: float = Field(gt=0)
     """Rate at which the whole job writes a checkpoint, 10^9 bytes/s."""
 
+    save_stall_fraction: float = Field(default=1.0, ge=0, le=1)
+    """Share of a checkpoint's writing that holds up training: 1 where training waits, about 0.01
+    where a copy in memory is written in the background."""
+
+    restart_seconds: float = Field(default=600.0, ge=0)
+    """From a fault to the first new step, loading the checkpoint aside: noticing, rescheduling,
+    starting, s. An estimate; Llama 3's team automated most of it."""
+
+    fault_hours_by_cause: dict[str, float] = Field(default_factory=dict)
+    """Mean time between faults that stop a job, per device, by cause, h; an empirical table that
+    replaces the device's own rate."""
+
     host_watts_per_device: float = Field(ge=0)
     """Power of CPUs, fans and network per device, W."""
 
@@ -107,6 +119,14 @@ class Cluster(Config):
 
     price_per_device_hour: float = Field(ge=0)
     """US dollars per device and hour; 0 for a machine that is there anyway."""
+
+    @field_validator("fault_hours_by_cause")
+    @classmethod
+    def _are_positive(cls, table: dict[str, float]) -> dict[str, float]:
+        for cause, hours in table.items():
+            if hours <= 0:
+                raise ValueError(f"hours between faults by {cause} must be above 0, not {hours:g}")
+        return table
 
     @property
     def num_devices(self) -> int:

@@ -82,7 +82,7 @@ def make_plan(
     best = ranking.candidates[0]
     run = estimate_run(
         shape, training, step_seconds=best.step.total, tokens=config.tokens or tokens,
-        cluster=cluster, device=device,
+        cluster=cluster, device=device, recompute=best.layout.activation_checkpointing,
     )  # fmt: skip
     return Plan(
         recipe=name,
@@ -214,8 +214,12 @@ def _advise(ranking: Ranking, run: RunEstimate, device: Device) -> tuple[str, ..
         advice.append(
             f"the given layout is not the fastest: {saved:.0%} less with {fastest.layout}"
         )
-    if run.lost_fraction > 0.05:
-        advice.append(f"faults and saves lose {run.lost_fraction:.0%}: use faster storage")
+    if run.effective_fraction < 0.95:
+        lost = 1 - run.effective_fraction
+        advice.append(
+            f"faults and saves lose {lost:.0%}: save in the background, restart quicker, or use "
+            f"storage nearer to {run.quick_save_gb_per_second:,.1f} GB/s (a save a minute long)"
+        )
     if run.tokens_per_parameter < 10:
         advice.append(
             f"{run.tokens_per_parameter:.1f} tokens a parameter are few: about 20 spend compute "

@@ -1,24 +1,28 @@
-"""What a whole training run takes: days, energy, money, checkpoints, faults, and the loss.
+"""What a whole training run takes: days, energy, money, checkpoints, faults, storage, and the loss.
 
-Saving a checkpoint stalls the run, and a fault throws away what was done since the last one.
-Young's interval balances the two; what both cost makes wall time longer than compute time.
+Four figures tell how well a run uses its machine, each under its own name. MFU: model FLOPs over
+peak FLOPs while a step runs. HFU: the same with what recomputation adds. ETTR: share of wall time
+that is work kept for good, saves and faults taken off. Goodput: tokens kept for a second of wall
+time.
 
-Source: J. W. Young, CACM 17(9), 1974, doi:10.1145/361147.361115; Daly, FGCS 22(3), 2006,
-doi:10.1016/j.future.2004.11.016.
+Source: MFU and HFU: Chowdhery et al., arXiv 2204.02311, section 4.1; Korthikanti et al., arXiv
+2205.05198, section 6.3; ETTR: Kokolis et al., arXiv 2410.21680, section 2.
 """
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.flops import count_parameters, count_token_flops
+from lodesmith.plan.faults import SavePlan, plan_saves
+from lodesmith.plan.flops import TokenFlops, count_parameters, count_token_flops
 from lodesmith.plan.hardware import Cluster, Device
-from lodesmith.plan.layout import Training
+from lodesmith.plan.layout import Checkpointing, Training
 from lodesmith.plan.shape import ModelShape
 
 _GIGA, _TERA, _KILO = 1e9, 1e12, 1e3
 _LEAST_PARAMETERS, _LEAST_TOKENS = 70e6, 5e9  # arXiv 2203.15556, abstract
-_RESTART_SECONDS = 600.0  # noticing, rescheduling, starting and loading: an estimate
+_TOKEN_BYTES = 4  # a token in memory-mapped shards, at most
+_QUICK_SAVE_SECONDS = 60.0  # a save that nobody notices in a day
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,19 +37,23 @@ class RunEstimate:
     energy_kwh: float
     cost_dollars: float
     mfu: float  # model FLOPs over peak FLOPs while a step runs, in [0, 1]
-    tokens_per_second: float
+    hfu: float  # the same with what is computed again, in [0, 1]
+    tokens_per_second: float  # while a step runs
+    effective_fraction: float  # of wall time that is work kept for good (ETTR), in (0, 1]
+    goodput_tokens_per_second: float  # of wall time
     checkpoint_bytes: float
-    checkpoint_seconds: float
+    checkpoint_seconds: float  # to write one, and about as long to read it
     checkpoint_interval_seconds: float
     expected_faults: float
-    lost_fraction: float  # of wall time, to saves, repeated work and restarts
+    loader_bytes_per_second: float  # that the data loaders of all ranks read together
+    quick_save_gb_per_second: float  # storage that would write a checkpoint in a minute
     expected_loss: float | None  # nats per token on web text; None outside the law's range
     tokens_per_parameter: float
 
 
 def estimate_run(
     shape: ModelShape, training: Training, *, step_seconds: float, tokens: float,
-    cluster: Cluster, device: Device,
+    cluster: Cluster, device: Device, recompute: Checkpointing = "none",
 ) -> RunEstimate:  # fmt: skip
     """Return what it takes to train on that many tokens.
 
@@ -54,30 +62,82 @@ def estimate_run(
     """
     num_steps = ceil(tokens / training.tokens_per_step)
     parameters = count_parameters(shape)
-    flops = count_token_flops(shape, sequence_length=training.sequence_length).total
-    saves = _plan_saves(parameters.total, training, cluster=cluster, device=device)
-    seconds = num_steps * step_seconds / (1 - saves.lost_fraction)
+    flops = count_token_flops(shape, sequence_length=training.sequence_length)
+    num_bytes = count_checkpoint_bytes(parameters.total, training)
+    save_seconds = num_bytes / (cluster.storage_gb_per_second * _GIGA)
+    saves = _plan_saves(save_seconds, num_bytes, cluster=cluster, device=device)
+    seconds = num_steps * step_seconds / saves.effective_fraction
     hours = seconds / 3600
     watts = (device.watts + cluster.host_watts_per_device) * cluster.power_usage_effectiveness
     peak = device.peak_tflops[training.precision] * _TERA * cluster.num_devices
+    mfu = flops.total * training.tokens_per_step / (step_seconds * peak)
+    rate = training.tokens_per_step / step_seconds
     return RunEstimate(
         num_steps=num_steps,
         tokens=tokens,
-        model_flops=flops * tokens,
+        model_flops=flops.total * tokens,
         days=hours / 24,
         device_hours=hours * cluster.num_devices,
         energy_kwh=watts * cluster.num_devices * hours / _KILO,
         cost_dollars=hours * cluster.num_devices * cluster.price_per_device_hour,
-        mfu=flops * training.tokens_per_step / (step_seconds * peak),
-        tokens_per_second=training.tokens_per_step / step_seconds,
-        checkpoint_bytes=saves.num_bytes,
-        checkpoint_seconds=saves.seconds,
+        mfu=mfu,
+        hfu=mfu * (1 + _again(flops, recompute) / flops.total),
+        tokens_per_second=rate,
+        effective_fraction=saves.effective_fraction,
+        goodput_tokens_per_second=rate * saves.effective_fraction,
+        checkpoint_bytes=num_bytes,
+        checkpoint_seconds=save_seconds,
         checkpoint_interval_seconds=saves.interval_seconds,
-        expected_faults=hours * cluster.num_devices / device.fault_hours,
-        lost_fraction=saves.lost_fraction,
+        expected_faults=saves.faults_per_day * hours / 24,
+        loader_bytes_per_second=rate * _TOKEN_BYTES,
+        quick_save_gb_per_second=num_bytes / _QUICK_SAVE_SECONDS / _GIGA,
         expected_loss=predict_loss(parameters.without_embedding, tokens=tokens),
         tokens_per_parameter=tokens / parameters.total,
     )
+
+
+def count_checkpoint_bytes(num_parameters: float, training: Training) -> float:
+    """Return the bytes of a checkpoint: weights, two moments and, in bf16, the master copy.
+
+    >>> half = Training(global_batch_size=1, sequence_length=1, precision="bf16")
+    >>> count_checkpoint_bytes(200e9, half) / 1e12
+    2.8
+    """
+    return float(num_parameters) * (12 if training.precision == "fp32" else 14)
+
+
+def count_seconds_between_faults(cluster: Cluster, device: Device) -> float:
+    """Return the mean time between faults that stop a job on the whole cluster, s.
+
+    Causes of a table add up; without a table the device's own rate counts.
+    """
+    causes = cluster.fault_hours_by_cause or {"device": device.fault_hours}
+    per_hour = sum(1 / hours for hours in causes.values()) * cluster.num_devices
+    return 3600 / per_hour
+
+
+def _again(flops: TokenFlops, recompute: Checkpointing) -> float:
+    """FLOPs of a token that recomputation adds: a forward pass, a third of all three."""
+    attention = flops.attention / 3
+    return {"none": 0.0, "selective": attention, "full": flops.matrices / 3 + attention}[recompute]
+
+
+def _plan_saves(
+    save_seconds: float, num_bytes: float, *, cluster: Cluster, device: Device
+) -> SavePlan:
+    between = count_seconds_between_faults(cluster, device)
+    try:
+        return plan_saves(
+            stall_seconds=save_seconds * cluster.save_stall_fraction,
+            mean_seconds_between_faults=between,
+            restart_seconds=cluster.restart_seconds + save_seconds,  # the last save is read again
+        )
+    except UserError:
+        raise UserError(
+            f"{cluster.name}: {cluster.num_devices} devices fault every {between:.0f} s and "
+            f"a checkpoint of {num_bytes / _GIGA:.0f} GB takes {save_seconds:.0f} s, so no work "
+            "would be kept; use faster storage or fewer devices"
+        ) from None
 
 
 def predict_loss(num_parameters: float, *, tokens: float) -> float | None:
@@ -97,32 +157,3 @@ def predict_loss(num_parameters: float, *, tokens: float) -> float | None:
         return None
     size, text = float(num_parameters), float(tokens)
     return float(1.69 + 406.4 * size**-0.34 + 410.7 * text**-0.28)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Saves:
-    num_bytes: float
-    seconds: float
-    interval_seconds: float
-    lost_fraction: float
-
-
-def _plan_saves(
-    num_parameters: int, training: Training, *, cluster: Cluster, device: Device
-) -> _Saves:
-    """Return the save interval that loses the least time, and what is lost."""
-    state = 14 if training.precision == "bf16" else 12  # weights, moments, master copy
-    num_bytes = state * float(num_parameters)
-    seconds = num_bytes / (cluster.storage_gb_per_second * _GIGA)
-    between_faults = device.fault_hours * 3600 / cluster.num_devices  # any fault stops the job
-    interval = sqrt(2 * seconds * between_faults)
-    lost = seconds / interval + interval / (2 * between_faults) + _RESTART_SECONDS / between_faults
-    if lost >= 1:
-        raise UserError(
-            f"{cluster.name}: {cluster.num_devices} devices fault every {between_faults:.0f} s and "
-            f"a checkpoint of {num_bytes / _GIGA:.0f} GB takes {seconds:.0f} s, so no work would "
-            "be kept; use faster storage or fewer devices"
-        )
-    return _Saves(
-        num_bytes=num_bytes, seconds=seconds, interval_seconds=interval, lost_fraction=lost
-    )

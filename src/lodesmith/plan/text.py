@@ -48,7 +48,7 @@ def _step_lines(plan: Plan) -> Iterator[str]:
     yield (
         f"One step: {format_seconds(step.total)}, "
         f"{format_count(plan.run.tokens_per_second)} tokens/s, "
-        f"{plan.run.mfu:.1%} of peak (MFU)"
+        f"{plan.run.mfu:.1%} of peak (MFU; {plan.run.hfu:.1%} HFU)"
     )
     for name in StepTime.__slots__:
         if getattr(step, name) > 0:
@@ -68,7 +68,14 @@ def _run_lines(plan: Plan) -> Iterator[str]:
         f"{format_seconds(run.checkpoint_seconds)}, every "
         f"{format_seconds(run.checkpoint_interval_seconds)}"
     )
-    yield f"  {run.expected_faults:.2g} faults expected, {run.lost_fraction:.1%} of the time lost"
+    yield (
+        f"  {run.expected_faults:.2g} faults expected, {run.effective_fraction:.1%} of the time is "
+        f"work kept (ETTR): {format_count(run.goodput_tokens_per_second)} tokens/s goodput"
+    )
+    yield (
+        f"  loaders read {format_bytes(run.loader_bytes_per_second)}/s; a save in a minute needs "
+        f"{run.quick_save_gb_per_second:,.3g} GB/s"
+    )
     loss = "no loss predicted: too small for the published law"
     if run.expected_loss is not None:
         loss = f"loss about {run.expected_loss:.2f} nats a token on general web text"
