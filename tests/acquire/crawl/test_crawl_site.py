@@ -252,3 +252,22 @@ def test_the_delay_between_requests_is_kept(tmp_path: Path) -> None:
         started = time.monotonic()
         run_crawl(tmp_path, f"{site.origin}/a/0")
         assert time.monotonic() - started >= 0.8  # four waits; a machine under load adds to it
+
+
+def test_of_a_huge_robots_file_the_beginning_counts(tmp_path: Path) -> None:
+    rules = b"User-agent: *\nDisallow: /\n" + b"# padding\n" * 100_000
+    with WebSite() as site:
+        site.pages |= {"/robots.txt": answer(rules, content_type=""), "/": answer(html("x"))}
+        run_crawl(tmp_path, f"{site.origin}/")
+        assert "/" not in site.asked
+
+
+def test_a_link_to_robots_txt_is_no_page(tmp_path: Path) -> None:
+    with WebSite() as site:
+        site.pages |= {
+            "/": answer(html("<a href=/robots.txt>x</a>")),
+            "/robots.txt": answer(b"User-agent: *\nAllow: /", content_type="text/plain"),
+        }
+        run_crawl(tmp_path, [f"{site.origin}/robots.txt", f"{site.origin}/"])  # type: ignore[arg-type]
+        assert read_list(tmp_path)["/robots.txt"]["kind"] == "robots"
+        assert site.asked["/robots.txt"] == 1

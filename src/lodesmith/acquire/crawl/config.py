@@ -68,7 +68,7 @@ class Limits(Config):
     max_parameters: int = Field(default=8, ge=0, le=100)
     """Parameters of a query."""
 
-    max_alike: int = Field(default=1000, ge=1)
+    max_alike: int = Field(default=2000, ge=1)
     """Addresses of one host that differ only in their numbers and in the values of their
     parameters, counted where there is a query or a date; ends calendars, facets and sessions."""
 

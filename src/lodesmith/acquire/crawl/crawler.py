@@ -12,24 +12,21 @@ from collections.abc import Sequence
 from lodesmith.acquire.crawl.config import Pace
 from lodesmith.acquire.crawl.dashboard import Dashboard
 from lodesmith.acquire.crawl.fetch import Fetched, Fetcher
-from lodesmith.acquire.crawl.frontier import Done, Row
 from lodesmith.acquire.crawl.host import Host
+from lodesmith.acquire.crawl.host_rules import HostRules
 from lodesmith.acquire.crawl.ledger import Ledger
-from lodesmith.acquire.crawl.robots import MAX_ROBOTS_BYTES, Robots, parse_robots
+from lodesmith.acquire.crawl.rows import Done, Row
 from lodesmith.acquire.crawl.sitemaps import MAX_SITEMAP_BYTES
 from lodesmith.acquire.crawl.urls import Url, parse_url
 from lodesmith.acquire.crawl.verdict import wants_body
 
 _COMMIT_SECONDS = 1.0
 _COMMIT_FETCHES = 200
-_ROBOTS_SECONDS = 86_400.0  # RFC 9309, section 2.4: not kept longer than a day
-_ROBOTS_REDIRECTS = 5  # RFC 9309, section 2.3.1.2: at least five
 _HOST_SHARE = 500  # addresses of one host before others get their turn
 _MAX_FAILURES = 20  # connections in a row without any answer, and a host is given up
 _SHORT_SECONDS = 2.0  # a wait so short is slept through
 
 UNREACHABLE = "host unreachable"
-ROBOTS_UNREACHABLE = "robots.txt unreachable"
 REFUSED_BY_ROBOTS = "refused by robots.txt"
 OVER_LIMIT = "over the page limit"
 OVER_HOST_LIMIT = "over the host's page limit"
@@ -46,6 +43,7 @@ class Crawler:
         self._frontier = ledger.frontier
         self._limits = ledger.rules.limits
         self._dashboard = dashboard
+        self._rules = HostRules(ledger, fetcher, pace=pace)
         self._fetched = self._frontier.count_pages()
         self._in_flight = 0
         self._hosts: dict[int, asyncio.Task[None]] = {}
@@ -54,20 +52,30 @@ class Crawler:
     async def run(self, starts: Sequence[Url]) -> None:
         """Fetch until nothing waits or the limit is reached."""
         self._ledger.seed(starts)
-        async with asyncio.TaskGroup() as group:
-            while not self._is_full():
-                room = self._pace.max_hosts - len(self._hosts)
-                if room > 0:
-                    busy = set(self._hosts)
-                    for host in self._frontier.ready_hosts(busy=busy, count=room):
-                        self._hosts[host] = group.create_task(self._crawl_host(host))
-                if not await self._wait():
-                    break
-                self._dashboard.show(total=self._fetched)
+        try:
+            await self._run_hosts()
+        except BaseExceptionGroup as faults:  # a full disk fails all hosts alike
+            raise faults.exceptions[0] from None
         if self._is_full():
             self._frontier.close_all(OVER_LIMIT)
         self._ledger.commit()
         self._dashboard.show(total=self._fetched, is_last=True)
+
+    async def _run_hosts(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while not self._is_full():
+                for host in self._next_hosts():
+                    self._hosts[host] = group.create_task(self._crawl_host(host))
+                if not await self._wait():
+                    break
+                self._dashboard.show(total=self._fetched)
+
+    def _next_hosts(self) -> list[int]:
+        """Return hosts to begin with, none where the limit may be reached by what is in flight."""
+        room = self._pace.max_hosts - len(self._hosts)
+        if room <= 0 or self._fetched + self._in_flight >= self._limits.max_pages:
+            return []
+        return self._frontier.ready_hosts(busy=set(self._hosts), count=room)
 
     async def _wait(self) -> bool:
         """Wait for something to happen; tell whether anything can."""
@@ -92,7 +100,7 @@ class Crawler:
         row = self._frontier.host(number)
         line = self._dashboard.open_host(number, row.origin)
         try:
-            rules = await self._learn_rules(number)
+            rules = await self._rules.learn(number)
             if rules is None:
                 return
             host = Host(
@@ -210,49 +218,3 @@ class Crawler:
         if now - self._committed > _COMMIT_SECONDS or self._frontier.changed >= enough:
             self._committed = now
             self._ledger.commit()
-
-    async def _learn_rules(self, number: int) -> Robots | None:
-        """Return a host's rules, asking for them if need be; None if it must be left alone."""
-        row = self._frontier.host(number)
-        if row.robots_status is None or time.time() - row.robots_time > _ROBOTS_SECONDS:
-            outcome = await self._ask_robots(row.origin)
-            if outcome is not None:
-                self._frontier.close_host(number, outcome)
-                return None
-            row = self._frontier.host(number)
-        return parse_robots(row.robots or b"")
-
-    async def _ask_robots(self, origin: str) -> str | None:
-        """Fetch a host's robots.txt into the ledger; return why its pages cannot be had."""
-        for attempt in range(self._pace.max_attempts):
-            if attempt:
-                wait = self._pace.retry_seconds * 2 ** (attempt - 1)
-                await asyncio.sleep(min(wait, self._pace.max_wait_seconds))
-            is_last = attempt + 1 == self._pace.max_attempts
-            result = await self._follow_robots(origin, is_last=is_last)
-            if result.fault == "private address":
-                return result.fault
-            if result.answer is not None and not result.may_retry:
-                return None
-        return ROBOTS_UNREACHABLE if result.answer is not None or result.fault else UNREACHABLE
-
-    async def _follow_robots(self, origin: str, *, is_last: bool) -> Fetched:
-        """Ask for a robots.txt and follow its redirects; keep every answer that stands."""
-        url = parse_url(f"{origin}/robots.txt")
-        result = Fetched(fault="no connection")
-        for _ in range(_ROBOTS_REDIRECTS + 1):
-            if url is None:
-                break
-            row = self._ledger.discover(url, kind="robots", depth=0)
-            result = await self._fetcher.fetch(
-                url, max_bytes=MAX_ROBOTS_BYTES, wants=lambda _, __: True
-            )
-            if row is None or result.answer is None or (result.may_retry and not is_last):
-                if row is not None and (is_last or result.fault == "private address"):
-                    self._frontier.finish(row, Done(result.fault, result.detail))
-                break
-            verdict = self._ledger.record(row, result.answer, fault=result.fault, robots_of=origin)
-            if verdict.outcome != "redirected":
-                break
-            url = parse_url(verdict.detail)
-        return result

@@ -55,15 +55,19 @@ class Fetcher:
         self._connections, self._pace = connections, pace
         self._agent = agent.encode("ascii", "replace")
 
-    async def fetch(self, url: Url, *, max_bytes: int, wants: TypeCheck) -> Fetched:
+    async def fetch(
+        self, url: Url, *, max_bytes: int, wants: TypeCheck, keep_beginning: bool = False
+    ) -> Fetched:
         """Return how asking for an address ended; no fault of a server raises.
 
         Args:
             url: what to ask for.
             max_bytes: limit of the body, as sent and unpacked.
             wants: told the status and media type, says whether the body is worth its bytes.
+            keep_beginning: read a body that is announced as too large, up to the limit.
         """
         exchange = _Exchange(url, agent=self._agent, max_bytes=max_bytes, wants=wants)
+        exchange.keep_beginning = keep_beginning
         try:
             async with asyncio.timeout(self._pace.total_seconds):
                 await exchange.run(self._connections, idle_seconds=self._pace.idle_seconds)
@@ -96,6 +100,7 @@ class _Exchange:
         self.protocol, self.ip = "http/1.1", ""
         self.is_whole = False
         self.cut = ""
+        self.keep_beginning = False
 
     @property
     def is_broken(self) -> bool:
@@ -133,7 +138,8 @@ class _Exchange:
         ):
             self.cut = "unspecified"
             return False
-        if length.isdigit() and int(length[:19]) > self.max_bytes:
+        is_long = length.isdigit() and int(length[:19]) > self.max_bytes
+        if is_long and not self.keep_beginning:
             raise TooLargeError
         return True
 

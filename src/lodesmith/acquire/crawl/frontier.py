@@ -9,71 +9,12 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS hosts (
-    id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE,
-    robots BLOB, robots_status TEXT, robots_time REAL NOT NULL DEFAULT 0,
-    ready REAL NOT NULL DEFAULT 0, waiting INTEGER NOT NULL DEFAULT 0,
-    fetched INTEGER NOT NULL DEFAULT 0, closed TEXT
-);
-CREATE TABLE IF NOT EXISTS urls (
-    id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, host INTEGER NOT NULL, kind TEXT NOT NULL,
-    depth INTEGER NOT NULL, hops INTEGER NOT NULL, via INTEGER, attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0, outcome TEXT, detail TEXT, status INTEGER,
-    first_byte INTEGER, stop_byte INTEGER, digest BLOB, canonical TEXT
-);
-CREATE INDEX IF NOT EXISTS waiting ON urls (host, depth, id) WHERE outcome IS NULL;
-CREATE INDEX IF NOT EXISTS ready ON hosts (ready) WHERE waiting > 0;
-CREATE TABLE IF NOT EXISTS shapes (
-    host INTEGER, shape TEXT, seen INTEGER NOT NULL, PRIMARY KEY (host, shape)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-"""
+from lodesmith.acquire.crawl.rows import NOT_ASKED, SCHEMA, TOO_DEEP, Done, HostRow, Row
+
 _KNOWN = 1 << 16  # addresses remembered in memory, to save asking the database
-TOO_DEEP = "too deep"  # the one refusal that a shorter way to the page takes back
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An address that waits."""
-
-    id: int
-    url: str
-    host: int
-    kind: str  # page, sitemap or robots
-    depth: int
-    hops: int  # redirects that led here, in a row
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class HostRow:
-    """A host and how it stands."""
-
-    id: int
-    origin: str
-    robots: bytes | None
-    robots_status: str | None
-    robots_time: float
-    closed: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of an address."""
-
-    outcome: str
-    detail: str = ""
-    status: int | None = None
-    first_byte: int | None = None  # of its records in the log
-    stop_byte: int | None = None
-    digest: bytes | None = None  # of the payload of a page that is kept
-    canonical: str | None = None
-    num_requests: int = 1  # that led to this outcome, besides those that failed before
 
 
 class Frontier:
@@ -84,7 +25,7 @@ class Frontier:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")  # may lose the last commits, never the order
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
         self._db.execute("BEGIN")
         self._known: OrderedDict[str, int] = OrderedDict()  # address -> depth
         self._hosts: OrderedDict[str, int] = OrderedDict()
@@ -162,6 +103,21 @@ class Frontier:
         if revived:
             self._count_waiting(host, revived)
 
+    def add_robots(self, url: str, origin: str) -> Row | None:
+        """Return the row of a robots.txt, which never waits: it is asked for before its host."""
+        host = self.host_id(origin)
+        waited = self._db.execute(
+            "UPDATE urls SET kind = 'robots', outcome = ? WHERE url = ? AND outcome IS NULL",
+            (NOT_ASKED, url),
+        ).rowcount
+        self._count_waiting(host, -waited)
+        self._db.execute(
+            "INSERT OR IGNORE INTO urls (url, host, kind, depth, hops, outcome) "
+            "VALUES (?, ?, 'robots', 0, 0, ?)",
+            (url, host, NOT_ASKED),
+        )
+        return self.find(url)
+
     def count_shape(self, origin: str, url: str, shape: str) -> int:
         """Return how many addresses of a host have a shape, a new one counted."""
         known = self._db.execute("SELECT 1 FROM urls WHERE url = ?", (url,)).fetchone()
@@ -188,17 +144,18 @@ class Frontier:
             busy: rows that are being asked for.
         """
         rows = self._db.execute(
-            "SELECT id, url, host, kind, depth, hops, attempts, due FROM urls INDEXED BY waiting "
-            "WHERE host = ? AND outcome IS NULL ORDER BY depth, id LIMIT ?", (host, len(busy) + 32),
-        )  # fmt: skip
-        now, due = time.time(), None
-        for row in rows:
-            if row[0] in busy:
-                continue
-            if row[7] <= now:
-                return Row(*row[:7]), None
-            due = row[7] if due is None else min(due, row[7])
-        return None, due
+            "SELECT id, url, host, kind, depth, hops, attempts FROM urls INDEXED BY waiting "
+            "WHERE host = ? AND outcome IS NULL AND due <= ? ORDER BY depth, id LIMIT ?",
+            (host, time.time(), len(busy) + 1),
+        )
+        row = next((row for row in rows if row[0] not in busy), None)
+        if row is not None:
+            return Row(*row), None
+        later = self._db.execute(
+            "SELECT id, due FROM urls WHERE host = ? AND outcome IS NULL ORDER BY due LIMIT ?",
+            (host, len(busy) + 1),
+        )
+        return None, next((due for number, due in later if number not in busy), None)
 
     def finish(self, row: Row, done: Done) -> None:
         """Record what became of an address; one whose records are in the log stays as it is."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from lodesmith.acquire.crawl.answer import Answer
 from lodesmith.acquire.crawl.config import Limits
-from lodesmith.acquire.crawl.frontier import TOO_DEEP, Done, Frontier, Row
+from lodesmith.acquire.crawl.frontier import Frontier
 from lodesmith.acquire.crawl.log import CrawlLog
 from lodesmith.acquire.crawl.records import Member, pack_answer, restore_answer
 from lodesmith.acquire.crawl.robots import MAX_ROBOTS_BYTES, parse_robots
+from lodesmith.acquire.crawl.rows import TOO_DEEP, Done, Row
 from lodesmith.acquire.crawl.urls import Territory, Url, parse_url, shape_of, why_trap
 from lodesmith.acquire.crawl.verdict import Verdict, judge
 from lodesmith.data.warc_http import parse_headers
@@ -85,18 +86,13 @@ class Ledger:
         return verdict
 
     def discover(self, url: Url, *, kind: str, depth: int, hops: int = 0, via: int | None = None,
-                 ) -> Row | None:  # fmt: skip
-        """Take an address in, with its outcome if it is not to be fetched; return a robots row."""
-        if kind == "robots":
-            if self.frontier.find(url.text) is None:
-                self.frontier.add(url.text, url.origin, kind=kind, depth=depth)
-            return self.frontier.find(url.text)
+                 ) -> None:  # fmt: skip
+        """Take an address in, with its outcome if it is not to be fetched."""
         if not self.frontier.is_known(url.text, depth):
             refused = self._why_refused(url, kind, depth, hops)
             address = url.text[: 4 * self.rules.limits.max_url_chars]
             self.frontier.add(address, url.origin, kind=kind, depth=depth, hops=hops, via=via,
                               refused=refused)  # fmt: skip
-        return None
 
     def _why_refused(self, url: Url, kind: str, depth: int, hops: int) -> str | None:
         limits = self.rules.limits
@@ -140,6 +136,12 @@ class Ledger:
     def _take_robots(self, origin: str, answer: Answer, row: Row) -> None:
         if answer.status in range(300, 400) and row.kind == "robots":
             return  # a hop; its target speaks for the host
+        if (
+            answer.status == 429
+            or answer.status >= 500
+            or answer.truncated in ("time", "disconnect")
+        ):
+            return  # says nothing about what is allowed; the host is given up or asked again
         body = answer.unpack_some(MAX_ROBOTS_BYTES) if answer.status in range(200, 300) else b""
         host = self.frontier.host_id(origin)
         self.frontier.set_robots(host, body=body, status=str(answer.status))
@@ -154,10 +156,11 @@ class Ledger:
         url = parse_url(answer.url)
         if url is None:
             return
-        row = self.frontier.find(answer.url)
-        if row is None:
-            self.frontier.add(url.text, url.origin, kind=notes.get("kind", "page"),
-                              depth=int(notes.get("hopsfromseed", "0")))  # fmt: skip
+        kind, depth = notes.get("kind", "page"), int(notes.get("hopsfromseed", "0"))
+        if kind == "robots":
+            row = self.frontier.add_robots(url.text, url.origin)
+        else:
+            self.frontier.add(url.text, url.origin, kind=kind, depth=depth)
             row = self.frontier.find(answer.url)
         if row is None:
             return

@@ -76,10 +76,16 @@ def parse_url(text: str) -> Url | None:
 def join_url(base: str, link: str) -> Url | None:
     """Return the address that a link of a page means, None if it is no page's.
 
+    Args:
+        base: a page's address in its one spelling.
+        link: as the page has it.
+
     >>> join_url("http://a.org/b/c?d", " ../e#f ").text, join_url("http://a.org/b?c", "?d").text
     ('http://a.org/e', 'http://a.org/b?d')
     """
     link = _clean(link)
+    if link[:1] == "/" and link[1:2] not in ("/", "\\"):  # most links; urljoin is slow
+        return parse_url(base[: base.find("/", len("https://"))] + link)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", link) and not link[:5].lower().startswith("http"):
         return None
     try:
@@ -139,13 +145,13 @@ class Territory:
         return not (self.exclude and matches_any(url.glob_text, self.exclude))
 
     def _near(self, url: Url, start: Url, *, any_path: bool = False) -> bool:
+        near, domain = url.host.removeprefix("www."), start.host.removeprefix("www.")
         if self.scope == "host" or (any_path and self.scope == "prefix"):
-            return url.host == start.host
+            return near == domain  # many sites redirect from one to the other
         if self.scope == "domain":
-            domain = start.host.removeprefix("www.")
             return url.host == domain or url.host.endswith(f".{domain}")
         folder = start.target.partition("?")[0].rpartition("/")[0] + "/"
-        return url.host == start.host and url.target.startswith(folder)
+        return near == domain and url.target.startswith(folder)
 
 
 def _clean(text: str) -> str:
