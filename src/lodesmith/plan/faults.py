@@ -60,16 +60,14 @@ def plan_saves(
         )
     stall = max(stall_seconds, 1e-3)  # a save that costs nothing would be made for ever
     interval = best_interval(stall_seconds=stall, mean_seconds_between_faults=mean)
-    exponent = min((interval + stall + restart_seconds) / mean, _MOST_MEANS)
-    lost_to_restarts = exp(min(restart_seconds / mean, _MOST_MEANS))
-    effective = interval / (
-        mean * lost_to_restarts * expm1(min(exponent, (interval + stall) / mean))
-    )
-    if exponent >= _MOST_MEANS or effective < _LEAST_SHARE:
+    means = min((interval + stall) / mean, _MOST_MEANS)
+    restarts = exp(min(restart_seconds / mean, _MOST_MEANS))
+    effective = interval / (mean * restarts * expm1(means))
+    if effective < _LEAST_SHARE:
         raise UserError(
             f"a fault every {mean:.0f} s leaves nothing of a run whose save takes "
-            f"{stall_seconds:.0f} s and whose restart takes {restart_seconds:.0f} s; make saves and "
-            "restarts quicker, or use fewer devices"
+            f"{stall_seconds:.0f} s and whose restart takes {restart_seconds:.0f} s; save and "
+            "restart more quickly, or use fewer devices"
         )
     return SavePlan(
         interval_seconds=interval,
