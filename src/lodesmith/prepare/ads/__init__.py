@@ -1,0 +1,158 @@
+"""Fifth step: lines that belong to the page or sell something, and pages that are nothing else.
+
+Four kinds, each with rules of its own: furniture of the page (buttons, footers, credits), teasers
+of other pages with the list that follows, comments at the end, and spam, by weighted cues. What a
+rule says of one line is taken back where prose would suffer: headings and code stay, and a long
+line that ends a sentence goes only for spam or a disclaimer.
+"""
+
+from dataclasses import dataclass, replace
+
+from lodesmith.data.documents import Document
+from lodesmith.prepare.ads.folding import fold
+from lodesmith.prepare.ads.furniture import (
+    BUTTON,
+    COMMENTS,
+    FAKE_COMMENT,
+    PROSE_END,
+    RULES,
+    STRONG,
+    TEASER,
+    TEASER_LINE,
+)
+from lodesmith.prepare.ads.spam import Cues, find_cues, is_spam
+from lodesmith.prepare.pages import Drop
+
+_MAX_LINE_CHARS = 600  # a longer line is prose
+_MAX_TITLE_COLUMNS = 110  # of another page in a list of teasers
+_MAX_TEASERS = 15
+_MAX_COMMENT_COLUMNS = 240
+_TAIL_FRACTION = 0.4  # of the lines: comments begin in it
+_MAX_SPAM_FRACTION = 0.5  # of a page's characters in spam lines, from which on all of it goes
+_MIN_SPAM_CHARS = 20
+
+
+_ALWAYS = (STRONG, FAKE_COMMENT, TEASER_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutAds:
+    """A document, and what was taken out of it."""
+
+    document: Document
+    lines: list[str]  # those that were taken out
+
+
+def remove_ads(
+    document: Document, *, code_lines: frozenset[str] = frozenset()
+) -> WithoutAds | Drop:
+    """Return the document without advertising lines, or why nothing of it stays.
+
+    Args:
+        document: from which lines go; its headings stay, unless they head a list of teasers.
+        code_lines: lines that stay as well.
+    """
+    lines = document.text.split("\n")
+    page = _Page(lines, code_lines, frozenset(document.headings))
+    spam = page.find_spam()
+    num_chars = sum(map(len, lines))
+    num_spam = sum(len(lines[index]) for index in spam)
+    if num_spam >= max(_MIN_SPAM_CHARS, _MAX_SPAM_FRACTION * num_chars):
+        return Drop("spam (fraction of characters)", round(num_spam / num_chars, 3), 0.5)
+    gone = spam | page.find_furniture()
+    gone |= page.find_teasers() | page.find_comments(gone)
+    if not gone:
+        return WithoutAds(document, [])
+    kept = [line for index, line in enumerate(lines) if index not in gone]
+    if not any(line.strip() for line in kept):
+        return Drop("only advertising lines", len(gone), 0)
+    text = "\n".join(kept).strip("\n")
+    left = {line.strip() for line in kept}
+    headings = [heading for heading in document.headings if heading.strip() in left]
+    return WithoutAds(
+        replace(document, text=text, headings=headings), [lines[index] for index in sorted(gone)]
+    )
+
+
+class _Page:
+    """The lines of one page, folded once."""
+
+    def __init__(
+        self, lines: list[str], code_lines: frozenset[str], headings: frozenset[str]
+    ) -> None:
+        self.bare = [line.strip() for line in lines]
+        self.folded = [fold(line) for line in self.bare]
+        self.headings = headings
+        self.code = code_lines
+        self.whole = "\n".join(self.folded)
+
+    def _may_go(self, index: int) -> bool:
+        line = self.bare[index]
+        return bool(line) and line not in self.code and line not in self.headings
+
+    def find_spam(self) -> set[int]:
+        cues: Cues = find_cues(self.whole)
+        return {
+            index
+            for index, line in enumerate(self.folded)
+            if self.bare[index] and self.bare[index] not in self.code and is_spam(line, cues)
+        }
+
+    def find_furniture(self) -> set[int]:
+        """Return the places of buttons, footers and credits; single buttons only beside others."""
+        rules = [rule for word, rule in RULES.items() if word in self.whole]
+        strong, weak = set(), set()
+        for index, line in enumerate(self.folded):
+            if not self._may_go(index) or len(line) > _MAX_LINE_CHARS:
+                continue
+            text = line.strip(" \t*-•·|")
+            if any(rule.fullmatch(text) for rule in (*_ALWAYS, *rules)):
+                strong.add(index)
+            elif BUTTON.fullmatch(text):
+                weak.add(index)
+        either = strong | weak
+        return strong | {index for index in weak if {index - 1, index + 1} & either}
+
+    def find_teasers(self) -> set[int]:
+        """Return the places of lines that point at other pages, with the line that heads them."""
+        gone: set[int] = set()
+        for index, line in enumerate(self.folded):
+            if self.bare[index] in self.code or len(line) > 60 or not TEASER.fullmatch(line):
+                continue
+            titles = self._titles_after(index)
+            if titles or index >= len(self.folded) - 2:
+                gone.update((index, *titles))
+        return gone
+
+    def _titles_after(self, index: int) -> list[int]:
+        found: list[int] = []
+        for place in range(index + 1, len(self.bare)):
+            line = self.bare[place]
+            if not line:
+                continue
+            is_title = _columns(line) <= _MAX_TITLE_COLUMNS and not _is_prose(line)
+            if not is_title or not self._may_go(place) or len(found) >= _MAX_TEASERS:
+                break
+            found.append(place)
+        return found
+
+    def find_comments(self, gone: set[int]) -> set[int]:
+        """Return the places of the readers' comments: what follows their heading at the end."""
+        first = int(len(self.bare) * (1 - _TAIL_FRACTION))
+        for index in range(first, len(self.bare)):
+            if COMMENTS.fullmatch(self.folded[index]) and self.bare[index] not in self.code:
+                rest = [place for place in range(index, len(self.bare)) if self.bare[place]]
+                if all(_columns(self.bare[place]) <= _MAX_COMMENT_COLUMNS for place in rest):
+                    return set(rest) - gone
+        return set()
+
+
+def _is_prose(line: str) -> bool:
+    """Return whether a line is a sentence with parts, not a title."""
+    if _columns(line) <= 40 or not PROSE_END.search(line):
+        return False
+    return _columns(line) > 80 or "，" in line or ", " in line
+
+
+def _columns(line: str) -> int:
+    return sum(2 if character > "\u2e7f" else 1 for character in line)
