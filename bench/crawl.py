@@ -2,9 +2,9 @@
 
 Both fetch the same pages over loopback from a server in a process of its own, read robots.txt, take
 all links and drop known ones, with 8 requests at a time and no delay. Ours also keeps every answer
-as WARC records in a log that survives a kill, and writes the artifact's files; Scrapy keeps nothing,
+as WARC records in a log that survives a kill, and writes the artifact's files; Scrapy keeps none:
 once with its queue in memory and once on disk (JOBDIR), as a crawl that can be resumed needs it.
-CPU time is that of the crawling process, start included; runs are interleaved, figures are medians.
+CPU time is that of the crawling process, its start included; runs take turns; medians are shown.
 
     python -m venv PEER && PEER/bin/pip install scrapy
     .venv/bin/python bench/crawl.py --peer PEER/bin/python
