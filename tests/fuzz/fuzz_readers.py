@@ -1,0 +1,271 @@
+"""Feeds harmed bytes to every parser of data from outside, and checks what must always hold.
+
+    python tests/fuzz/fuzz_readers.py --seconds 300                # all targets in turn
+    LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+        python tests/fuzz/fuzz_readers.py --seconds 300 --sanitized --targets inflate,gzip,plain
+
+Mutations: bits flipped, stretches removed, doubled, moved, filled, cut off, and words of the
+formats put in. A failing input is printed as the seed that makes it again (`--seed`, `--number`).
+"""
+
+import argparse
+import contextlib
+import ctypes
+import gzip
+import io
+import json
+import random
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import lz4.frame
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from lodesmith.data import warc_http, warc_reader
+from lodesmith.data.rows import ROW_FAULTS, read_json_rows, read_table_rows
+from lodesmith.data.warc import read_warc
+from lodesmith.native import warc as kernel
+
+_MAX_CPU_SECONDS = 5.0  # for one small input; more is a hang
+_WORDS = [
+    b"WARC/1.0\r\n", b"\r\n\r\n", b"Content-Length: ", b"WARC-Type: response\r\n",
+    b"HTTP/1.1 200 OK",
+    b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\x00",
+    b"0\r\n",
+    b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x50\x2a\x4d\x18", b"FFFFFFFF\r\n", b"-1",
+    b"\0" * 9,
+    b"99999999999", b"http://a/ 1.1.1.1 20200101000000 text/html 5\n", b"{", b"\\ud800", b"\xff\xfe",
+]  # fmt: skip
+
+
+def make_record(number: int) -> bytes:
+    page = f"<p>page {number} ".encode() * (number * 7)
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=gbk\r\n\r\n" + page
+    if number % 3 == 1:
+        packed = gzip.compress(page)
+        block = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packed
+    if number % 3 == 2:
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(page[i : i + 50]), page[i : i + 50])
+                          for i in range(0, len(page), 50))  # fmt: skip
+        block = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    head = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a/%d\r\n" % number
+    return head + b"Content-Length: %d\r\n\r\n" % len(block) + block + b"\r\n\r\n"
+
+
+RECORDS = [make_record(number) for number in range(1, 7)]
+ARC_LINES = b"1 0 Live\nURL IP-address Archive-date Content-type Archive-length\n"
+ARC = b"filedesc://x.arc 1.2.3.4 20140216050221 text/plain %d\n%s\n" % (len(ARC_LINES), ARC_LINES)
+ARC += b"".join(b"http://a/ b 1.2.3.4 20140216050222 text/html 30\n%s\n" % (b"x" * 30)
+                for _ in range(4))  # fmt: skip
+
+
+def _make_parquet() -> bytes:
+    buffer = io.BytesIO()
+    rows = [f"text {number} " * 20 for number in range(50)]
+    pq.write_table(pa.table({"text": rows, "id": list(range(50))}), buffer, row_group_size=20)
+    return buffer.getvalue()
+
+
+SEEDS: dict[str, list[bytes]] = {
+    "plain": [b"".join(RECORDS)],
+    "gzip": [b"".join(map(gzip.compress, RECORDS)), gzip.compress(b"".join(RECORDS))],
+    "zstd": [b"".join(map(zstandard.compress, RECORDS))],
+    "lz4": [b"".join(map(lz4.frame.compress, RECORDS))],
+    "arc": [ARC, gzip.compress(ARC)],
+    "http": [record.split(b"\r\n\r\n", 1)[1] for record in RECORDS],
+    "inflate": [zlib.compress(b"".join(RECORDS), level) for level in (0, 1, 6, 9)]
+    + [gzip.compress(b"ab" * 500), zlib.compress(random.Random(1).randbytes(3000))],
+    "json": ["".join(json.dumps({"text": f"t{n} ä", "id": n}) + "\n" for n in range(9)).encode()],
+    "parquet": [_make_parquet()],
+}
+
+
+def mutate(data: bytes, chance: random.Random) -> bytes:  # noqa: C901 a list of harms
+    """Return the bytes with a few harms."""
+    out = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4, 9))):
+        at, size = chance.randrange(len(out) + 1), chance.choice((1, 2, 8, 60, 700))
+        kind = chance.randrange(7)
+        if kind == 0 and at < len(out):
+            out[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            del out[at : at + size]
+        elif kind == 2:
+            out[at:at] = out[at : at + size]
+        elif kind == 3:
+            out[at : at + size] = chance.randbytes(min(size, 60))
+        elif kind == 4:
+            out[at:at] = chance.choice(_WORDS)
+        elif kind == 5:
+            piece = bytes(out[at : at + size])
+            there = chance.randrange(len(out) + 1)
+            out[there:there] = piece
+        elif chance.random() < 0.3:
+            del out[at:]
+    return bytes(out)
+
+
+def check_archive(data: bytes, folder: Path) -> None:
+    """Both readers end, agree, and name each record once; nothing but damage is raised."""
+    path = folder / "a.warc"
+    path.write_bytes(data)
+    damages: list[object] = []
+    try:
+        records = list(read_warc(path, on_damage=damages.append))
+    except warc_reader.UserError:
+        return  # compressed otherwise
+    offsets = [record.offset for record in records]
+    assert len(set(offsets)) == len(offsets), "two records of one name"
+    assert all(0 <= offset < len(data) for offset in offsets), "a record outside the file"
+    assert all(len(record.payload) <= 64 << 20 for record in records)
+    assert records or damages or not data.strip(b"\0\r\n"), "nothing read and nothing said"
+    slow = _read_slowly(path)
+    assert slow == records or _differs_in_names_only(slow, records, data), "the readers disagree"
+
+
+def _read_slowly(path: Path) -> list[object]:
+    kept = warc_reader._read_quickly
+
+    def one_by_one(file, codec, report, start):
+        place = start
+        while place is not None:
+            stream = warc_reader.ArchiveBytes(file, start=place, codec=codec)
+            place = yield from warc_reader._read_run(stream, report)
+
+    warc_reader._read_quickly = one_by_one
+    try:
+        return list(read_warc(path, on_damage=lambda _: None))
+    finally:
+        warc_reader._read_quickly = kept
+
+
+def _differs_in_names_only(slow: list, quick: list, data: bytes) -> bool:
+    """A member that is one whole record is that to the quick reader, whatever follows it; the slow
+    one looks at what follows and may cut it."""
+    del data
+    shared = {record.payload for record in slow} & {record.payload for record in quick}
+    return len(shared) >= min(len(slow), len(quick)) // 2
+
+
+def check_http(data: bytes, _: Path) -> None:
+    with contextlib.suppress(warc_http.UndecodableBodyError):
+        warc_http.parse_response(data)
+    warc_http.holds_whole_body(data)
+    assert len(warc_http.join_chunks(data)) <= len(data)
+
+
+def check_inflate(data: bytes, _: Path) -> None:
+    """What zlib inflates we inflate alike, and what it refuses we refuse."""
+    wrapper, wbits = (kernel.GZIP, 31) if data[:1] == b"\x1f" else (kernel.ZLIB, 15)
+    decoder = zlib.decompressobj(wbits)
+    try:
+        expected: bytes | None = decoder.decompress(data)
+        if not decoder.eof:
+            expected = None
+    except zlib.error:
+        expected = None
+    inflater, pieces, rest = kernel.Inflater(wrapper), [], data
+    try:
+        while not inflater.is_done:
+            piece, used = inflater.inflate(rest, is_all=True)
+            pieces.append(piece)
+            rest = rest[used:]
+        found: bytes | None = b"".join(pieces)
+    except kernel.InflateError:
+        found = None
+    assert found == expected, "zlib sees it otherwise"
+    if found is not None:
+        assert len(rest) == len(decoder.unused_data)
+
+
+def check_json(data: bytes, folder: Path) -> None:
+    for name, packed in (("a.jsonl", data), ("a.jsonl.gz", data), ("a.jsonl.zst", data)):
+        (folder / name).write_bytes(packed)
+        try:
+            rows = list(read_json_rows(folder / name, max_bytes=200))
+        except ROW_FAULTS:
+            assert name != "a.jsonl", "plain lines can always be read"
+            continue
+        lines = data.count(b"\n") + 1
+        assert len(rows) <= lines
+
+
+def check_parquet(data: bytes, folder: Path) -> None:
+    (folder / "a.parquet").write_bytes(data)
+    try:
+        for row in read_table_rows(folder / "a.parquet", columns=None):
+            assert row.fault is None
+    except ROW_FAULTS:
+        pass
+
+
+TARGETS: dict[str, Callable[[bytes, Path], None]] = {
+    "plain": check_archive, "gzip": check_archive, "zstd": check_archive, "lz4": check_archive,
+    "arc": check_archive, "http": check_http, "inflate": check_inflate, "json": check_json,
+    "parquet": check_parquet,
+}  # fmt: skip
+
+
+def fuzz_one(target: str, seed: int, number: int, folder: Path) -> None:
+    """Run one input, which is a pure function of target, seed and number."""
+    chance = random.Random(f"{target}-{seed}-{number}")
+    data = mutate(chance.choice(SEEDS[target]), chance)
+    started = time.process_time()
+    try:
+        TARGETS[target](data, folder)
+    except BaseException:
+        print(f"--targets {target} --seed {seed} --number {number}", file=sys.stderr)
+        raise
+    if time.process_time() - started > _MAX_CPU_SECONDS:
+        raise SystemExit(f"too slow: --targets {target} --seed {seed} --number {number}")
+
+
+def use_sanitized_kernels(folder: Path) -> None:
+    from lodesmith.native.build import build_library
+
+    build_library(folder / "k.so", extra_flags=("-fsanitize=address,undefined", "-g",
+                                                "-fno-sanitize-recover=undefined"))  # fmt: skip
+    library = ctypes.CDLL(str(folder / "k.so"))
+    kernel.load_library = lambda: library
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60, help="CPU time")
+    parser.add_argument("--targets", default=",".join(TARGETS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--number", type=int, help="run this input only")
+    parser.add_argument("--sanitized", action="store_true", help="kernels with ASAN and UBSAN")
+    parser.add_argument("--keep-going", action="store_true", help="list failures, do not stop")
+    options = parser.parse_args()
+    targets = options.targets.split(",")
+    counts = dict.fromkeys(targets, 0)
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        if options.sanitized:
+            use_sanitized_kernels(Path(name))
+        number = 0
+        while options.number is not None or time.process_time() < options.seconds:
+            for target in targets:
+                try:
+                    fuzz_one(target, options.seed, options.number or number, Path(name))
+                except Exception as error:
+                    if not options.keep_going:
+                        raise
+                    failures += 1
+                    print(f"  {type(error).__name__}: {str(error)[:150]}", file=sys.stderr)
+                counts[target] += 1
+            number += 1
+            if options.number is not None:
+                break
+    print(json.dumps({"inputs": counts, "failures": failures, "cpu_s": round(time.process_time())}))
+
+
+if __name__ == "__main__":
+    main()
