@@ -198,6 +198,7 @@ static int64_t value_of(const judge *j, const ls_block *b) {
     if (b->heading) return -linked;
     if (is_prose(b)) return weight - 2 * linked;
     if (linked * 2 > weight) return -linked / 2 - 5;
+    if (linked * 4 > weight) return 0;
     unsigned tag = j->page->nodes[b->owner].tag;
     if (tag == TAG_P && !b->sentences && !b->commas) return 0;
     if (tag == TAG_P || tag == TAG_LI || tag == TAG_TD || tag == TAG_DD || tag == TAG_DT || tag == TAG_BLOCKQUOTE)
@@ -224,7 +225,8 @@ static int is_pruned(judge *j, uint32_t index) {
     if (tag == TAG_BODY || tag == TAG_HTML || tag == TAG_ARTICLE || j->article->contexts[index].code) return 0;
     if (j->distrust) return sum->linked * 2 > sum->weight || (flags & N_STRONG && !sum->prose);
     if (sum->mains && !(flags & (N_COMMENT | N_TEASER)) && sum->prose * 4 > j->page_prose) return 0;
-    if (j->manual && !(flags & N_COMMENT)) {
+    int declared = (j->page->signs & SIGN_MANUAL) != 0;
+    if (j->manual && (declared || !(flags & (N_COMMENT | N_TEASER)))) {
         if (sum->mains) return 0;
         int around = flags & (N_STRONG | N_TEASER) && sum->prose < LONG_WEIGHT;
         return around || sum->linked * 5 > sum->weight * 2;

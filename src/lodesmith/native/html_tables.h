@@ -462,7 +462,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"contents", 8, 0, W_BODY},
     {"cookie", 6, 1, W_STRONG},
     {"copy", 4, 0, W_BODY},
-    {"copyright", 9, 1, W_STRONG},
+    {"copyright", 9, 0, W_WEAK},
     {"coral", 5, 1, W_COMMENT},
     {"credit", 6, 1, W_WEAK | W_CAPTION},
     {"crosslink", 9, 1, W_TEASER},

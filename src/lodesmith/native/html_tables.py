@@ -70,7 +70,7 @@ _WORDS: dict[str, str] = {
         "aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
         "adwrap* authorbio authorbox authorcard authorinfo backtotop banner bdshare* "
         "biography breadcrumb* breakingnews bshare* catlinks colophon consent contentinfo "
-        "cookie* copyright* crumb crumbs daohang dfp dibu disclaimer* donate donation* "
+        "cookie* crumb crumbs daohang dfp dibu disclaimer* donate donation* "
         "erweima feedback* fenxiang foot footbar footer ft ftr fundraising gdpr gg gotop "
         "gpt guanggao headerlink jiathis* jumplink* legal lightbox livebar login "
         "mailinglist masthead menu* mod-share modal* mostpopular mostread mostviewed "
@@ -97,7 +97,7 @@ _WORDS: dict[str, str] = {
         "liuyan livefyre* pinglun reactions replies reply respond spotim"
     ),
     "WEAK": (
-        "action actions author* badge bio bottom by byline callout caption* carousel* "
+        "action actions author* badge bio bottom by byline callout caption* carousel* copyright "
         "categories category contact credit* cta date edit embed entrymeta extra follow* "
         "gallery hd head header heading* hot info infobox infos keywords label labels "
         "latest licence license meta metadata more next postmeta prev previous print* "
@@ -114,8 +114,8 @@ _WORDS: dict[str, str] = {
     "MATH": "equation formula katex latex math mathjax mwe tex",
     "SIDE": "aside complementary rail rightrail sidebar* sidecol sidenav",
     "LAYOUT": (
-        "col columns container socialembed mediaembed tweet* elementor grid has is layout no open page row status with without wrap "
-        "wrapper"
+        "col columns container elementor grid has is layout mediaembed no open page row "
+        "socialembed status tweet* with without wrap wrapper"
     ),
 }  # fmt: skip
 
