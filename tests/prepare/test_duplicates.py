@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document
+from lodesmith.native.lines import hash_text
 from lodesmith.native.overlap import Runs
 from lodesmith.prepare.config import DecontaminateConfig, ExactDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
     candidate_lines,
-    hash_text,
     lines_to_keep_once,
     remove_lines,
 )

@@ -10,8 +10,6 @@ Source: Wenzek et al., CCNet (arXiv:1911.00359), section 3.1, for counting hashe
 for comparing them without regard to case and (here only short ones) with all digits taken for 0.
 """
 
-import hashlib
-import re
 from array import array
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
+from lodesmith.native.lines import hash_lines, hash_text
 from lodesmith.prepare.config import ExactDuplicatesConfig
 from lodesmith.prepare.repeated_runs import RunHashes, find_repeated_runs
 from lodesmith.prepare.shard_files import Parts, Ranges
@@ -37,7 +36,6 @@ from lodesmith.prepare.sorted_rows import (
 )
 from lodesmith.prepare.words import Hashes
 
-_DIGIT = re.compile(r"\d")
 _MAX_COUNTER_CHARS = 80  # a longer line is a statement, and its numbers are what it says
 TEXT = np.dtype([("hash", "<u8"), ("place", "<u4")])  # place: number of the document in its shard
 LINE = TEXT
@@ -46,24 +44,13 @@ COPY = np.dtype([("shard", "<u4"), ("place", "<u4")])
 GONE = np.dtype([("shard", "<u4"), ("hash", "<u8")])
 
 
-def hash_text(text: str) -> int:
-    """Return a 64-bit hash of a text, the same for any case and spacing."""
-    return _hash(" ".join(text.casefold().split()))
-
-
 def hash_line(line: str) -> int:
     """Return a 64-bit hash of a line, the same for any case and, if it is short, for any digits.
 
     >>> hash_line("Page 12 of 90") == hash_line("page 34 of 56")
     True
     """
-    folded = line.casefold()
-    return _hash(_DIGIT.sub("0", folded) if len(line) <= _MAX_COUNTER_CHARS else folded)
-
-
-def _hash(text: str) -> int:
-    encoded = text.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
+    return int(hash_lines(line, max_counter=_MAX_COUNTER_CHARS)[0][0])
 
 
 def candidate_lines(
@@ -71,12 +58,12 @@ def candidate_lines(
 ) -> dict[str, int]:
     """Return the lines of a document that may be dropped, and the hash of each."""
     kept = code_lines.union(document.headings)
-    lines = {line.strip() for line in document.text.split("\n")}
-    return {
-        line: hash_line(line)
-        for line in lines
-        if _is_wide(line, config.min_line_columns) and line not in kept
-    }
+    lines = document.text.split("\n")
+    hashes, columns = hash_lines(document.text, max_counter=_MAX_COUNTER_CHARS)
+    wide = np.flatnonzero(columns >= config.min_line_columns)
+    found = zip(wide.tolist(), hashes[wide].tolist(), strict=True)
+    candidates = {lines[number].strip(): line_hash for number, line_hash in found}
+    return {line: value for line, value in candidates.items() if line not in kept}
 
 
 def _is_wide(line: str, columns: int) -> bool:

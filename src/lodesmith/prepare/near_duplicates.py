@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.storage import JSON
 from lodesmith.native import minhash
+from lodesmith.native.lines import hash_text
 from lodesmith.prepare.config import NearDuplicatesConfig
 from lodesmith.prepare.connected import LINK, Nodes, star, write_links
-from lodesmith.prepare.exact_duplicates import hash_text
 from lodesmith.prepare.shard_files import Parts, Ranges
 from lodesmith.prepare.sorted_rows import (
     KeyRange,
