@@ -3,6 +3,8 @@
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,16 @@ def test_a_damaged_catalog_stops_no_run_and_tells_how_to_mend_it(
 def test_an_unknown_url_is_told_from_a_known_one(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="no document of debian:nothing"):
         trace_url(workspace, "debian:nothing")
+
+
+def test_the_command_line_looks_up_a_url_and_mends_the_catalog(workspace: Workspace) -> None:
+    def call(*words: str) -> dict | list:
+        command = [sys.executable, "-m", "lodesmith", *words, "--json"]
+        command += ["--workspace", str(workspace.root)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    assert call("catalog")["num_places"] == 0
+    facts = call("catalog", "--rebuild", "--compact", "--vacuum")
+    assert (facts["num_places"], facts["num_runs"], len(facts["artifacts"])) == (120, 1, 3)
+    (found,) = call("trace", "--url", "debian:help/page7.html")
+    assert found == call("trace", "--document", found["document_id"])
