@@ -40,7 +40,7 @@ _WORDS = [
     b"0\r\n",
     b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x50\x2a\x4d\x18", b"FFFFFFFF\r\n", b"-1",
     b"\0" * 9,
-    b"99999999999", b"http://a/ 1.1.1.1 20200101000000 text/html 5\n", b"{", b"\\ud800", b"\xff\xfe",
+    b"99999999999", b"http://a/ 1.1.1.1 20200101000000 text/html 5\n", b"{", b"\\ud800", b"\xff\xfe",  # noqa: E501
 ]  # fmt: skip
 
 
