@@ -198,11 +198,14 @@ def _head(response: httpcore.Response, body_bytes: int) -> bytes:
     """
     reason = response.extensions.get("reason_phrase") or _phrase(response.status)
     lines = [b"HTTP/1.1 %d %s\r\n" % (response.status, reason)]
+    length = (b"content-length", b"%d" % body_bytes)
+    is_told = [(name.lower(), value) for name, value in response.headers].count(length) == 1
     for name, value in response.headers:
-        prefix = b"X-Crawler-" if name.lower() in _FRAMING else b""
-        lines.append(b"%s%s: %s\r\n" % (prefix, name, value))
-    lines.append(b"Content-Length: %d\r\n\r\n" % body_bytes)
-    return b"".join(lines)
+        is_framing = name.lower() in _FRAMING and not (is_told and name.lower() == length[0])
+        lines.append(b"%s%s: %s\r\n" % (b"X-Crawler-" if is_framing else b"", name, value))
+    if not is_told:
+        lines.append(b"Content-Length: %d\r\n" % body_bytes)
+    return b"".join([*lines, b"\r\n"])
 
 
 def _phrase(status: int) -> bytes:
