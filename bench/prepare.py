@@ -127,8 +127,9 @@ def compare(pages: list[bytes], peer: str | None, repeat: int, scratch: Path) ->
             f"{count_lines(every / 'kept.jsonl')} kept",
         )  # fmt: skip
         if peer:
-            theirs = scratch / f"theirs-{attempt}"
-            other = run([peer, "-c", _THEIRS, theirs, halves], theirs)
+            theirs, program = scratch / f"theirs-{attempt}", scratch / "theirs.py"
+            program.write_text(_THEIRS, encoding="utf-8")  # its children import it
+            other = run([peer, program, theirs, halves], theirs)
             kept, read = count_documents(theirs / "kept"), count_read(theirs / "logs" / "filter")
             show("datatrove 0.10", other, len(pages), f"{kept} kept, {read} records read")
             print(f"ratio of CPU time: {other['cpu_seconds'] / cost['cpu_seconds']:.1f}")
