@@ -13,8 +13,10 @@ import contextlib
 import ctypes
 import gzip
 import io
+import itertools
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -245,26 +247,33 @@ def main() -> None:
     parser.add_argument("--keep-going", action="store_true", help="list failures, do not stop")
     options = parser.parse_args()
     targets = options.targets.split(",")
-    counts = dict.fromkeys(targets, 0)
-    failures = 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    counts = dict.fromkeys([*targets, "failures"], 0)
     with tempfile.TemporaryDirectory() as name:
         if options.sanitized:
             use_sanitized_kernels(Path(name))
-        number = 0
-        while options.number is not None or time.process_time() < options.seconds:
-            for target in targets:
-                try:
-                    fuzz_one(target, options.seed, options.number or number, Path(name))
-                except Exception as error:
-                    if not options.keep_going:
-                        raise
-                    failures += 1
-                    print(f"  {type(error).__name__}: {str(error)[:150]}", file=sys.stderr)
-                counts[target] += 1
-            number += 1
-            if options.number is not None:
-                break
-    print(json.dumps({"inputs": counts, "failures": failures, "cpu_s": round(time.process_time())}))
+        try:
+            run_inputs(options, targets, counts, Path(name))
+        finally:  # also when someone stops it
+            print(json.dumps({**counts, "cpu_s": round(time.process_time())}), flush=True)
+
+
+def run_inputs(
+    options: argparse.Namespace, targets: list[str], counts: dict[str, int], folder: Path
+) -> None:
+    numbers = itertools.count() if options.number is None else [options.number]
+    for number in numbers:
+        for target in targets:
+            try:
+                fuzz_one(target, options.seed, number, folder)
+            except Exception as error:
+                if not options.keep_going:
+                    raise
+                counts["failures"] += 1
+                print(f"  {type(error).__name__}: {str(error)[:150]}", file=sys.stderr)
+            counts[target] += 1
+        if time.process_time() >= options.seconds:
+            break
 
 
 if __name__ == "__main__":
