@@ -96,7 +96,7 @@ def check(snapshot, truth: dict[str, list[int]]) -> None:
     assert snapshot.find("never added") == []
 
 
-CatalogMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+CatalogMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=12, deadline=None)
 TestCatalogIsADict = CatalogMachine.TestCase
 
 

@@ -30,7 +30,7 @@ for number in itertools.count():
 def test_killed_writers_lose_no_published_row_and_leave_no_half_commit(tmp_path: Path) -> None:
     pick = random.Random(11)
     told: dict[str, int] = {}
-    for wave in range(4):
+    for wave in range(3):
         names = [f"w{wave}-{number}" for number in range(4)]  # four writers at once
         running = [
             subprocess.Popen(
