@@ -47,6 +47,7 @@ enum {
     N_HIDDEN_ATTR = 8192,
     N_PRUNED = 16384,
     N_ARIA = 32768,   /* aria-hidden */
+    N_GUTTER = 131072, /* line numbers beside code, links to a heading itself */
     N_SIDE = 65536,   /* named as standing beside: page furniture, or a box of a manual */
 };
 

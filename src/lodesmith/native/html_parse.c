@@ -183,7 +183,7 @@ static uint32_t flags_of_words(uint32_t kinds) {
     if (kinds & W_WEAK) flags |= N_WEAK;
     if (kinds & W_SIDE) flags |= N_SIDE;
     if (kinds & W_CAPTION) flags |= N_CAPTION;
-    if (kinds & (W_GUTTER)) flags |= N_DROP;
+    if (kinds & W_GUTTER) flags |= N_GUTTER;
     if (kinds & W_SCREEN) flags |= N_HIDDEN;
     if (kinds & W_MATH) flags |= N_MATH;
     return flags;
@@ -279,6 +279,11 @@ static int closes_p(unsigned tag, unsigned bits) {
     return (bits & E_BLOCK) != 0;
 }
 
+/* Where line numbers and anchors stand; a <div class="gutter"> is a layout's column. */
+static int is_small(unsigned tag) {
+    return tag == TAG_TD || tag == TAG_TH || tag == TAG_SPAN || tag == TAG_A || tag == TAG_PRE || tag == TAG_SUP;
+}
+
 static int is_heading(unsigned tag) { return tag >= TAG_H1 && tag <= TAG_H6; }
 
 /* Closes what a start tag ends by itself. */
@@ -359,7 +364,7 @@ static void start_tag(reader *r, const uint8_t *name, uint32_t size) {
     uint32_t index = add_node(r, tag);
     if (index) {
         ls_node *node = r->page->nodes + index;
-        if (bits & E_DROP) flags |= N_DROP;
+        if (bits & E_DROP || (flags & N_GUTTER && is_small(tag))) flags |= N_DROP;
         if (tag == TAG_MAIN) flags |= N_MAIN;
         if (tag == TAG_HTML || tag == TAG_BODY) flags &= N_MAIN;
         if (tag == TAG_TABLE || tag == TAG_TBODY || tag == TAG_MATH) flags &= ~(uint32_t)N_HIDDEN;

@@ -262,7 +262,7 @@ static const uint16_t tag_bits[NUM_TAGS] = {
     [TAG_ADDRESS] = E_BLOCK | E_SPECIAL | E_LIST,
     [TAG_ANNOTATION] = 0,
     [TAG_ANNOTATION_XML] = 0,
-    [TAG_APPLET] = E_DROP | E_SPECIAL | E_SCOPE,
+    [TAG_APPLET] = E_DROP | E_SPECIAL,
     [TAG_AREA] = E_VOID,
     [TAG_ARTICLE] = E_BLOCK | E_SPECIAL | E_LIST,
     [TAG_ASIDE] = E_BLOCK | E_SPECIAL | E_LIST,
@@ -332,7 +332,7 @@ static const uint16_t tag_bits[NUM_TAGS] = {
     [TAG_NOEMBED] = E_RAW | E_DROP,
     [TAG_NOFRAMES] = E_RAW | E_DROP,
     [TAG_NOSCRIPT] = E_DROP | E_SPECIAL | E_HEAD,
-    [TAG_OBJECT] = E_DROP | E_SPECIAL | E_SCOPE,
+    [TAG_OBJECT] = E_DROP | E_SPECIAL,
     [TAG_OL] = E_BLOCK | E_SPECIAL | E_LIST,
     [TAG_OPTION] = 0,
     [TAG_P] = E_BLOCK | E_SPECIAL,
@@ -462,7 +462,6 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"contents", 8, 0, W_BODY},
     {"cookie", 6, 1, W_STRONG},
     {"copy", 4, 0, W_BODY},
-    {"copyright", 9, 0, W_WEAK},
     {"coral", 5, 1, W_COMMENT},
     {"credit", 6, 1, W_WEAK | W_CAPTION},
     {"crosslink", 9, 1, W_TEASER},
@@ -480,6 +479,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"disclaimer", 10, 1, W_STRONG},
     {"discussion", 10, 0, W_COMMENT},
     {"disqus", 6, 1, W_COMMENT},
+    {"docnav", 6, 0, W_STRONG},
     {"document", 8, 0, W_BODY},
     {"donate", 6, 0, W_STRONG},
     {"donation", 8, 1, W_STRONG},
@@ -593,6 +593,8 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"nav", 3, 0, W_STRONG},
     {"navbar", 6, 1, W_STRONG},
     {"navbox", 6, 0, W_STRONG},
+    {"navfooter", 9, 0, W_STRONG},
+    {"navheader", 9, 0, W_STRONG},
     {"navi", 4, 0, W_STRONG},
     {"navigation", 10, 1, W_STRONG},
     {"neirong", 7, 0, W_BODY | W_ALONE},
@@ -769,7 +771,7 @@ static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }
     {"zw", 2, 0, W_BODY | W_ALONE},
 };
 
-static const uint16_t word_first[27] = {0, 33, 50, 88, 102, 115, 129, 139, 151, 157, 159, 161, 182, 209, 223, 227, 261, 263, 291, 333, 366, 368, 371, 380, 381, 383, 386};
+static const uint16_t word_first[27] = {0, 33, 50, 87, 102, 115, 129, 139, 151, 157, 159, 161, 182, 209, 225, 229, 263, 265, 293, 335, 368, 370, 373, 382, 383, 385, 388};
 
 static const struct { const char *name, *text; } entities[] = {
     {"AElig", "\303\206"},

@@ -39,7 +39,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("textarea iframe noembed noframes xmp", (_RAW, _DROP)),
     ("select button datalist", (_DROP, _SPECIAL)),
     ("dialog", (_BLOCK, _DROP, _SPECIAL)),
-    ("object applet", (_DROP, _SPECIAL, _SCOPE)),
+    ("object applet", (_DROP, _SPECIAL)),
     ("svg canvas audio video map rp rt", (_DROP,)),
     ("a abbr b big cite code del em font i ins kbd label mark math annotation annotation-xml", ()),
     ("nobr q ruby s samp small span strike strong sub sup time tt u var option", ()),
@@ -70,16 +70,16 @@ _WORDS: dict[str, str] = {
         "aboutauthor ad adbox addthis* addtoany* ads adsbygoogle adsense adv advert* "
         "adwrap* authorbio authorbox authorcard authorinfo backtotop banner bdshare* "
         "biography breadcrumb* breakingnews bshare* catlinks colophon consent contentinfo "
-        "cookie* crumb crumbs daohang dfp dibu disclaimer* donate donation* "
-        "erweima feedback* fenxiang foot footbar footer ft ftr fundraising gdpr gg gotop "
-        "gpt guanggao headerlink jiathis* jumplink* legal lightbox livebar login "
-        "mailinglist masthead menu* mod-share modal* mostpopular mostread mostviewed "
-        "mwjump* nav navbar* navbox navi navigation* newsletter* noprint outbrain* overlay* "
-        "pagelist pagenav* pagenavi pager paginat* pagination* paywall* poll polls popover "
-        "popular popup* prevnext printonly promo* qrcode* rating ratings register remen "
-        "revcontent screenreader* search searchbox searchform share* sharedaddy sharing "
-        "signin signup sistersitebox sitemap skip skiplink* sns social* sponsor* srOnly "
-        "subscribe* subscription* survey taboola* tagcloud tagcloud* taglist ticker "
+        "cookie* crumb crumbs daohang dfp dibu disclaimer* docnav donate donation* erweima "
+        "feedback* fenxiang foot footbar footer ft ftr fundraising gdpr gg gotop gpt "
+        "guanggao headerlink jiathis* jumplink* legal lightbox livebar login mailinglist "
+        "masthead menu* mod-share modal* mostpopular mostread mostviewed mwjump* nav "
+        "navbar* navbox navfooter navheader navi navigation* newsletter* noprint outbrain* "
+        "overlay* pagelist pagenav* pagenavi pager paginat* pagination* paywall* poll polls "
+        "popover popular popup* prevnext printonly promo* qrcode* rating ratings register "
+        "remen revcontent screenreader* search searchbox searchform share* sharedaddy "
+        "sharing signin signup sistersitebox sitemap skip skiplink* sns social* sponsor* "
+        "srOnly subscribe* subscription* survey taboola* tagcloud tagcloud* taglist ticker "
         "toolbar* toolbox tools tooltip* topbar totop trending visuallyhidden vote* wechat "
         "weixin youce zergnet"
     ),
@@ -97,12 +97,12 @@ _WORDS: dict[str, str] = {
         "liuyan livefyre* pinglun reactions replies reply respond spotim"
     ),
     "WEAK": (
-        "action actions author* badge bio bottom by byline callout caption* carousel* copyright "
+        "action actions author* badge bio bottom by byline callout caption* carousel* "
         "categories category contact credit* cta date edit embed entrymeta extra follow* "
         "gallery hd head header heading* hot info infobox infos keywords label labels "
         "latest licence license meta metadata more next postmeta prev previous print* "
-        "pubdate published recent right secondary side slider slideshow source "
-        "subnav tableofcontents tag tags thumb thumbnail* thumbs time timestamp toc topics topnav "
+        "pubdate published recent right secondary side slider slideshow source subnav "
+        "tableofcontents tag tags thumb thumbnail* thumbs time timestamp toc topics topnav "
         "utility video widget*"
     ),
     "CAPTION": "caption* credit* figcaption imagecaption photocredit wpcaption",
