@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.acquire.config import AcquireConfig, resolve
-from lodesmith.acquire.crawl.source import make_crawl
 from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
@@ -57,6 +56,8 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfi
 
 def _make_source(draft: Draft, source: PlainSource) -> JSON:
     if isinstance(source, CrawlSource):
+        from lodesmith.acquire.crawl.source import make_crawl
+
         return make_crawl(source, draft)
     downloads = draft.scratch / _DOWNLOADS
     tally = Tally()

@@ -1,6 +1,7 @@
 """A whole crawl of a real local site: every trap survived, every address accounted for."""
 
 import asyncio
+import errno
 import gzip
 import json
 import ssl
@@ -17,6 +18,9 @@ from web_site import WebSite, answer, article, html, plant_articles, plant_traps
 
 from lodesmith.acquire import addresses
 from lodesmith.acquire.config import AcquireConfig
+from lodesmith.acquire.crawl.dashboard import HostLine
+from lodesmith.acquire.crawl.log import CrawlLog
+from lodesmith.acquire.crawl.records import Packed
 from lodesmith.data.warc import read_warc
 
 NUM_ARTICLES = 300
@@ -271,3 +275,43 @@ def test_a_link_to_robots_txt_is_no_page(tmp_path: Path) -> None:
         run_crawl(tmp_path, [f"{site.origin}/robots.txt", f"{site.origin}/"])  # type: ignore[arg-type]
         assert read_list(tmp_path)["/robots.txt"]["kind"] == "robots"
         assert site.asked["/robots.txt"] == 1
+
+
+def test_a_full_disk_is_said_plainly_and_what_was_done_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, num_writes = CrawlLog.append, 0
+
+    def fill_up(self: CrawlLog, packed: Packed) -> tuple[int, int]:
+        nonlocal num_writes
+        num_writes += 1
+        if num_writes == 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, packed)
+
+    with WebSite() as site:
+        plant_articles(site, 60)
+        monkeypatch.setattr(CrawlLog, "append", fill_up)
+        with pytest.raises(OSError, match="No space left"):  # explained where artifacts are made
+            run_crawl(tmp_path, f"{site.origin}/a/0")
+        known = sum(site.asked.values())
+        assert run_crawl(tmp_path, f"{site.origin}/a/0").outcomes["fetched"] == 60
+        assert sum(site.asked.values()) <= 61 + 4 + 4  # those in flight were asked for again
+    assert known >= 20
+
+
+def test_a_host_that_is_gone_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    with WebSite() as gone:
+        dead = gone.origin
+    with WebSite() as site:
+        plant_articles(site, 20)
+        written = run_crawl(tmp_path, [f"{dead}/", f"{site.origin}/a/0"])  # type: ignore[arg-type]
+    assert written.outcomes["fetched"] == 20
+    assert written.outcomes["robots.txt unreachable"] == 1
+
+
+def test_a_host_line_says_pages_queue_errors_and_rate() -> None:
+    line = HostLine("http://a.org", pages=12, errors=1, num_bytes=0, last="asked to wait 7 s")
+    assert line.text(34) == (
+        "  http://a.org: 12 pages, 34 queued, 1 errors, 0 B/s  asked to wait 7 s"
+    )

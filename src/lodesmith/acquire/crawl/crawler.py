@@ -87,8 +87,8 @@ class Crawler:
                 del self._hosts[host]
             return True
         ready = self._frontier.next_ready()
-        if ready is None:
-            return False
+        if ready is None:  # the end; counted once more, so that no address is left behind
+            return self._frontier.recount() > 0
         self._commit_sometimes(_COMMIT_FETCHES)
         await asyncio.sleep(min(max(ready - time.time(), 0.01), 1.0))
         return True

@@ -210,6 +210,14 @@ class Frontier:
         row = self._db.execute("SELECT min(ready) FROM hosts WHERE waiting > 0").fetchone()
         return None if row[0] is None else float(row[0])
 
+    def recount(self) -> int:
+        """Count the waiting addresses of all hosts anew and return how many there are."""
+        self._db.execute(
+            "UPDATE hosts SET waiting = "
+            "(SELECT count(*) FROM urls WHERE host = hosts.id AND outcome IS NULL)"
+        )
+        return int(self._db.execute("SELECT total(waiting) FROM hosts").fetchone()[0])
+
     def set_ready(self, host: int, moment: float) -> None:
         """Leave a host alone until a moment."""
         self._db.execute("UPDATE hosts SET ready = ? WHERE id = ?", (moment, host))
