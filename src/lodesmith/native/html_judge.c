@@ -148,6 +148,17 @@ static int is_unseen(const judge *j, const ls_node *node) {
     return (node->flags & (N_DROP | N_HIDDEN)) != 0;
 }
 
+/* What is looked at where a page shows next to nothing: 1 hidden elements, 2 also unclosed <noscript>
+ * and the like that have swallowed the page. */
+enum { SHOW_HIDDEN = 1, SHOW_ALL = 2 };
+
+static int is_forced(const ls_node *node, int shown) {
+    if (!(node->flags & N_DROP)) return shown >= SHOW_HIDDEN;
+    unsigned tag = node->tag, never = E_RAW | E_HEAD;
+    if (tag == TAG_NOSCRIPT) return shown == SHOW_ALL;
+    return shown == SHOW_ALL && !(ls_html_bits(tag) & never) && tag != TAG_HEAD && tag != TAG_SELECT && tag != TAG_DATALIST;
+}
+
 static void close_block(judge *j, ls_block *open, uint32_t end) {
     if (open->weight || open->code) {
         open->end = end;
@@ -157,7 +168,7 @@ static void close_block(judge *j, ls_block *open, uint32_t end) {
 }
 
 /* Cuts the page into blocks: what stands between two line breaks of the layout; <br> is none. */
-static void find_blocks(judge *j, int hidden_too) {
+static void find_blocks(judge *j, int shown) {
     ls_page *page = j->page;
     ls_block open = {0};
     j->article->num_blocks = 0;
@@ -165,7 +176,7 @@ static void find_blocks(judge *j, int hidden_too) {
         ls_node *node = page->nodes + i;
         inherit(page, j->article->contexts, i);
         ls_context *context = j->article->contexts + i;
-        if (is_unseen(j, node) && !(hidden_too && !(node->flags & N_DROP))) {
+        if (is_unseen(j, node) && !is_forced(node, shown)) {
             i = node->end - 1;
             continue;
         }
@@ -420,6 +431,19 @@ static void keep_labels(judge *j) {
     }
 }
 
+/* Looks also at hidden elements where a page shows next to nothing and they hold much more. */
+static void show_more(judge *j) {
+    uint32_t prose = j->sums[0].prose, weight = j->sums[0].weight;
+    if (prose >= HIDDEN_WEIGHT) return;
+    for (int shown = SHOW_HIDDEN; shown <= SHOW_ALL; shown++) {
+        find_blocks(j, shown);
+        add_up(j, 0);
+        if (j->sums[0].prose >= prose * 3 + HIDDEN_WEIGHT || (!weight && j->sums[0].weight && shown == SHOW_HIDDEN)) return;
+    }
+    find_blocks(j, 0);
+    add_up(j, 0);
+}
+
 int ls_html_judge(ls_article *article, int everything) {
     judge *j = calloc(1, sizeof *j);
     ls_page *page = article->page;
@@ -434,12 +458,7 @@ int ls_html_judge(ls_article *article, int everything) {
         show_alternatives(page);
         find_blocks(j, 0);
         add_up(j, 0);
-        if (j->sums[0].prose < HIDDEN_WEIGHT) { /* some pages show their text by script only */
-            totals shown = j->sums[0];
-            find_blocks(j, 1);
-            add_up(j, 0);
-            if (j->sums[0].prose < shown.prose * 3 + HIDDEN_WEIGHT && shown.weight) find_blocks(j, 0), add_up(j, 0);
-        }
+        show_more(j);
         j->page_prose = j->sums[0].prose;
         j->manual = is_manual(j);
         if (everything) {
