@@ -6,6 +6,7 @@ rule says of one line is taken back where prose would suffer: headings and code 
 line that ends a sentence goes only for spam or a disclaimer.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from lodesmith.data.documents import Document
@@ -20,14 +21,17 @@ from lodesmith.prepare.ads.furniture import (
     TEASER,
     TEASER_LINE,
 )
+from lodesmith.prepare.ads.short_lines import is_about_the_page, words_of_the_page
 from lodesmith.prepare.ads.spam import Cues, find_cues, is_spam
 from lodesmith.prepare.pages import Drop
 
 _MAX_LINE_CHARS = 600  # a longer line is prose
+_MAX_BUTTONS_CHARS = 240
 _MAX_TITLE_COLUMNS = 110  # of another page in a list of teasers
 _MAX_TEASERS = 15
 _MAX_COMMENT_COLUMNS = 240
 _TAIL_FRACTION = 0.4  # of the lines: comments begin in it
+_EDGE = 6  # the first and the last sixth of the lines, where the page speaks of itself
 _MAX_SPAM_FRACTION = 0.5  # of a page's characters in spam lines, from which on all of it goes
 _MIN_SPAM_CHARS = 20
 
@@ -100,16 +104,21 @@ class _Page:
 
     def find_furniture(self) -> set[int]:
         """Return the places of buttons, footers and credits; single buttons only beside others."""
-        rules = [rule for word, rule in RULES.items() if word in self.whole]
+        rules = [(word, rule) for word, rule in RULES.items() if word in self.whole]
+        known = words_of_the_page(self.whole)
         strong, weak = set(), set()
+        edge = 1 + len(self.bare) // _EDGE
+        first, last = edge, len(self.bare) - edge
         for index, line in enumerate(self.folded):
             if not self._may_go(index) or len(line) > _MAX_LINE_CHARS:
                 continue
             text = line.strip(" \t*-•·|")
-            if any(rule.fullmatch(text) for rule in (*_ALWAYS, *rules)):
+            if _matches(text, rules):
                 strong.add(index)
             elif BUTTON.fullmatch(text):
                 weak.add(index)
+            elif is_about_the_page(text, known, is_at_the_edge=not first <= index < last):
+                strong.add(index)
         either = strong | weak
         return strong | {index for index in weak if {index - 1, index + 1} & either}
 
@@ -145,6 +154,12 @@ class _Page:
                 if all(_columns(self.bare[place]) <= _MAX_COMMENT_COLUMNS for place in rest):
                     return set(rest) - gone
         return set()
+
+
+def _matches(line: str, rules: list[tuple[str, re.Pattern[str]]]) -> bool:
+    if len(line) <= _MAX_BUTTONS_CHARS and any(rule.fullmatch(line) for rule in _ALWAYS):
+        return True
+    return any(word in line and rule.fullmatch(line) for word, rule in rules)
 
 
 def _is_prose(line: str) -> bool:

@@ -11,8 +11,9 @@ _SPREAD = re.compile(
     f"(?<=[{_HAN}])[ \\-*·.~_+|/丨]{{1,3}}(?=[{_HAN}](?:[ \\-*·.~_+|/丨]|$|[^{_HAN}]))"
 )
 _SPREAD_LATIN = re.compile(r"\b(?:[a-z0-9][ .\-_*]){3,}[a-z0-9]\b")
-_LOOK_ALIKES = str.maketrans("а е о р с х у і ѕ ԁ ɡ ο α ν".replace(" ", ""), "aeopcxyisdgoav")
-_MIXED = re.compile("[a-z]+[а-ѣѕіԁɡοαν][a-zа-ѣѕіԁɡοαν]*|[аеорсхуіѕԁɡοαν]+[a-z][a-zаеорсхуіѕԁɡοαν]*")
+_ALIKE = "аеорсхуіѕԁɡοαν"
+_LOOK_ALIKES = str.maketrans(_ALIKE, "aeopcxyisdgoav")
+_MIXED = re.compile(f"[a-z]+[{_ALIKE}][a-z{_ALIKE}]*|[{_ALIKE}]+[a-z][a-z{_ALIKE}]*")
 _WECHAT = re.compile(
     "加\\s?(?:薇|v|徽|威)(?:信|芯|心|❤|♥)?(?![a-z])|(?:徽|薇|溦|嶶|威|微|维|卫|唯|魏)\\s?(?:信|"
     "芯|心|星|❤|♥|xin|x)(?=[号:：\\s]*[a-z0-9]|号|$|同步|联系|咨询)|"

@@ -43,6 +43,9 @@ STRONG = re.compile(
     rf"(?:当前位置|您的位置|您现在的位置|你的位置|所在位置|目前位置|位置|"
     rf"you are here)\s?[:：].{{0,120}}|"
     rf"(?:首页|home|首頁|主页)\s?(?:[>›»→/]|->|::)\s?.{{1,100}}|"
+    r"advertisements?(?: ?[-–—] ?.{1,40})?|sponsored(?: content)?|loading[.… ]*|【?广告】?|"
+    r"last (?:updated|modified)(?: on| at)?:?\s.{4,40}|(?:您|你)?(?:当前|现在|"
+    r"目前)?所?在?的?位置\s?[:：].{0,120}|"
     r"(?:click here|skip to (?:main )?content|follow us on .{0,60}|like us on .{0,60})[.!]?|"
     r"share (?:this )?(?:page |post |article |story )?(?:on|via|to|with)?:? .{0,60}|"
     r"share this(?: \w+)?[.:!]?|"
@@ -60,14 +63,14 @@ STRONG = re.compile(
 )
 # By a word without which no line matches the rule.
 _BY_KEYWORD = {
-    "cookie": r".{0,120}\b(?:we|site|page|website|service) uses? (?:\w+ ){0,3}cookies\b.{0,240}|"
-    r".{0,40}\b(?:accept|reject|allow|manage) (?:all |your )?cookies\b.{0,60}|"
-    r".{0,30}(?:本网站|我们|本站)使用.{0,6}cookies?.{0,80}|by (?:continuing|using).{0,"
-    r"120}cookies.{0,100}",
-    "javascript": r".{0,60}\b(?:enable|turn on|requires?|without) javascript\b.{0,80}|"
-    r".{0,20}(?:请|需要).{0,4}(?:启用|开启)\s?javascript.{0,40}",
-    "copyright": r"copyright\s?(?:©|\(c\))?.{0,12}\b(?:19|20)\d\d\b.{0,160}|"
-    r"copyright ?(?:©|\(c\)).{0,120}",
+    "cookie": r"(?:.{0,40}\b)?(?:we|this (?:web)?site|our (?:web)?site|this page|"
+    r"this service) uses? (?:\w+ ){0,3}cookies\b.{0,240}|.{0,40}\b(?:accept|reject|allow|"
+    r"manage) (?:all |your )?cookies\b.{0,60}|.{0,30}(?:本网站|我们|本站)使用.{0,6}cookies?.{0,"
+    r"80}|by (?:continuing|using).{0,120}cookies.{0,100}",
+    "javascript": r".{0,60}\b(?:enable|turn on|requires?|without) javascript\b.{0,80}|.{0,"
+    r"20}(?:请|需要).{0,4}(?:启用|开启)\s?javascript.{0,40}",
+    "copyright": r"copyright\s?(?:©|\(c\))?.{0,12}\b(?:19|20)\d\d\b.{0,160}|copyright ?(?:©|"
+    r"\(c\)).{0,120}",
     "©": r".{0,40}©.{0,20}\b(?:19|20)\d\d\b.{0,160}|(?:copyright\s?)?©.{0,80}",
     "rights reserved": r".{0,160}all rights reserved\b.{0,100}",
     "版权所有": r".{0,60}版权所有[^。]{0,100}|.{0,40}版权所有.{0,30}(?:转载|违者|侵权|必究).{0,"
@@ -76,15 +79,16 @@ _BY_KEYWORD = {
     "备案": r".{0,20}备案(?:号|编号|序号)[:：].{0,60}",
     "公网安备": r".{0,40}公网安备.{0,60}",
     "许可证": r".{0,20}许可证(?:号|编号)?[:：].{0,80}",
-    "转载": r".{0,40}(?:转载|轉載)(?:请|請|时|需|须|务必|必须|本文|或|自).{0,120}|.{0,"
-    r"30}(?:未经|未經|禁止).{0,20}(?:转载|轉載).{0,60}|"
-    r".{0,10}本文.{0,12}转载.{0,60}",
+    "转载": r"(?:[本如凡欢版请特【（(\[].{0,40})?(?:转载|轉載)(?:请|請|时|需|须|务必|必须|本文|"
+    r"自[:：]).{0,120}|(?:.{0,20}[，。] ?)?(?:未经|未經|未得).{0,24}(?:不得|禁止|严禁|谢绝|"
+    r"请勿).{0,8}(?:转载|轉載|复制).{0,60}|(?:禁止|谢绝|严禁|请勿)(?:任何.{0,6})?(?:转载|"
+    r"复制).{0,60}|.{0,10}本文.{0,12}转载.{0,60}",
     "免责声明": r"[【\[（(]?免责声明[】\]）)]?(?:[:：].{0,400}|)",
     "声明": r"[【\[]?(?:特别声明|版权声明|郑重声明|本站声明|法律声明|声明)[】\]]?[:：].{0,400}",
     "不代表本": r".{0,120}不代表本(?:站|网|平台|人|刊|报).{0,160}",
     "联系我们删除": r".{0,200}联系(?:我们|本站|站长).{0,10}删除.{0,60}",
-    "侵权": r".{0,160}(?:如有|若有|如果?涉及?|涉嫌|如).{0,10}侵权.{0,20}(?:联系|告知|删除|通知|"
-    r"处理).{0,80}",
+    "侵权": r".{0,160}(?:如有|若有|如果?涉及?|涉嫌|如).{0,10}侵权.{0,12}(?:请.{0,8}(?:联系|"
+    r"告知|通知)|联系(?:我|本站|作者|小编|删)|告知|立即删|速删|必删|删除?$).{0,60}",
     "责任编辑": r"[（(\[【]?\s?责任编辑.{0,40}",
     "編輯": r"[（(\[【]?\s?(?:責任編輯|編輯)[:：].{0,30}",
     "编辑": r"[（(\[【]?\s?(?:本文|本期|执行|值班|网络|文字|视觉)?编辑\s?[:：/].{0,30}|"
@@ -102,8 +106,8 @@ _BY_KEYWORD = {
     "关键词": r"(?:本文|相关|热门)?关键词\s?[:：].{0,160}",
     "友情链接": r".{0,4}友情链接.{0,200}",
     "二维码": r".{0,40}(?:扫描|扫一扫|扫|识别|长按|关注).{0,20}二维码.{0,60}",
-    "公众号": r".{0,30}(?:关注|搜索|扫|订阅|添加).{0,30}公众号.{0,60}|.{0,"
-    r"10}(?:微信)?公众号[:：].{0,40}",
+    "公众号": r"(?:请|欢迎|更多.{0,20}|.{0,12}[，,] ?)?(?:请)?(?:关注|搜索|扫码?|订阅|添加).{0,"
+    r"30}公众号.{0,60}|.{0,10}(?:微信)?公众号[:：].{0,40}",
     "app": r"(?:点击|立即|扫码|马上)?下载.{0,12}(?:app|客户端).{0,40}|(?:get|download) (?:our|"
     r"the) (?:free )?(?:mobile )?app\b.{0,80}",
     "登录": r".{0,20}(?:请|您需要|你需要|您必须|需要)(?:先)?登录.{0,40}|登录后.{0,30}|.{0,"
@@ -113,9 +117,10 @@ _BY_KEYWORD = {
     "回复": r"(?:回复|回覆)\s?(?:\d+楼|楼主|@\S+|[(（]\d+[)）])?[:：]?|.{0,30}发表回复.{0,30}|"
     r"\d+\s?(?:条)?回复.{0,20}",
     "举报": r".{0,10}(?:违法和不良信息|有害信息)?举报(?:电话|邮箱|热线|中心)[:：]?.{0,60}",
-    "subscribe": r".{0,80}\bsubscribe (?:to|for|now|today|here|via)\b.{0,160}",
-    "newsletter": r".{0,80}\b(?:our|the|free|weekly|daily|email|"
-    r"e-mail)(?: \w+)? newsletters?\b.{0,160}",
+    "subscribe": r"(?:please |don't forget to |like and |to )?subscribe (?:to|for|now|today|"
+    r"here|via)\b.{0,160}",
+    "newsletter": r"(?:please |to )?(?:subscribe|sign up|join|get|receive|delivered).{0,"
+    r"60}\bnewsletters?\b.{0,160}|.{0,40}\b(?:our|free|daily|weekly)(?: \w+)? newsletters?[.!]?",
     "sign up": r"(?:please )?sign up (?:for|to|now|here|today|with|below)\b.{0,160}",
     "log in": r".{0,40}(?:must be logged in|log in (?:to|or)|please log in|login to).{0,80}",
     "logged in": r".{0,40}must be logged in.{0,80}",
@@ -123,9 +128,10 @@ _BY_KEYWORD = {
     "email address": r".{0,20}your email address.{0,120}|enter your email.{0,100}",
     "leave a": r"leave a (?:reply|comment|message)\b.{0,60}",
     "comment": r"\d+ comments?\b.{0,40}|(?:view|show|post|add|read|write)(?: all| a|"
-    r" your)?(?: \d+)? comments?\b.{0,40}|"
-    r"comments? (?:are|is) closed.{0,40}|comments? ?\(\d+\)|comments?:",
-    "posted": r"(?:posted|published|filed|tagged|written) (?:by|in|on|under|with|at)\b.{0,100}",
+    r" your)?(?: \d+)? comments?\b.{0,40}|comments? (?:are|is) closed.{0,40}|"
+    r"comments? ?\(\d+\)|comments?:",
+    "posted": r"posted (?:by|in|on|under|at)\b.{0,100}|(?:published|written|filed|"
+    r"tagged) (?:by|on|under|with)\b[^.]{0,60}",
     "filed under": r"filed under.{0,100}",
     "tags": r"tags?\s?:.{0,160}",
     "tagged": r"tagged(?: with)?:?.{0,120}",
@@ -134,16 +140,18 @@ _BY_KEYWORD = {
     "reprint": r".{0,60}(?:may not be|no part).{0,30}(?:reproduced|republished|reprinted).{0,160}",
     "reproduc": r".{0,80}(?:may not be|no part).{0,60}(?:reproduced|republished|"
     r"redistributed).{0,160}",
-    "affiliate": r".{0,120}\baffiliate (?:links?|commissions?|program)\b.{0,160}",
+    "affiliate": r".{0,120}\b(?:may|contains?|earn|use|includes?)\b.{0,"
+    r"40}\baffiliate (?:links?|commissions?).{0,160}",
     "disclaimer": r"disclaimer\s?[:.-].{0,500}",
-    "advice": r".{0,120}(?:not (?:constitute|intended as|be construed as)|"
-    r"informational purposes only).{0,240}",
+    "advice": r".{0,160}not (?:\w+ )?(?:constitute|intended as|be construed as|"
+    r"intended to be) (?:\w+ ){0,4}(?:advice|endorsement|recommendation).{0,240}",
     "informational purposes": r".{0,160}for (?:general )?informational purposes only.{0,240}",
     "powered by": r"(?:proudly )?powered by .{0,60}|.{0,60}\bpowered by (?:wordpress|discuz|"
     r"dedecms|phpwind|drupal|blogger)\b.{0,40}",
     "read more": r"read more\b.{0,100}|.{0,100}\bread more\s?[.…»>]*",
     "continue reading": r"continue reading\b.{0,100}|.{0,100}continue reading\s?[.…»>→]*",
     "min read": r".{0,40}\b\d+ min(?:ute)?s? read\b.{0,40}",
+    "本文由": r"[（(\[【]?本文由.{1,30}(?:发布|整理|提供|编辑|原创|撰写|授权).{0,30}",
 }
 RULES = {word: re.compile(rule, re.IGNORECASE) for word, rule in _BY_KEYWORD.items()}
 

@@ -9,11 +9,31 @@ Source: the word lists and weights are our own.
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lodesmith.prepare.ads.needles import Needles
+
 # Only advertisers write these.
 _SURE = (
+    "【广告】,今晚特码,特码,开奖结果查询,在线成人,成人在线,自拍偷拍,国产自拍,欧美激情,日韩无码,"
+    "无码在线,高清无码,哪家医院好,医院哪家好,"
+    "医院排名前十,最好的医院,最好医院,专科医院排名,一粒见效,一用见效,货到付款,一条龙服务,"
+    "免费诊股,诊股,送彩金,彩金,首存,赛马会资料,"
+    "代理开户,平台代理,高薪招聘模特,夜场招聘,诚聘公主,开各类发票,开发票请,代开票,正规发票,刻章,"
+    "办理驾驶证,买分销分,代驾照消分,"
+    "私人定制外围,外围女,援交,楼凤,桑拿会所,男士养生spa,酒店小姐,包夜,成人用品批发,"
+    "情趣用品商城,网赚项目,手机赚钱,挂机赚钱,"
+    "微商货源,一手货源,厂家一手,支持退换货到,莆田鞋,高仿鞋,贷款秒下,包下款,强开花呗,花呗套现,"
+    "养卡提额,征信修复,"
+    "one weird trick,doctors hate,lose weight fast,lose 10 pounds,lose 20 pounds,"
+    "lose 30 pounds,miracle cure,work at home jobs,"
+    "welcome bonus,sign-up bonus,signup bonus,bonus code,paid surveys,become a millionaire,"
+    "investment opportunity guaranteed,"
+    "binary options,singles in your area,meet singles,mail order bride,nude pics,free porn,"
+    "adult videos,"
+    "tramadol online,xanax online,oxycontin online,casino no deposit,jackpot slots,slots casino,"
     "时时彩计划,彩票计划群,计划群,注册送,首存送,首充送,开户送,充值送,存100送,返水,包赔,"
     "稳赚不赔,稳赚,包赢,提款秒到,"
     "代开发票,代开各类发票,代开增值税,开发票联系,办证刻章,刻章办证,专业办证,代办证件,"
@@ -76,7 +96,8 @@ _LIKELY = (
     "低价,正品,官网,网址,平台,下载app,"
     "app下载,注册,充值,提现,赚钱,引流,推广,排名,优化,代办,办理,领取,壮阳,丰胸,减肥,增高,"
     "治疗白癜风,男科,妇科医院,不孕不育医院,"
-    "casino,jackpot,betting,gambling,slots,slot machine,poker,roulette,bonus,deposit,viagra,"
+    "casino,jackpot,betting,gambling,slots,cialis,levitra,slot machine,poker,roulette,bonus,"
+    "deposit,viagra,"
     "cialis,pharmacy,pills,discount,coupon,"
     "promo code,cheap,lowest price,best price,free trial,buy now,order now,shop now,"
     "sign up now,sign up today,subscribe now,seo,"
@@ -124,13 +145,14 @@ _SENTENCE_END = re.compile(r"[。！？；]|[.!?](?:\s|$)")
 _CODE = re.compile(r"[{}<>=\[\]]|\|.*\|")
 _WORDS = re.compile(r"[a-z][a-z0-9']*|[\u4e00-\u9fff]")
 
+_SEPARATORS = re.compile(r"[,，、|_;；/\t]+|\s{2,}")
 _MIN_SCORE = 4.0
 _SURE_WEIGHT, _LIKELY_WEIGHT, _MAX_LIKELY = 3.0, 1.0, 4
 _CALL_WEIGHT, _CONTACT_WEIGHT, _PHONE_WEIGHT, _LINK_WEIGHT = 1.5, 3.0, 1.5, 1.0
 _ARTICLE_WEIGHT = 2.0  # for each of the first three different words
 _SHORT_COLUMNS = 60  # in a short line a sure phrase is most of what it says
-_SURE_CUES = tuple(cue for cue in _SURE.split(",") if cue)
-_LIKELY_CUES = tuple(cue for cue in _LIKELY.split(",") if cue)
+_SURE_NEEDLES = Needles(tuple(cue for cue in _SURE.split(",") if cue))
+_LIKELY_NEEDLES = Needles(tuple(cue for cue in _LIKELY.split(",") if cue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +161,17 @@ class Cues:
 
     sure: tuple[str, ...]
     likely: tuple[str, ...]
+    has_contact: bool
+    has_phone: bool
 
 
 def find_cues(folded: str) -> Cues:
     """Return the cues of a folded document."""
     return Cues(
-        tuple(cue for cue in _SURE_CUES if cue in folded),
-        tuple(cue for cue in _LIKELY_CUES if cue in folded),
+        tuple(_SURE_NEEDLES.present(folded)),
+        tuple(_LIKELY_NEEDLES.present(folded)),
+        has_contact=bool(_CONTACT.search(folded)),
+        has_phone=bool(_PHONE.search(folded)),
     )
 
 
@@ -153,10 +179,13 @@ def spam_score(line: str, cues: Cues) -> float:
     """Return how much a folded line is advertising; `is_spam` says from where on it goes."""
     sure = _count(line, cues.sure)
     likely = _count(line, cues.likely)
+    if not sure and _CODE.search(line):
+        return 0.0
     score = _SURE_WEIGHT * sure + _LIKELY_WEIGHT * min(likely, _MAX_LIKELY)
-    has_contact = bool(_CONTACT.search(line))
+    has_contact = cues.has_contact and bool(_CONTACT.search(line))
     score += _CONTACT_WEIGHT * has_contact
-    score += _PHONE_WEIGHT * bool(_PHONE.search(line)) if not has_contact else 0
+    if cues.has_phone and not has_contact:
+        score += _PHONE_WEIGHT * bool(_PHONE.search(line))
     if score <= 0:
         return 0.0
     score += _CALL_WEIGHT * min(2, len(set(_CALLS.findall(line))))
@@ -178,13 +207,13 @@ def is_spam(line: str, cues: Cues) -> bool:
 
 def is_stuffed(line: str, cues: Cues) -> bool:
     """Return whether a line is keywords for search engines: no sentence, and few words again."""
-    pieces = [
-        piece.strip() for piece in re.split(r"[,，、|_;；/\t]+|\s{2,}", line) if piece.strip()
-    ]
-    if not _SENTENCE_END.search(line[:-1]) and len(pieces) >= 5:
-        hits = sum(any(cue in piece for cue in (*cues.sure, *cues.likely)) for piece in pieces)
-        if hits >= 0.4 * len(pieces) and hits >= 3:
-            return True
+    if (cues.sure or cues.likely) and not _SENTENCE_END.search(line[:-1]):
+        pieces = [piece.strip() for piece in _SEPARATORS.split(line) if piece.strip()]
+        if len(pieces) >= 5:
+            every = (*cues.sure, *cues.likely)
+            hits = sum(any(cue in piece for cue in every) for piece in pieces)
+            if hits >= max(3, 0.4 * len(pieces)):
+                return True
     return _repeats(line)
 
 
@@ -193,7 +222,7 @@ def _repeats(line: str) -> bool:
     if not 20 <= len(words) <= 400 or _CODE.search(line):
         return False
     pairs = list(itertools.pairwise(words))
-    most = max(map(pairs.count, set(pairs)))
+    most = max(Counter(pairs).values())
     return most >= 6 and most * 2 >= 0.45 * len(words)
 
 
