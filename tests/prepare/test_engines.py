@@ -91,7 +91,7 @@ def test_a_slurm_of_two_nodes_gives_the_same_bytes(
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         (tmp_path / "out").mkdir()
-        digests = _prepare(archive, tmp_path / "out", PrepareConfig(engine="slurm"))
+        digests = _prepare(archive, tmp_path / "out", PrepareConfig(engine="slurm", num_workers=2))
     assert digests == expected
 
 

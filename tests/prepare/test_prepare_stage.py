@@ -1,5 +1,6 @@
 """The stage: the same bytes for any number of workers and kills, a funnel that adds up."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.shards.watch import condemn
 from lodesmith.core.storage import hash_file
 from lodesmith.data.documents import read_documents, read_lines
 from lodesmith.data.warc import WarcWriter
@@ -280,3 +282,33 @@ def test_steps_can_be_left_out(tmp_path: Path, acquire: Artifact) -> None:
     assert list(prepared.funnel.steps) == ["repair", "near_duplicates"]
     documents = list(read_documents(prepared.shards[0].documents))
     assert documents[1].text.startswith("<html>")
+
+
+@pytest.mark.parametrize("work", ["clean", "deduplicate", "finish"])
+def test_a_condemned_record_is_rejected_with_its_reason_in_each_pass(
+    tmp_path: Path, acquire: Artifact, work: str
+) -> None:
+    folder = tmp_path / "out"
+    draft = Draft(path=folder)
+    done = draft.scratch / "done"
+    condemn(done / f"{work}-00000.condemned.json", "work-3", "record kills its worker")
+    _make(folder, acquire, PrepareConfig(num_workers=1))
+    (entry,) = [each for each in _rejected(folder) if "kills its worker" in each["reason"]]
+    assert entry["id"]
+    steps = json.loads((folder / "funnel.json").read_text())["steps"]
+    for step, following in itertools.pairwise(steps):
+        assert step["documents_out"] == following["documents_in"]
+    (told,) = [step["step"] for step in steps if "kills its worker" in json.dumps(step["dropped"])]
+    assert told == {"clean": "extract", "deduplicate": "exact_duplicates"}.get(
+        work, "near_duplicates"
+    )
+
+
+def test_a_place_that_kills_readers_ends_its_file_with_a_line(
+    tmp_path: Path, acquire: Artifact
+) -> None:
+    done = Draft(path=tmp_path / "out").scratch / "done"
+    condemn(done / "clean-00000.condemned.json", "read-20", "record kills its worker")
+    draft = _make(tmp_path / "out", acquire, PrepareConfig(num_workers=1))
+    assert draft.counts["documents_in"] == 20 + 1 + 33  # zh to there, its fault, the other file
+    assert any("could not be read to its end: record kills its worker" in n for n in draft.notes)

@@ -85,13 +85,13 @@ def _write_plan(folder: Path, plan: Plan) -> str:
 
 
 def _submit(folder: Path, digest: str, plan: Plan) -> str:
-    count = min(len(plan.tasks), _MAX_ELEMENTS)
+    count = min(len(plan.tasks), _MAX_ELEMENTS, plan.num_workers)
     path = ":".join(filter(None, sys.path))
     words = [sys.executable, "-m", __name__, str(folder), digest, str(count)]
     result = subprocess.run(
         [
             "sbatch", "--parsable", "--job-name=lodesmith", "--ntasks=1", "--cpus-per-task=1",
-            f"--array=0-{count - 1}%{max(1, min(plan.num_workers, count))}", "--requeue",
+            f"--array=0-{count - 1}", "--requeue",
             f"--chdir={folder}", f"--output={folder}/slurm-%A-%a.log",
             f"--wrap=PYTHONPATH={shlex.quote(path)} exec {shlex.join(words)}",
         ],
