@@ -9,8 +9,8 @@
 
 From them come counts only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0) and which
 words stand side by side (the same, and the packages' news, reviews, encyclopedia pages and
-manuals). Good text is spun and stuffed by the two small generators below, and each source is judged with the
-statistics of all others, as text of an unknown kind would be.
+manuals). Good text is spun and stuffed by the two small generators below, and each source is
+judged with the statistics of all others, as text of an unknown kind would be.
 """
 
 import argparse
