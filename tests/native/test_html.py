@@ -93,14 +93,14 @@ def test_lists_are_numbered_and_indented() -> None:
 def test_markdown_keeps_headings_lists_code_tables_and_formulae() -> None:
     lines = _lines(
         f"<h2>Head</h2><p>{_PROSE}</p><ul><li>item</ul><pre><code class='language-c'>int x;</code>"
-        "</pre><table><tr><th>a<th>b<tr><td>1<td>2|3</table><p>Use <code>tar</code>.</p>"
+        "</pre><table><tr><th>a<th>b<tr><td>1<td>2|3</table><p><code>tar</code> packs.</p>"
         "<blockquote>q</blockquote><p>so <math alttext='a^2'><mi>a</mi></math> holds</p>",
         everything=True,
         markdown=True,
     )
     assert lines == [
         "## Head", "", _PROSE.strip(), "", "- item", "", "```c", "int x;", "```", "",
-        "| a | b |", "| --- | --- |", "| 1 | 2\\|3 |", "", "Use `tar`.", "", "> q", "",
+        "| a | b |", "| --- | --- |", "| 1 | 2\\|3 |", "", "`tar` packs.", "", "> q", "",
         "so $a^2$ holds",
     ]  # fmt: skip
 
@@ -119,6 +119,7 @@ def test_markdown_keeps_headings_lists_code_tables_and_formulae() -> None:
 )
 def test_a_formula_is_its_tex(markup: str) -> None:
     assert _read(f"<p>Energy {markup} is mass.</p>").text == "Energy $E=mc^2$ is mass."
+    assert _read(f"<p>{markup} is energy.</p>").text == "$E=mc^2$ is energy."
 
 
 def test_preformatted_text_is_exact() -> None:

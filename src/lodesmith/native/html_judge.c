@@ -171,6 +171,7 @@ static void close_block(judge *j, ls_block *open, uint32_t end) {
 static void find_blocks(judge *j, int shown) {
     ls_page *page = j->page;
     ls_block open = {0};
+    uint32_t lead = 0; /* the first inline element since the last line break: a line may begin inside it */
     j->article->num_blocks = 0;
     for (uint32_t i = 1; i < page->num_nodes; i++) {
         ls_node *node = page->nodes + i;
@@ -182,13 +183,15 @@ static void find_blocks(judge *j, int shown) {
         }
         if (ls_html_bits(node->tag) & E_BLOCK) {
             close_block(j, &open, i);
+            lead = 0;
             continue;
         }
         if (node->tag == TAG_BR) open.breaks++;
+        if (!lead || j->article->contexts[lead].owner != context->owner) lead = i;
         if (node->tag != TAG_TEXT && !(node->flags & N_TEX)) continue;
         if (open.owner != context->owner) close_block(j, &open, i);
         if (!open.first) {
-            open.first = i;
+            open.first = lead;
             open.owner = context->owner;
             open.heading = context->heading;
             open.code = context->code;

@@ -153,8 +153,13 @@ static ls_range attribute_of(const ls_page *page, const ls_node *node, const cha
 static void put_tex(writer *w, ls_range tex, int display) {
     const ls_page *page = w->article->page;
     if (!tex.size || tex.size > MAX_TEX) return;
+    static const char wrapper[] = "{\\displaystyle ";
     const char *mark = display ? "$$" : "$";
     const uint8_t *p = page->bytes + tex.start;
+    if (tex.size > sizeof wrapper && !memcmp(p, wrapper, sizeof wrapper - 1) && p[tex.size - 1] == '}') {
+        p += sizeof wrapper - 1; /* says only that the formula is not squeezed */
+        tex.size -= (uint32_t)sizeof wrapper;
+    }
     put_space(w, (const uint8_t *)mark);
     put(w, mark, strlen(mark));
     size_t before = w->size;
