@@ -31,6 +31,7 @@ def finished(folder: Path) -> set[str]:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.chaos
 def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path) -> None:
     chance = random.Random(7)
