@@ -1,6 +1,7 @@
 """Copies, repeated lines and near copies over a corpus: the same however it is cut."""
 
 import itertools
+import json
 import random
 import subprocess
 import sys
@@ -317,6 +318,27 @@ def test_a_corpus_cut_into_many_pieces_gives_the_same_bytes(tmp_path: Path) -> N
         results.append([path.read_bytes() for path in outputs])
     assert results[0] == results[1]
     assert b"on every page" not in results[0][0]
+
+
+def test_the_record_says_what_kind_of_document_stayed(tmp_path: Path) -> None:
+    text = " ".join(_prose(1))
+    (tmp_path / "a.txt").write_text(text[:-9])
+    (tmp_path / "b.txt").write_text(text)
+    for keep, gone, which in (("first", "b.txt", "an earlier"), ("longest", "a.txt", "a longer")):
+        near = {"near_duplicates": {"keep": keep}}
+        rejected = tmp_path / "rejected.jsonl"
+        clean(
+            [tmp_path / "a.txt", tmp_path / "b.txt"],
+            output=tmp_path / "out.jsonl",
+            rejected=rejected,
+            config=PrepareConfig.model_validate(near),
+            steps=["near_duplicates"],
+        )
+        record = json.loads(rejected.read_text("utf-8"))
+        assert record["source"].endswith(gone)
+        assert record["reason"].startswith(
+            f"near_duplicates: nearly equal to {which} document (0.9"
+        )
 
 
 _MERGES = """

@@ -194,8 +194,9 @@ class _Finish:
         if condemned is not None:
             return drop_condemned(self.funnel, "near_duplicates", document, condemned)
         if similarity is not None:
-            limit = self.config.near_duplicates.min_similarity
-            drop = Drop("nearly equal to an earlier document", similarity, limit)
+            near = self.config.near_duplicates
+            which = "an earlier" if near.keep == "first" else "a longer"
+            drop = Drop(f"nearly equal to {which} document", similarity, near.min_similarity)
             return drop_document(self.funnel, "near_duplicates", document, drop)
         for step in self.steps:
             if step == "near_duplicates":
