@@ -15,6 +15,8 @@ from lodesmith.prepare.ads.furniture import (
     BUTTON,
     COMMENTS,
     FAKE_COMMENT,
+    LONG_BUTTON,
+    NOTICE,
     PROSE_END,
     RULES,
     STRONG,
@@ -36,7 +38,7 @@ _MAX_SPAM_FRACTION = 0.5  # of a page's characters in spam lines, from which on 
 _MIN_SPAM_CHARS = 20
 
 
-_ALWAYS = (STRONG, FAKE_COMMENT, TEASER_LINE)
+_ALWAYS = (STRONG, NOTICE, FAKE_COMMENT, TEASER_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class _Page:
         """Return the places of buttons, footers and credits; single buttons only beside others."""
         rules = [(word, rule) for word, rule in RULES.items() if word in self.whole]
         known = words_of_the_page(self.whole)
-        strong, weak = set(), set()
+        strong: set[int] = set()
+        weak: set[int] = set()
         edge = 1 + len(self.bare) // _EDGE
         first, last = edge, len(self.bare) - edge
         for index, line in enumerate(self.folded):
@@ -116,7 +119,7 @@ class _Page:
             if _matches(text, rules):
                 strong.add(index)
             elif BUTTON.fullmatch(text):
-                weak.add(index)
+                (strong if LONG_BUTTON.fullmatch(text) else weak).add(index)
             elif is_about_the_page(text, known, is_at_the_edge=not first <= index < last):
                 strong.add(index)
         either = strong | weak

@@ -20,7 +20,7 @@ _WECHAT = re.compile(
     "加\\s?(?:薇|v|徽|威)(?:信|芯|心|❤|♥)?(?![a-z])|[v\\+]\\s?(?:信|❤|♥|芯)|\\b(?:v|"
     "w)x\\b(?=\\s?[:：号]?\\s?\\w)|weixin|wei信|微x"
 )
-_QQ = re.compile("扣扣|q\\s?q|企鹅号|抠抠|蔻蔻|\\bq群|球球号")
+_QQ = re.compile("扣扣|扣(?=\\s?[:：]?\\s?\\d{5})|q\\s?q|企鹅号|抠抠|蔻蔻|\\bq群|球球号")
 
 
 def fold(line: str) -> str:

@@ -38,6 +38,8 @@ _BUTTON = (
 )
 _GAP = r"[\s|/·•»«<>›→,&\-–—_]+"
 BUTTON = re.compile(_BUTTON, re.IGNORECASE)
+# A button of several words is one wherever it stands.
+LONG_BUTTON = re.compile(r"\w+ \w[\w ]+|[\u4e00-\u9fff]{4,}")
 STRONG = re.compile(
     rf"{_BUTTON}(?:{_GAP}{_BUTTON})+(?:{_GAP})?|"
     rf"(?:当前位置|您的位置|您现在的位置|你的位置|所在位置|目前位置|位置|"
@@ -59,6 +61,62 @@ STRONG = re.compile(
     r"«.{1,80}|.{1,80}»|page \d+ of \d+|第\s?\d+\s?页\s?[/共].{0,20}|共\s?\d+\s?页.{0,40}|"
     r"(?:\d+|«|»|…|\.\.\.|<|>|next|prev|下一页|上一页)(?:\s+(?:\d+|…|\.\.\.|next|last|›|»|"
     r"下一页|尾页|末页)){3,}",
+    re.IGNORECASE,
+)
+# Credits, notices and calls of editors and shops, each a whole line.
+NOTICE = re.compile(
+    r"[（(\[【]?\s?(?:原标题|原题为?|图源|题图|配图|供图|摄影|图文|文图|撰文|转自|摘自|选自|"
+    r"整理|校对|审核|监制|值班|主编|图|文)\s?[:：|丨/《].{0,40}|"
+    r"(?:责任?编辑|编辑|责编|作者|记者|通讯员|见习记者|实习生)[\s|丨/:：]{1,3}.{1,24}|图源.{0,"
+    r"12}侵删.{0,6}|.{0,16}侵删.{0,10}|"
+    r"[（(【\[<—-]*\s?(?:完|全文完|未完待续|本文完|the end|end)\s?[）)】\]>—-]*|"
+    r".{0,20}(?:内容|信息|资料|数据|观点|建议)?.{0,4}仅供参考.{0,40}|.{0,"
+    r"60}不构成(?:任何)?(?:投资|医疗|法律).{0,30}|"
+    r".{0,24}(?:点个?在看|点个赞|点亮在看|一键三连|素质三连|转发给(?:好友|朋友|更多)|"
+    r"分享给(?:好友|朋友|更多)).{0,24}|"
+    r"用户名[:：]?\s.{0,20}密码.{0,40}|忘记密码.{0,20}|"
+    r"(?:公司|单位|联系|报社|编辑部)?地址\s?[:：].{2,60}|(?:邮编|传真|邮箱|电子邮箱|e-?mail|"
+    r"电话|联系人|手机|投稿邮箱|新闻热线|服务热线)\s?[:：].{2,80}|"
+    r"(?:主办|承办|协办|主管|指导|支持|建设|维护|版权)(?:单位|方)?\s?[:：].{2,80}|(?:本站|"
+    r"本网站?|网站)由.{2,30}(?:提供|制作|维护|建设|运营).{0,20}|"
+    r"\d{1,2}小时.{0,6}(?:排行|热文|热榜|热点).{0,8}|.{0,8}(?:排行榜|热搜榜|点击榜)|"
+    r"大家都在搜.{0,30}|精彩(?:图集|图片|组图|视频)|"
+    r"发表于\s?\d{4}.{0,60}|(?:楼主|lz)\s?[|丨].{0,60}|只看(?:该作者|楼主).{0,30}|.{0,"
+    r"20}举报.{0,4}回复.{0,20}|"
+    r"tweet this|share via.{0,30}|share it.{0,40}|report (?:abuse|this.{0,20}|ad)|"
+    r"be the first to.{0,40}|like (?:this|what you)[^.]{0,30}\?.{0,80}|"
+    r"(?:want|looking for) more.{0,40}\?.{0,60}|(?:have|got) (?:a|any) (?:tip|story|news|"
+    r"question)s?.{0,20}\?.{0,80}|join (?:our|the) .{0,30}(?:list|newsletter|community|group|"
+    r"channel).{0,60}|"
+    r".{0,80}\b(?:to|in) your inbox\b.{0,60}|this (?:article|story|post|piece|content).{0,"
+    r"20}(?:originally|first) (?:published|appeared|posted).{0,100}|"
+    r".{0,30}(?:reproduction|redistribution|reproduced|reprinted).{0,80}(?:prohibited|"
+    r"permission|consent).{0,40}|editor'?s note\s?[:–-].{0,200}|"
+    r"(?:last )?(?:updated|modified|published|posted)\s?[:,]?\s(?:on |at )?(?:\d|mon|tue|wed|"
+    r"thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec).{0,60}|"
+    r"by .{3,40},? (?:.{0,20} )?(?:writer|reporter|editor|correspondent|contributor|"
+    r"columnist)s?\b.{0,40}|"
+    r"(?:photo(?:graph)?|image|picture|video|illustration|graphic|cover)s?\s?(?:credits?|by|"
+    r"courtesy(?: of)?|via|source)?\s?[:/]\s?.{0,60}|"
+    r"(?:photo(?:graph)?|image|picture|video|illustration|graphic)s? (?:by|courtesy(?: of)?|"
+    r"via) [^.]{0,60}|"
+    r"(?:main|mobile|site|primary) menu|(?:toggle|jump to|skip) (?:the )?(?:navigation|menu|"
+    r"content|search)|add (?:to|a) (?:cart|wishlist|bag|favou?rites|list|comment|review).{0,10}|"
+    r"(?:use|with) (?:promo |coupon |discount )?code .{2,20}(?:off|discount|save|free|"
+    r"checkout).{0,40}|we may (?:earn|receive|get).{0,60}(?:commission|compensation|fee).{0,80}|"
+    r"(?:the )?(?:views|opinions)(?: and (?:views|opinions))? (?:expressed|presented|"
+    r"in this).{0,160}|(?:tel|telephone|phone|fax|mobile|call us|e-?mail|"
+    r"contact(?: us)?)\s?[:.]\s?.{3,60}|"
+    r"all (?:content|material|text|images|photos|trademarks).{0,60}(?:property|copyright|owned|"
+    r"trademarks?).{0,80}|(?:this )?(?:web ?site|site|page|theme)?\s?(?:design(?:ed)?|"
+    r"developed|hosted|built|created|maintained|powered) by .{2,40}|"
+    r"privacy (?:settings|preferences|notice|statement)|(?:manage )?(?:cookie|"
+    r"consent) (?:settings|preferences|policy)|do not sell.{0,40}|your (?:cart|basket|"
+    r"bag) is .{0,20}|"
+    r"(?:related )?topics?\s?:.{0,100}|more (?:in|on|about) .{2,30}|(?:article|"
+    r"story) continues.{0,40}|(?:free|fast) (?:shipping|delivery).{0,60}|"
+    r"by (?:clicking|signing up|submitting|subscribing|registering).{0,40}you (?:agree|accept|"
+    r"consent).{0,120}|(?:please )?(?:log|sign) ?in (?:to|or|with).{0,60}",
     re.IGNORECASE,
 )
 # By a word without which no line matches the rule.
@@ -204,26 +262,30 @@ COMMENTS = re.compile(
     re.IGNORECASE,
 )
 FAKE_COMMENT = re.compile(
-    r"(?:\S{1,16}\s?[:：]\s?)?(?:沙发|板凳|地板|前排|抢沙发|顶+|顶一?下|顶楼主|支持一?下|"
-    r"支持楼主|路过|路过看看|飘过|打酱油|mark|马克|签到|灌水|学习了|受教了|收藏了|已收藏|"
-    r"好文章?|好文要顶|好帖|好贴|不错不错|真不错|写得(?:真|很|太)?(?:好|不错|棒)|"
-    r"文章(?:写得)?(?:很|真)?(?:好|不错|棒)|楼主(?:好人|辛苦了?|威武|太强了|一生平安|加油)|"
-    r"谢谢(?:楼主|分享|博主|作者)|感谢(?:楼主|分享|博主|作者)|多谢(?:楼主|分享)|(?:很|"
-    r"非常)?(?:有用|实用)|赞一?个?|点赞|给力|太棒了|厉害了?|牛逼?|强+|哈哈+|呵呵+|6{2,}|占楼|"
-    r"留名|前来围观|围观|坐等更新|回复(?:可见|看看|下载))(?:[!！~～。.,，…\s]*(?:谢谢|感谢|"
-    r"支持|学习了?|顶|分享|楼主|收藏|不错|好人|一生平安|啊|哈|呀|了|的)*)*[!！~～。.,，…\s]*|"
-    r"(?:(?:wow|hi|hello|hey|yes|thanks?(?: you)?|great|nice|awesome|amazing|good|excellent|"
-    r"fantastic|wonderful|very (?:nice|good|useful|informative|helpful)|really (?:nice|good|"
-    r"great|helpful|useful)|useful|informative|interesting|superb|lovely)[,!.]?\s){0,"
-    r"3}(?:(?:this (?:is|was) )?(?:an? |your |such an? )?(?:very |really |so )?(?:great|nice|"
-    r"awesome|amazing|good|excellent|fantastic|wonderful|useful|informative|helpful|"
-    r"interesting|superb) (?:post|article|blog|blog post|site|website|info|information|read|"
-    r"share|sharing|job|work|content|stuff|write-?up|page)|thanks? (?:you )?(?:so much |a lot |"
-    r"very much )?for (?:sharing|the (?:info|information|post|article)|this|posting|writing)|"
-    r"keep (?:up the good work|it up|posting|sharing|writing)|i (?:really |just )?(?:love|like|"
-    r"enjoy(?:ed)?|appreciate) (?:your|this|the) (?:blog|post|article|site|website|content|"
-    r"work))\b.{0,160}|(?:first|\+1|bump|lol|following|this|me too|so true|agreed?|nice|great|"
-    r"cool|wow|thanks?(?: you)?)[!.]*",
+    r"(?:\S{1,16}\s?[:：]\s?)?(?:(?:沙发|前排围观|前排(?:占座|留名|支持)|lz(?:威武|好人|辛苦)|"
+    r"楼主威武|感谢楼主|无私分享|顶起来?|mark一下|码住|先收藏|先马后看|好人一生平安|转走了|"
+    r"说得(?:对|好)|板凳|地板|前排|抢沙发|顶+|顶一?下|顶楼主|支持一?下|支持楼主|路过|路过看看|"
+    r"飘过|打酱油|mark|马克|签到|灌水|学习了|受教了|收藏了|已收藏|好文章?|好文要顶|好帖|好贴|"
+    r"不错不错|真不错|写得(?:真|很|太)?(?:好|不错|棒)|文章(?:写得)?(?:很|真)?(?:好|不错|棒)|"
+    r"楼主(?:好人|辛苦了?|威武|太强了|一生平安|加油)|谢谢(?:楼主|分享|博主|作者)|感谢(?:楼主|"
+    r"分享|博主|作者)|多谢(?:楼主|分享)|(?:很|非常)?(?:有用|实用)|赞一?个?|点赞|给力|太棒了|"
+    r"厉害了?|牛逼?|强+|哈哈+|呵呵+|6{2,}|占楼|留名|前来围观|围观|坐等更新|回复(?:可见|看看|"
+    r"下载))(?:谢谢|感谢|支持|学习了?|顶|分享|楼主|收藏|不错|好人|一生平安|啊|哈|呀|了|的|吧|"
+    r"呢)*[!！~～。.,，、…\s]*)+|(?:(?:wow|hi|hello|hey|yes|thanks?(?: you)?|great|nice|"
+    r"awesome|amazing|good|excellent|fantastic|wonderful|very (?:nice|good|useful|informative|"
+    r"helpful)|really (?:nice|good|great|helpful|useful)|useful|informative|interesting|superb|"
+    r"lovely)[,!.]?\s){0,3}(?:(?:this (?:is|was) )?(?:an? |your |such an? )?(?:very |really |"
+    r"so )?(?:great|nice|awesome|amazing|good|excellent|fantastic|wonderful|useful|informative|"
+    r"helpful|interesting|superb) (?:post|article|blog|blog post|site|website|info|information|"
+    r"read|share|sharing|job|work|content|stuff|write-?up|page)|thanks? (?:you )?(?:so much |"
+    r"a lot |very much )?for (?:sharing|the (?:info|information|post|article)|this|posting|"
+    r"writing)|keep (?:up the good work|it up|posting|sharing|writing)|i (?:really |"
+    r"just )?(?:love|like|enjoy(?:ed)?|appreciate) (?:your|this|the) (?:blog|post|article|site|"
+    r"website|content|work))\b.{0,160}|(?:.{0,20}\b(?:i (?:just |have )?(?:stumbled (?:up)?on|"
+    r"discovered|found) (?:your|this) (?:\w+ )?(?:blog|weblog|site|website|web ?page|page)|"
+    r"(?:your|this) (?:blog|weblog|website) (?:layout|is)|you are a (?:very )?skilled blogger|"
+    r"a very skilled blogger).{0,160}|.{0,60}skilled blogger.{0,60})|(?:first|\+1|bump|lol|"
+    r"following|this|me too|so true|agreed?|nice|great|cool|wow|thanks?(?: you)?)[!.]*",
     re.IGNORECASE,
 )
 PROSE_END = re.compile(r"[。！？”」][\s”」)）]*$|[.!?][\"')\]]*$")

@@ -17,6 +17,18 @@ from lodesmith.prepare.ads.needles import Needles
 
 # Only advertisers write these.
 _SURE = (
+    "【推广】,[推广],办假证,假证件,刻假章,假文凭,新葡京,首次存款,线上娱乐,线上赌场,时时彩后,"
+    "后三杀号,跟单回血,带你回血,回血上岸,传奇sf,sf新区,"
+    "新区今日开放,不上首页不收费,百度首页优化,约吗,免费看计划,娱乐场官方,官方直营,信誉保证,"
+    "迷情药,迷魂药,保密发货,涨停牛股,正规代开,代开住宿费,"
+    "代开餐饮,微信同号,站群,黑帽seo,蜘蛛池,卡盟,刷赞,代挂,微粒贷提额,网贷口子,下款口子,"
+    "杀猪盘资源,四件套出售,银行卡出售,身份证出售,"
+    "no credit check,trading bot,betting tips,russian brides,seo company,page one of google,"
+    "whatsapp group,welcome package,hd porn,"
+    "free porn videos,bestpills,sex videos,fast overnight delivery,overnight delivery no,"
+    "weight loss supplement,hair loss cure,"
+    "sugar daddy,onlyfans leaks,nude photos,cam girls,erotic massage,casino today,casino app,"
+    "slots today,real money games,"
     "【广告】,今晚特码,特码,开奖结果查询,在线成人,成人在线,自拍偷拍,国产自拍,欧美激情,日韩无码,"
     "无码在线,高清无码,哪家医院好,医院哪家好,"
     "医院排名前十,最好的医院,最好医院,专科医院排名,一粒见效,一用见效,货到付款,一条龙服务,"
@@ -123,6 +135,15 @@ _CONTACT = re.compile(
     "(?:微信|telegram|whatsapp|wechat)(?:号|id)?\\s?[:：@]\\s?[a-z][a-z0-9_-]{4,}|t\\.me/\\w+|"
     "wa\\.me/\\d+"
 )
+# Phrases with a gap: forged invoices, hospitals by searches, money that comes by itself.
+_PHRASE = re.compile(
+    "代开.{0,12}(?:发票|票据)|(?:治疗|医治|治).{1,8}(?:哪里|哪家|什么医院|多少钱).{0,8}|"
+    "(?:专科|哪家|正规)医院.{0,6}(?:好|排名|哪)|"
+    "(?:日|月|周)(?:赚|入|赢).{0,4}[千万百]|(?:earn|make|win|get) (?:up to )?(?:\\$\\d[\\d,]*|"
+    "\\d+%).{0,60}"
+    "(?:daily|hours?|day|week|month|profit|home|online|today|now|bonus|free)|\\$\\d[\\d,"
+    "]* (?:welcome|bonus|free|sign)"
+)
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|\b400[ -]?\d{3}[ -]?\d{4}\b")
 _LINK = re.compile(
     r"https?://\S+|www\.\S+|\b[a-z0-9-]{2,}\.(?:com|net|cc|vip|top|xyz|club|info|bet|casino|"
@@ -181,6 +202,7 @@ def spam_score(line: str, cues: Cues) -> float:
     likely = _count(line, cues.likely)
     if not sure and _CODE.search(line):
         return 0.0
+    sure += bool(_PHRASE.search(line))
     score = _SURE_WEIGHT * sure + _LIKELY_WEIGHT * min(likely, _MAX_LIKELY)
     has_contact = cues.has_contact and bool(_CONTACT.search(line))
     score += _CONTACT_WEIGHT * has_contact
@@ -190,7 +212,8 @@ def spam_score(line: str, cues: Cues) -> float:
         return 0.0
     score += _CALL_WEIGHT * min(2, len(set(_CALLS.findall(line))))
     score += _LINK_WEIGHT * min(2, len(_LINK.findall(line)))
-    score += 1.0 * (sure > 0 and _columns(line) <= _SHORT_COLUMNS)
+    is_short = _columns(line) <= _SHORT_COLUMNS and not _SENTENCE_END.search(line)
+    score += is_short * (1.0 * (sure > 0 or has_contact) + 1.5 * cues.has_phone)
     against = len({match[0] for match in _ARTICLE.finditer(line)})
     return score - _ARTICLE_WEIGHT * min(3, against) - _length_discount(line)
 
