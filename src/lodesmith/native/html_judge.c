@@ -344,9 +344,19 @@ static uint32_t widen_root(judge *j, uint32_t root, uint32_t within) {
     return best;
 }
 
+/* Climbs as long as it costs nothing and adds no link: to the heading over a lone paragraph. */
+static uint32_t take_heading(judge *j, uint32_t root, uint32_t within) {
+    for (uint32_t i = root; i != within && i; root = i) {
+        i = j->page->nodes[i].parent;
+        if (j->sums[i].value < j->sums[root].value || j->sums[i].linked > j->sums[root].linked) break;
+    }
+    return root;
+}
+
 static void choose_root(judge *j) {
     uint32_t within = find_main(j);
     uint32_t root = find_root(j, within);
+    if (!(j->page->signs & SIGN_ARTICLE)) root = take_heading(j, root, within);
     if (j->sums[root].value <= 0) root = within; /* an index: links only */
     else if (!j->manual) root = sharpen_root(j, root);
     else root = within ? within : widen_root(j, root, within);
