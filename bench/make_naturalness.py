@@ -44,7 +44,7 @@ RANKS = {
 }
 ZH_FREQUENCIES = (8, 40, 300, 3_000, 30_000)  # in jieba's dictionary, of 60 million words
 EN_RANKS = (40_000, 15_000, 3_500, 500, 60)
-FREE_PERCENTILES = (50, 75)  # of good texts, from which on spinning and stuffing count
+FREE_PERCENTILES = (50, 75)  # of good texts, where a head's logit is zero
 SALTS = (natural.PAIR_SALT, natural.TRIPLE_SALT, natural.EDGE_SALT)
 
 Lexicon = dict[str, tuple[int, str]]  # word: frequency or rank, kind
@@ -435,21 +435,11 @@ def learn(language: str, samples: list[tuple[str, int, natural.Statistics]]) -> 
         weights[head, [*columns, -1]] = solved
         good = scaled[kinds == 0] @ weights[head, :-1] + weights[head, -1]
         weights[head, -1] -= np.percentile(good, FREE_PERCENTILES[head])
-    joint = learn_joint(scaled @ weights[:, :-1].T + weights[:, -1], kinds, importance)
-    print(language, "weights", weights.round(2).tolist(), "joint", joint.round(2).tolist())
+    print(language, "weights", weights.round(2).tolist())
     made = {f"{language}_table_{n}": table for n, table in enumerate(learn_tables(samples))}
     made[f"{language}_weights"] = weights
-    made[f"{language}_joint"] = joint
     made[f"{language}_scales"] = np.stack([mean, deviation])
     return made
-
-
-def learn_joint(logits: Any, kinds: Any, importance: Any) -> Any:
-    """Return how the two heads are weighed together, and the offset that makes 0.5 a rare score."""
-    both = natural.join(logits)
-    joint = fit(both, kinds > 0, importance)
-    joint[-1] = -np.percentile(both[kinds == 0] @ joint[:-1], 99)
-    return joint
 
 
 def head_columns(num_features: int) -> tuple[list[int], list[int]]:

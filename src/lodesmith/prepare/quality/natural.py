@@ -36,6 +36,14 @@ PAIR_SALT, TRIPLE_SALT, EDGE_SALT = (np.uint64(salt) for salt in (0x9D1B, 0xA3C7
 PAIR_LEVELS, TRIPLE_LEVELS, EDGE_LEVELS = 3, 1, 3
 
 _MIN_WORDS = 30  # fewer say nothing
+
+# How the two heads count together, in units of their logits. The offsets are what one in a hundred
+# texts of the model's own sources exceeds, and a little more for text of other kinds.
+_MOST_TRUST, _SPUN_WEIGHT = 1.0, 0.8
+_FREE_STUFFING = {"zh": 0.3, "en": 0.0}
+_STUFFED_WEIGHT = {"zh": 1.5, "en": 2.0}
+_MUCH_STUFFING = 1.5  # from here on it weighs one more
+_OFFSETS = {"zh": 3.0, "en": 3.6}
 _SCANNED_CHARS = 20_000  # of a long text; more do not change its score
 _WORD_KINDS, _PAIR_KINDS, _TRIPLE_KINDS, _SIZE_KINDS = 9, 8, 3, 4
 TABLE_SHAPES = (
@@ -94,7 +102,7 @@ class NaturalModel:
 def score_naturalness(text: str, language: str) -> float | None:
     """Return how natural a text reads, 0 to 1; None where nothing can be said.
 
-    0.5 is what about one in a hundred good texts falls below.
+    0.5 is what about one in a hundred good texts falls below, less in some fields.
 
     Args:
         text: lines of a document.
@@ -109,7 +117,20 @@ def score_naturalness(text: str, language: str) -> float | None:
     mean, deviation = model.scales[known]
     scaled = np.clip((features - mean) / deviation, -4, 4)
     logits = model.weights[known][:, :-1] @ scaled + model.weights[known][:, -1]
-    return round(float(1 / (1 + np.exp(min(float(logits.max()), 30.0)))), 4)
+    total = _join(logits, known) - _OFFSETS[known]
+    return round(float(1 / (1 + np.exp(min(total, 30.0)))), 4)
+
+
+def _join(logits: Numbers, language: str) -> float:
+    """Return how bad a text is, spun or stuffed.
+
+    Good texts repeat their subject more or less; only more than most of them says something. And
+    however usual its pairs of words are, a list of keywords is no good text: what speaks against
+    spinning counts only so far.
+    """
+    spun, stuffed = max(float(logits[0]), -_MOST_TRUST), float(logits[1])
+    weighed = _STUFFED_WEIGHT[language] * max(stuffed - _FREE_STUFFING[language], 0.0)
+    return _SPUN_WEIGHT * spun + weighed + max(stuffed - _MUCH_STUFFING, 0.0)
 
 
 def _choose(text: str, language: str) -> str | None:
