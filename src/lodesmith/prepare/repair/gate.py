@@ -1,8 +1,10 @@
 """Which mends a text could need, from one census of its characters, and in which lines."""
 
 import functools
+import itertools
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,9 +118,15 @@ def suspicious_lines(text: str, lines: list[str], needs: Needs) -> list[int]:
         )
         if wanted
     ]
-    for index, line in enumerate(lines if patterns else ()):
-        if not line.isascii() and any(pattern.search(line) for pattern in patterns):
-            found.add(index)
+    starts = [
+        match.start()
+        for pattern in patterns
+        for match in pattern.finditer(text)
+        if pattern is not NOTE or plain_syllable(match[1])
+    ]
+    if starts:
+        ends = list(itertools.accumulate(len(line) + 1 for line in lines))
+        found.update(bisect_right(ends, start) for start in starts)
     return sorted(found)
 
 
@@ -170,7 +178,9 @@ def _has_notes(text: str) -> bool:
 @functools.cache
 def _classes() -> np.ndarray:
     table = costs()
-    return class_table(lambda code: _class_of(chr(code), float(table[code])), higher_planes=_ODD)
+    classes = class_table(lambda code: _class_of(chr(code), float(table[code])))
+    classes[-2:] = _ODD  # the two planes of private use
+    return classes
 
 
 _CLASS_OF = {"?": _MARK, "\ufffd": _MARK, "(": _OPEN, "[": _OPEN, "（": _OPEN}
