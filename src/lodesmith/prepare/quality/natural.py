@@ -36,6 +36,7 @@ PAIR_SALT, TRIPLE_SALT, EDGE_SALT = (np.uint64(salt) for salt in (0x9D1B, 0xA3C7
 PAIR_LEVELS, TRIPLE_LEVELS, EDGE_LEVELS = 3, 1, 3
 
 _MIN_WORDS = 30  # fewer say nothing
+_MIN_SIMPLIFIED = 0.9  # of Chinese characters; the model knows no others
 
 # How the two heads count together, in units of their logits. The offsets are what one in a hundred
 # texts of the model's own sources exceeds, and a little more for text of other kinds.
@@ -134,12 +135,16 @@ def _join(logits: Numbers, language: str) -> float:
 
 
 def _choose(text: str, language: str) -> str | None:
-    if language in LANGUAGES:
-        return language
-    if language != "und":
-        return None
+    """Return which half of the model knows a text, None if neither does."""
     part = text[:_SCANNED_CHARS]
-    chinese = len(re.findall("[\u4e00-\u9fff]", part))
+    chars = "".join(re.findall("[\u4e00-\u9fff]", part))
+    chinese = len(chars)
+    if language in ("zh", "und") and chinese > _MIN_WORDS:
+        simplified = len(chars.encode("gb2312", "ignore")) // 2
+        if simplified < _MIN_SIMPLIFIED * chinese:  # written in Traditional characters
+            return None
+    if language != "und":
+        return language if language in LANGUAGES else None
     letters = len(re.findall("[A-Za-z]", part))
     if len(re.findall("[\u3041-\u30ff\uac00-\ud7af\u0400-\u04ff]", part)) > len(part) / 50:
         return None
