@@ -14,7 +14,7 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.ads import remove_ads
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
 from lodesmith.prepare.charset import decode_page
-from lodesmith.prepare.config import STEPS, PrepareConfig
+from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import extract
 from lodesmith.prepare.funnel import Funnel
@@ -66,9 +66,9 @@ def clean_shard(
     return worker.finish()
 
 
-def warm_up() -> None:
-    """Load what every shard needs, so that processes forked from this one share it."""
-    worker = _Worker(Shard(0, Path(), Path()), STEPS, PrepareConfig(), UNWATCHED)
+def warm_up(steps: tuple[str, ...]) -> None:
+    """Load what these steps need, so that processes forked from this one share it."""
+    worker = _Worker(Shard(0, Path(), Path()), steps, PrepareConfig(), UNWATCHED)
     for text in _WARM_UP:
         markup = f"<h1>Page</h1><p>{text}</p>".encode()
         worker.clean(Page(source="", url="", payload=markup, content_type="text/html"), None)

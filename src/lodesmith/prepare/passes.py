@@ -63,11 +63,10 @@ def prepare_corpus(
         markers: done-markers, in a folder that lives as long as `scratch`.
     """
     chosen = tuple(step for step in STEPS if step in steps)
-    num_bytes = sum(source.num_bytes for source in sources)
-    groups = make_shards(sources, _Passes([], config, markers, num_bytes).watched_tasks)
+    groups = make_shards(sources, _Passes([], config, markers, chosen).watched_tasks)
     shards = [Shard(number, scratch, final) for number in range(len(groups))]
     with show_progress("prepare", total=3 * len(shards), unit="shards") as bar:
-        run = _Passes(shards, config, markers, num_bytes, bar)
+        run = _Passes(shards, config, markers, chosen, bar)
         first = run.map(
             "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
         )
@@ -86,7 +85,7 @@ class _Passes:
     shards: list[Shard]
     config: PrepareConfig
     markers: Markers
-    num_bytes: int
+    steps: tuple[str, ...]
     bar: Progress | None = None
 
     def map(
@@ -111,7 +110,7 @@ class _Passes:
             num_workers=self._num_workers(),
             progress=self.bar,
             limits=_LIMITS,
-            warm_up=warm_up,
+            warm_up=(warm_up, (self.steps,)),
             engine=self.config.engine,
         )
 

@@ -1,6 +1,6 @@
 """The one call by which stages run shards, whatever engine does the work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from lodesmith.core.storage import JSON
 
 Engine = Literal["local", "ray", "slurm"]
 Work = Callable[..., JSON]
+Call = tuple[Callable[..., None], tuple[Hashable, ...]]  # a module-level function, its arguments
 
 _RUNNERS = {  # imported when they are wanted
     "local": ("lodesmith.core.shards.local", "run_local"),
@@ -30,7 +31,7 @@ class Plan:
     markers: Markers
     num_workers: int
     limits: Limits | None = None  # None: the work takes no watch
-    warm_up: Callable[[], None] | None = None
+    warm_up: Call | None = None
 
     def note(self, name: str) -> Path:
         """Return the file where a worker notes its record."""
@@ -49,7 +50,7 @@ def map_shards(  # noqa: PLR0913 what an engine must know
     num_workers: int,
     progress: Progress | None = None,
     limits: Limits | None = None,
-    warm_up: Callable[[], None] | None = None,
+    warm_up: Call | None = None,
     engine: Engine = "local",
 ) -> list[JSON]:
     """Return each task's result in the order given, running those that are not done yet.
@@ -64,7 +65,7 @@ def map_shards(  # noqa: PLR0913 what an engine must know
         progress: advanced by one for each finished shard, also for those done before.
         limits: what one record may take; `work` then takes a keyword `watch` and notes its records
             in it, so that one which kills or hangs its worker is left out.
-        warm_up: module-level function that loads what every shard needs.
+        warm_up: a call that loads what every shard needs.
         engine: where the shards run.
 
     Raises:

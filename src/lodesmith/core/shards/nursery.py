@@ -20,7 +20,6 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -29,7 +28,7 @@ from typing import Any
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.process import die_with_parent
-from lodesmith.core.shards.engines import Work
+from lodesmith.core.shards.engines import Call, Work
 from lodesmith.core.shards.markers import Markers
 from lodesmith.core.shards.watch import Limits, Watch, limit_memory, read_condemned
 from lodesmith.core.storage import JSON
@@ -49,7 +48,7 @@ class Job:
     note: Path
     condemned: Path
     limits: Limits | None  # None: the work takes no watch
-    warm_up: Callable[[], None] | None  # called once in the nursery, before the first fork
+    warm_up: Call | None  # made once in the nursery, before the first fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ def _reap(link: Connection, children: dict[int, tuple[str, int]]) -> None:
         link.send(Outcome(name, os.waitstatus_to_exitcode(status), error))
 
 
-_warmed: set[Callable[[], None]] = set()
+_warmed: set[Call] = set()
 
 
 def _fork(job: Job, link: Connection, children: dict[int, tuple[str, int]]) -> None:
@@ -179,7 +178,8 @@ def _fork(job: Job, link: Connection, children: dict[int, tuple[str, int]]) -> N
     if job.warm_up is not None and job.warm_up not in _warmed:
         _warmed.add(job.warm_up)
         with contextlib.suppress(Exception):  # the child meets the same fault and reports it
-            job.warm_up()
+            function, arguments = job.warm_up
+            function(*arguments)
     reader, writer = os.pipe()
     gc.collect()
     gc.freeze()  # so that a child's collector leaves shared pages shared
