@@ -417,6 +417,7 @@ static int choose_blocks(judge *j, int strict) {
     }
     if (!seen) return 0;
     if (!strict) return 1;
+    int said = (page->signs & SIGN_ARTICLE) != 0;
     int named = (page->nodes[root].flags & N_GOOD) != 0; /* what stands in a body is the article's */
     for (uint32_t i = 0; i < article->num_blocks; i++) {
         ls_block *b = article->blocks + i;
@@ -427,7 +428,7 @@ static int choose_blocks(judge *j, int strict) {
         if (is_lead(b, tag)) b->keep = 0;
         else if (named && !b->heading && (tag == TAG_P || tag == TAG_LI || tag == TAG_TD) && b->linked * 5 < b->weight) continue;
         else if (i < first_prose && !b->heading) b->keep = 0;
-        else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && !b->linked && (b->sentences || b->weight >= PROSE_WEIGHT))) b->keep = 0;
+        else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && !b->linked && (!said || b->sentences || b->weight >= PROSE_WEIGHT))) b->keep = 0;
         if (b->heading == 1 && page->signs & SIGN_ARTICLE) b->keep = 0; /* the title has it */
     }
     return 1;
