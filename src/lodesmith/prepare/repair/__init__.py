@@ -195,8 +195,9 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 def _tidy_spaces(text: str) -> str:
     text = text.strip("\n")
-    if " \n" in text or "\t" in text or text.endswith(" "):
+    if " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
         text = _TRAILING.sub("", text)
+    if "\t " in text or " \t" in text or "\t\t" in text:
         text = _TABS.sub("\t", text)
     if "\n\n\n" in text:
         text = _BLANK_LINES.sub("\n\n", text)
