@@ -60,7 +60,7 @@ class QualityConfig(Config):
     stuffed with keywords; gopher_quality, gopher_repetition, c4 and fineweb: exactly as published,
     for English (sources in prepare/quality/published.py)."""
 
-    min_naturalness: float = Field(default=0.05, ge=0, le=1)
+    min_naturalness: float = Field(default=0.15, ge=0, le=1)
     """How natural a Chinese or English text must read, by words that repeat and pairs of words
     that nobody writes; 0.5 is what one good text in a hundred falls below."""
 
