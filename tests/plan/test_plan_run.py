@@ -13,7 +13,6 @@ from lodesmith.plan.run import (
     count_checkpoint_bytes,
     count_seconds_between_faults,
     estimate_run,
-    predict_loss,
 )
 from lodesmith.plan.scale import scale_run, split_compute
 from lodesmith.plan.shape import gpt_shape
@@ -101,9 +100,12 @@ def test_storage_too_slow_to_keep_any_work_is_refused():
         run_of(cluster=slow, device=device)
 
 
-def test_the_loss_law_gives_chinchillas_loss_and_none_below_its_range():
-    assert predict_loss(70e9, tokens=1.4e12) == pytest.approx(1.94, abs=0.01)
-    assert predict_loss(5e6, tokens=1e7) is None
+def test_a_run_names_the_loss_by_both_laws_and_none_below_their_range():
+    run = run_of()
+    assert list(run.losses_by_law) == ["Hoffmann 2022", "Besiroglu 2024"]
+    assert run.expected_loss == run.losses_by_law["Hoffmann 2022"]
+    short = run_of(tokens=1e7)
+    assert (short.expected_loss, short.losses_by_law) == (None, {})
 
 
 def test_compute_is_split_at_about_twenty_tokens_a_parameter():

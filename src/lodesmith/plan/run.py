@@ -17,10 +17,10 @@ from lodesmith.plan.faults import SavePlan, plan_saves
 from lodesmith.plan.flops import TokenFlops, count_parameters, count_token_flops
 from lodesmith.plan.hardware import Cluster, Device
 from lodesmith.plan.layout import Checkpointing, Training
+from lodesmith.plan.loss import HOFFMANN, predict_losses
 from lodesmith.plan.shape import ModelShape
 
 _GIGA, _TERA, _KILO = 1e9, 1e12, 1e3
-_LEAST_PARAMETERS, _LEAST_TOKENS = 70e6, 5e9  # arXiv 2203.15556, abstract
 _TOKEN_BYTES = 4  # a token in memory-mapped shards, at most
 _QUICK_SAVE_SECONDS = 60.0  # a save that nobody notices in a day
 
@@ -47,7 +47,8 @@ class RunEstimate:
     expected_faults: float
     loader_bytes_per_second: float  # that the data loaders of all ranks read together
     quick_save_gb_per_second: float  # storage that would write a checkpoint in a minute
-    expected_loss: float | None  # nats per token on web text; None outside the law's range
+    expected_loss: float | None  # nats per token by Hoffmann 2022; None outside the law's range
+    losses_by_law: dict[str, float]  # the same by each law; empty outside their range
     tokens_per_parameter: float
 
 
@@ -72,6 +73,7 @@ def estimate_run(
     peak = device.peak_tflops[training.precision] * _TERA * cluster.num_devices
     mfu = flops.total * training.tokens_per_step / (step_seconds * peak)
     rate = training.tokens_per_step / step_seconds
+    losses = predict_losses(parameters.without_embedding, tokens=tokens)
     return RunEstimate(
         num_steps=num_steps,
         tokens=tokens,
@@ -91,7 +93,8 @@ def estimate_run(
         expected_faults=saves.faults_per_day * hours / 24,
         loader_bytes_per_second=rate * _TOKEN_BYTES,
         quick_save_gb_per_second=num_bytes / _QUICK_SAVE_SECONDS / _GIGA,
-        expected_loss=predict_loss(parameters.without_embedding, tokens=tokens),
+        expected_loss=losses.get(HOFFMANN.name),
+        losses_by_law=losses,
         tokens_per_parameter=tokens / parameters.total,
     )
 
@@ -138,22 +141,3 @@ def _plan_saves(
             f"a checkpoint of {num_bytes / _GIGA:.0f} GB takes {save_seconds:.0f} s, so no work "
             "would be kept; use faster storage or fewer devices"
         ) from None
-
-
-def predict_loss(num_parameters: float, *, tokens: float) -> float | None:
-    """Return the loss that a well-tuned model of that size reaches, nats per token.
-
-    It was fitted on MassiveText with a vocabulary of 32,000; other text and other vocabularies
-    shift it. It compares sizes; it does not promise a number. Below the smallest models and
-    shortest runs that it was fitted on there is no prediction, and None is returned.
-
-    Source: Hoffmann et al., arXiv 2203.15556, section 3.3, equation 10 (parameters without
-    embedding).
-
-    >>> round(predict_loss(70e9, tokens=1.4e12), 2)
-    1.94
-    """
-    if num_parameters < _LEAST_PARAMETERS or tokens < _LEAST_TOKENS:
-        return None
-    size, text = float(num_parameters), float(tokens)
-    return float(1.69 + 406.4 * size**-0.34 + 410.7 * text**-0.28)

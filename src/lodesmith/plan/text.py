@@ -76,9 +76,10 @@ def _run_lines(plan: Plan) -> Iterator[str]:
         f"  loaders read {format_bytes(run.loader_bytes_per_second)}/s; a save in a minute needs "
         f"{run.quick_save_gb_per_second:,.3g} GB/s"
     )
-    loss = "no loss predicted: too small for the published law"
-    if run.expected_loss is not None:
-        loss = f"loss about {run.expected_loss:.2f} nats a token on general web text"
+    loss = "no loss predicted: too small for the published laws"
+    if run.losses_by_law:
+        each = ", ".join(f"{value:.2f} ({name})" for name, value in run.losses_by_law.items())
+        loss = f"loss about {each} nats a token"
     yield f"  {loss} ({run.tokens_per_parameter:.1f} tokens a parameter)"
 
 
