@@ -38,7 +38,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import warn
 from lodesmith.core.storage import JSON
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 PROGRAMS = {"debian": ("apt-get", "dpkg-deb"), "npm": ("npm",)}
 
