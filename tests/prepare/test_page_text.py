@@ -2,7 +2,7 @@
 
 import pytest
 
-from lodesmith.prepare.charset import decode_page
+from lodesmith.data.charset import decode_page
 from lodesmith.prepare.config import ExtractConfig
 from lodesmith.prepare.extract import Extracted, extract
 from lodesmith.prepare.pages import Drop, Page
@@ -135,5 +135,5 @@ def test_xhtml_is_a_page_whatever_its_server_calls_it(content_type: str) -> None
 def test_charsets_are_believed_only_if_the_bytes_agree(
     payload: bytes, charset: str, text: str | None
 ) -> None:
-    decoded = decode_page(payload, charset=charset)
+    decoded = decode_page(payload, charset=charset).text
     assert decoded == text if text is not None else isinstance(decoded, str)

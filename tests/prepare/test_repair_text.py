@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
-from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import RepairConfig
 from lodesmith.prepare.repair import repair, repair_text
 from lodesmith.prepare.repair.pinyin import reading_of
@@ -160,8 +160,8 @@ def test_chinese_is_converted_where_asked_and_nothing_else_is() -> None:
 
 def test_a_page_cut_in_the_middle_of_a_character_is_still_read() -> None:
     text = "<p>" + "".join(_SENTENCES) * 3
-    assert decode_page(text.encode()[:-1], charset="iso-8859-1")[:-1] == text[:-1]
-    assert decode_page(text.encode("gbk")[:-1], charset="gb2312")[:-1] == text[:-1]
+    assert decode_page(text.encode()[:-1], charset="iso-8859-1").text[:-1] == text[:-1]
+    assert decode_page(text.encode("gbk")[:-1], charset="gb2312").text[:-1] == text[:-1]
 
 
 def test_headings_stay_lines_of_the_text() -> None:

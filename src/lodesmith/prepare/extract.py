@@ -8,9 +8,9 @@ pages at all, their charset, and what a page says of itself.
 import re
 from dataclasses import dataclass, replace
 
+from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
 from lodesmith.native.html import KIND_CODE, KIND_HEADING, SIGN_CUT, HtmlText, extract_html
-from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import ExtractConfig
 from lodesmith.prepare.pages import Drop, Page
 
@@ -40,7 +40,7 @@ def extract(page: Page, config: ExtractConfig) -> Extracted | Drop:
     kind = _kind_of(page)
     if kind is None:
         return Drop("content is no text", page.content_type or "binary")
-    markup = decode_page(page.payload, charset=page.charset)
+    markup = decode_page(page.payload, charset=page.charset).text
     if kind == "text":
         return _or_empty(Extracted(page.document(markup), frozenset()))
     page_text = extract_html(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
+from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
 from lodesmith.prepare.ads import remove_ads
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
-from lodesmith.prepare.charset import decode_page
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import extract
@@ -162,7 +162,7 @@ class _Worker:
 
     def _first(self, page: Page) -> Carried | Drop:
         if "extract" not in self.steps:
-            return Carried(page.document(decode_page(page.payload, charset=page.charset)))
+            return Carried(page.document(decode_page(page.payload, charset=page.charset).text))
         result = extract(page, self.config.extract)
         if isinstance(result, Drop):
             return result

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.acquire.crawl.answer import TooLargeError, Unpacker
-from lodesmith.acquire.crawl.charset import decide_charset
 from lodesmith.acquire.crawl.config import Limits
 from lodesmith.acquire.crawl.links import read_facts
 from lodesmith.acquire.crawl.robots import parse_robots
 from lodesmith.acquire.crawl.sitemaps import parse_sitemap
 from lodesmith.acquire.crawl.urls import join_url, make_territory, parse_url, why_trap
+from lodesmith.data.charset import decode_page
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,8 @@ def test_any_markup_gives_facts(markup: str) -> None:
 def test_the_charset_is_what_the_bytes_bear_out(
     charset: str, text: str, named: str, told: tuple[str, str]
 ) -> None:
-    assert decide_charset(text.encode(charset), named=named) == told
+    decoded = decode_page(text.encode(charset), charset=named)
+    assert (decoded.charset, decoded.told_by) == told
 
 
 def test_unpacking_ends_at_its_limit() -> None:

@@ -7,11 +7,11 @@ import hashlib
 from dataclasses import dataclass, field
 
 from lodesmith.acquire.crawl.answer import Answer, TooLargeError
-from lodesmith.acquire.crawl.charset import decide_charset
 from lodesmith.acquire.crawl.config import Limits
 from lodesmith.acquire.crawl.links import PageFacts, apply_directives, read_facts
 from lodesmith.acquire.crawl.sitemaps import MAX_SITEMAP_BYTES, parse_sitemap
 from lodesmith.acquire.crawl.urls import Url, join_url, parse_url
+from lodesmith.data.charset import decode_page
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})
@@ -108,16 +108,16 @@ def _judge_page(answer: Answer, limits: Limits, heed_tags: bool) -> Verdict:
         return Verdict("empty page")
     if answer.media_type in _UNKNOWN_TYPES and b"\0" in body[:1024]:
         return Verdict("wrong type", "binary")
-    charset, told_by = decide_charset(body, named=answer.charset)
+    decoded = decode_page(body, charset=answer.charset)
     verdict = Verdict(
         FETCHED,
         digest=hashlib.sha256(answer.body).digest(),
-        media_type=f"{answer.media_type or 'text/html'}; charset={charset}",
-        charset_told_by=told_by,
+        media_type=f"{answer.media_type or 'text/html'}; charset={decoded.charset}",
+        charset_told_by=decoded.told_by,
     )
     facts = PageFacts()
     if answer.media_type not in TEXT_TYPES:
-        facts = read_facts(body.decode(charset, "replace"))
+        facts = read_facts(decoded.text)
     apply_directives(answer.headers.get("x-robots-tag", ""), facts)
     if heed_tags and facts.noindex:
         verdict.outcome, verdict.digest = "noindex", None
