@@ -35,6 +35,7 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
     config = loaded.recipe.plan or PlanConfig()
     if cluster is not None:
         config = _move(config, cluster)
+    pretrain = loaded.recipe.pretrain
     global_batch_size, sequence_length, tokens = _sizes(loaded.recipe, config, loaded.origin)
     return make_plan(
         loaded.name,
@@ -43,6 +44,7 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
         global_batch_size=global_batch_size,
         sequence_length=sequence_length,
         tokens=tokens,
+        optimizer=pretrain.optimizer if pretrain else "adamw",
     )
 
 

@@ -116,6 +116,10 @@ class PlanConfig(Config):
     cluster: str = "laptop"
     """Name of a shipped cluster, or path of a cluster file."""
 
+    device: str | None = None
+    """Name of a shipped device, or path of a device file, in place of the cluster's own: for
+    instance what `lodesmith plan calibrate` has written."""
+
     stack: str | None = None
     """Training program: a shipped name such as `megatron`, or the path of a stack file; the average
     of all measured ones if left out."""

@@ -134,6 +134,21 @@ class Cluster(Config):
         return self.num_nodes * self.devices_per_node
 
 
+def bare_cluster(device: str, *, num_devices: int, devices_per_node: int,
+                 network_gb_per_second: float) -> Cluster:  # fmt: skip
+    """Return a cluster for the time of one step, of which nothing else is known."""
+    return Cluster(
+        name="measured",
+        device=device,
+        devices_per_node=devices_per_node,
+        num_nodes=-(-num_devices // devices_per_node),
+        network_gb_per_second=network_gb_per_second,
+        storage_gb_per_second=1,
+        host_watts_per_device=0,
+        price_per_device_hour=0,
+    )
+
+
 def load_device(name: str, *, relative_to: Path | None = None) -> Device:
     """Return a device by shipped name or by path.
 

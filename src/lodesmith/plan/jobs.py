@@ -44,6 +44,7 @@ class Jobs:
     sequence: Column  # tokens
     is_flash: Column
     is_fp32: Column
+    is_muon: Column
     tensor: Column
     pipeline: Column
     virtual: Column
@@ -166,6 +167,7 @@ def _training_values(training: Training) -> dict[str, float]:
         "sequence": training.sequence_length,
         "is_flash": training.attention == "flash",
         "is_fp32": training.precision == "fp32",
+        "is_muon": training.optimizer == "muon",
     }
 
 

@@ -7,6 +7,7 @@ Checkpointing = Literal["none", "selective", "full"]
 Sharded = Literal["nothing", "optimizer", "gradients", "everything"]
 Precision = Literal["bf16", "fp32", "fp8", "fp4"]
 Attention = Literal["flash", "unfused"]
+Optimizer = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +64,7 @@ class Training:
     sequence_length: int
     precision: Precision
     attention: Attention = "flash"
+    optimizer: Optimizer = "adamw"
 
     @property
     def tokens_per_step(self) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.plan.config import ParallelConfig, PlanConfig
 from lodesmith.plan.flops import ParameterCount, TokenFlops, count_parameters, count_token_flops
-from lodesmith.plan.hardware import Cluster, Device, load_cluster, load_stack
-from lodesmith.plan.layout import Layout, Precision, Training
+from lodesmith.plan.hardware import Cluster, Device, load_cluster, load_device, load_stack
+from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
 from lodesmith.plan.run import RunEstimate, estimate_run
 from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_layouts
@@ -54,7 +54,7 @@ class Plan:
 
 def make_plan(
     name: str, *, shape: ModelShape, config: PlanConfig, global_batch_size: int,
-    sequence_length: int, tokens: float,
+    sequence_length: int, tokens: float, optimizer: Optimizer = "adamw",
 ) -> Plan:  # fmt: skip
     """Return the plan of a model on the cluster that the settings name.
 
@@ -65,11 +65,14 @@ def make_plan(
         global_batch_size: sequences per step, where the settings name none.
         sequence_length: tokens per sequence, where the settings name none.
         tokens: tokens to train on, where the settings name none.
+        optimizer: what updates the matrices of the layers.
 
     Raises:
         UserError: the cluster is unknown, no layout fits, or the given one does not.
     """
     cluster, device = load_cluster(config.cluster)
+    if config.device is not None:
+        device = load_device(config.device)
     if config.num_nodes is not None:
         cluster = cluster.model_copy(update={"num_nodes": config.num_nodes})
     training = Training(
@@ -77,6 +80,7 @@ def make_plan(
         sequence_length=config.sequence_length or sequence_length,
         precision=_choose_precision(config.precision, device),
         attention=config.attention,
+        optimizer=optimizer,
     )
     ranking = _rank(shape, config, training, cluster=cluster, device=device)
     best = ranking.candidates[0]

@@ -35,6 +35,7 @@ _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective"
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
 _TENSOR_KERNELS = 1.03  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
+_MUON_ITERATIONS = 5  # of Newton-Schulz
 _SMOOTHNESS = 4.0  # of the maximum of starting and computing
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
@@ -203,13 +204,33 @@ def _head_seconds(jobs: Jobs, machine: Machine) -> tuple[Column, Column]:
 
 
 def _optimizer_seconds(jobs: Jobs, machine: Machine) -> Column:
-    """One Adam update, bound by memory."""
+    """One Adam update, bound by memory; with Muon, the products that make matrices orthogonal."""
     is_sharded = np.asarray(jobs.sharded) > SHARDED.index("nothing")
     parameters = count_rank_parameters(jobs)
     copies = np.maximum(jobs.shard / jobs.expert_ranks, 1)
     own = parameters.dense / np.where(is_sharded, jobs.shard, 1)
     own = own + parameters.experts / np.where(is_sharded, copies, 1)
-    return own * _OPTIMIZER_BYTES / machine.memory_bytes_per_second
+    return own * _OPTIMIZER_BYTES / machine.memory_bytes_per_second + _muon_seconds(jobs, machine)
+
+
+def _muon_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Newton-Schulz iterations over every matrix of the layers, which data ranks share out.
+
+    Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/: three products each.
+    """
+
+    def iterations(rows: Column, columns: Column) -> Column:
+        short, long = np.minimum(rows, columns), np.maximum(rows, columns)
+        slowness = 1 + machine.half_size * (2 + _INNER_WEIGHT) / np.maximum(short, 1)
+        flops: Column = _MUON_ITERATIONS * short**2 * (4 * long + 2 * short) * slowness
+        return flops
+
+    hidden = jobs.hidden
+    flops = 2 * iterations(hidden, jobs.query) + 2 * iterations(hidden, jobs.key_value)
+    flops = flops + (jobs.mlp_inputs + 1) * iterations(hidden, jobs.dense)
+    flops = flops + jobs.experts * (jobs.mlp_inputs + 1) * iterations(hidden, jobs.expert)
+    ranks = jobs.pipeline * jobs.tensor * jobs.data
+    return np.asarray(jobs.is_muon * jobs.layers * flops / ranks / machine.matmul_flops_per_second)
 
 
 def step_at(causes: Mapping[str, Column], place: int) -> StepTime:

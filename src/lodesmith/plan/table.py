@@ -11,6 +11,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.plan.hardware import (
     Cluster,
     Device,
+    bare_cluster,
     list_stacks,
     load_device,
 )
@@ -86,7 +87,12 @@ def read_job(row: Row) -> MeasuredJob:
         layout=layout,
         training=training,
         device=device,
-        cluster=_cluster(device, devices, _whole(row, "devices_per_node", 8), network),
+        cluster=bare_cluster(
+            device.name,
+            num_devices=devices,
+            devices_per_node=_whole(row, "devices_per_node", 8),
+            network_gb_per_second=network,
+        ),
         stack=stack,
     )
 
@@ -95,19 +101,6 @@ def find_stack(source: str) -> Stack:
     """Return the stack whose rows come from a source; the average one where none is known."""
     found = [stack for stack in list_stacks() if any(part in source for part in stack.sources)]
     return found[0] if found else Stack(name="average")
-
-
-def _cluster(device: Device, devices: int, per_node: int, network: float) -> Cluster:
-    return Cluster(
-        name="row",
-        device=device.name,
-        devices_per_node=per_node,
-        num_nodes=-(-devices // per_node),
-        network_gb_per_second=network,
-        storage_gb_per_second=1,
-        host_watts_per_device=0,
-        price_per_device_hour=0,
-    )
 
 
 def _find_device(row: Row) -> str | None:
