@@ -3,7 +3,6 @@
 import pytest
 
 from lodesmith.acquire.config import AcquireConfig
-from lodesmith.acquire.sources import kind_of
 from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
 from lodesmith.core.yaml_text import parse_yaml
@@ -34,7 +33,7 @@ def test_each_kind_is_told_by_its_key_and_named_after_its_origin() -> None:
         "- warc: crawl/part-1.warc.gz",
         "- {debian: dpkg, name: other}",
     )
-    assert [(kind_of(source), source.label) for source in section.sources] == [
+    assert [(source.kind, source.label) for source in section.sources] == [
         ("debian", "debian-reference-zh-cn"),
         ("pypi", "chatterbot_corpus"),
         ("npm", "scope-pages"),

@@ -19,7 +19,7 @@ from lodesmith.acquire.debian import fetch_together, open_debian, parse_licence
 from lodesmith.acquire.members import open_tar, open_zip
 from lodesmith.acquire.npm import open_npm
 from lodesmith.acquire.pypi import open_pypi
-from lodesmith.acquire.sources import DebianSource, NpmSource, PypiSource
+from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource
 from lodesmith.core.errors import EngineError, UserError
 
 COPYRIGHT = """\

@@ -21,18 +21,10 @@ from collections.abc import Sequence
 
 from pydantic import Field, field_validator
 
-from lodesmith.acquire.sources import (
-    ARCHIVE_PATTERNS,
-    DATASET_PATTERNS,
-    DatasetSource,
-    FilesSource,
-    PlainSource,
-    PythonSource,
-    ReachingSource,
-    Source,
-    WarcSource,
-    kind_of,
-)
+from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, DATASET_PATTERNS, PlainSource
+from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
+from lodesmith.acquire.source_packages import PythonSource
+from lodesmith.acquire.sources import Source
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import warn
@@ -103,7 +95,7 @@ def resolve(config: AcquireConfig) -> AcquireConfig:
 
 def find_missing_clients(sources: Sequence[PlainSource]) -> list[str]:
     """Return the programs that sources need and this machine lacks."""
-    kinds = {kind_of(source) for source in sources}
+    kinds = {source.kind for source in sources}
     needed = [name for kind in PROGRAMS if kind in kinds for name in PROGRAMS[kind]]
     missing = [name for name in needed if shutil.which(name) is None]
     if "pypi" in kinds and importlib.util.find_spec("pip") is None:

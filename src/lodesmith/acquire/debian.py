@@ -18,7 +18,7 @@ from pathlib import Path
 from lodesmith.acquire.client import ClientError, run_client, unpack_to
 from lodesmith.acquire.fetching import explain_refusal, fetch_once
 from lodesmith.acquire.members import Member, Package, open_tar
-from lodesmith.acquire.sources import DebianSource
+from lodesmith.acquire.source_packages import DebianSource
 from lodesmith.core.log import say
 
 _UNKNOWN = (r"Unable to locate package", r"was not found", r"No packages found", r"no candidate")

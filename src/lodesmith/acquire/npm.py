@@ -15,7 +15,7 @@ from typing import Any
 from lodesmith.acquire.client import ClientError, copy_bounded, run_client
 from lodesmith.acquire.fetching import explain_refusal, fetch_once
 from lodesmith.acquire.members import Member, Package, open_tar
-from lodesmith.acquire.sources import NpmSource
+from lodesmith.acquire.source_packages import NpmSource
 from lodesmith.core.errors import EngineError
 
 _UNKNOWN = (r"\bE404\b", r"\bETARGET\b", r"\bENOVERSIONS\b")

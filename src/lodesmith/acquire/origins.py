@@ -15,20 +15,14 @@ from lodesmith.acquire.pages import Page, Tally, make_pages
 from lodesmith.acquire.patterns import matches_any, show_some
 from lodesmith.acquire.pypi import open_pypi
 from lodesmith.acquire.remote import access_of, fetch_all, is_remote, list_remote
-from lodesmith.acquire.sources import (
+from lodesmith.acquire.source_base import (
     ARCHIVE_PATTERNS,
     DATASET_PATTERNS,
-    DatasetSource,
-    DebianSource,
-    FilesSource,
-    NpmSource,
     PackageSource,
     PlainSource,
-    PypiSource,
-    PythonSource,
-    ReachingSource,
-    WarcSource,
 )
+from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
+from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource, PythonSource
 from lodesmith.core.errors import UserError
 
 

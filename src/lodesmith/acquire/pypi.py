@@ -17,7 +17,7 @@ from pathlib import Path
 from lodesmith.acquire.client import ClientError, run_client
 from lodesmith.acquire.fetching import explain_refusal, fetch_once
 from lodesmith.acquire.members import Member, Package, open_zip
-from lodesmith.acquire.sources import PypiSource
+from lodesmith.acquire.source_packages import PypiSource
 
 _UNKNOWN = (r"(?s)\A(?!.*(?:onnection|timed out|resolution)).*No matching distribution",)
 _MAX_METADATA_BYTES = 1 << 20

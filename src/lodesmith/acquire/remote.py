@@ -15,7 +15,7 @@ from typing import Any
 from lodesmith.acquire.addresses import resolve_host
 from lodesmith.acquire.http_files import RemoteFile, download, look_up
 from lodesmith.acquire.patterns import matches_any, split_root
-from lodesmith.acquire.sources import ReachingSource
+from lodesmith.acquire.source_files import ReachingSource
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.storage import hash_json
 

@@ -14,7 +14,9 @@ from lodesmith.acquire.config import AcquireConfig, resolve
 from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
-from lodesmith.acquire.sources import CrawlSource, DebianSource, PlainSource, kind_of
+from lodesmith.acquire.source_base import PlainSource
+from lodesmith.acquire.source_crawl import CrawlSource
+from lodesmith.acquire.source_packages import DebianSource
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import show_progress
 from lodesmith.core.storage import JSON, replace_file, write_json
@@ -93,7 +95,7 @@ def _write_source(path: Path, source: PlainSource, origin: Origin) -> dict[str, 
             bar.advance()
     return {
         "name": source.label,
-        "kind": kind_of(source),
+        "kind": source.kind,
         "origin": source.origin,
         "version": origin.version,
         "licence": source.licence or origin.licence or _NO_LICENCE,

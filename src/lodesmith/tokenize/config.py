@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from lodesmith.core.config import Config
+from lodesmith.core.shards import Engine
 
 STAGE_VERSION = 1  # raised when the same inputs begin to give other bytes
 
@@ -12,7 +13,7 @@ STAGE_VERSION = 1  # raised when the same inputs begin to give other bytes
 class TokenizeConfig(Config):
     """How the text becomes tokens, and which pages are kept from training."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"num_workers"})
+    without_effect: ClassVar[frozenset[str]] = frozenset({"num_workers", "engine"})
 
     vocab_size: int = Field(default=8192, ge=259, le=1 << 20)
     """Ids of the tokenizer in all: 256 bytes, merges, three special tokens. Very little text gives
@@ -28,3 +29,6 @@ class TokenizeConfig(Config):
 
     num_workers: int | None = Field(default=None, gt=0)
     """Processes; None uses the free cores. The result is the same for any number."""
+
+    engine: Engine = "local"
+    """Where shards are measured and encoded, as in `prepare.engine`. The result is the same."""

@@ -94,6 +94,7 @@ class _Run:
                 markers=self._draft.markers,
                 num_workers=max(1, min(free, self._num_bytes // _BYTES_PER_WORKER)),
                 progress=progress,
+                engine=self._tokenize.engine,
             )
 
 

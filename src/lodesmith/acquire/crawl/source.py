@@ -21,7 +21,7 @@ from lodesmith.core.storage import JSON
 from lodesmith.lineage.artifact import Draft
 
 if TYPE_CHECKING:
-    from lodesmith.acquire.sources import CrawlSource
+    from lodesmith.acquire.source_crawl import CrawlSource
 
 
 _NO_LICENCE = "not stated"
