@@ -23,6 +23,9 @@ def plan(
     cluster: Annotated[
         str | None, typer.Option(metavar="FILE|NAME", help="A cluster file or a shipped name.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Device file that calibrate writes."),
@@ -55,6 +58,11 @@ def plan(
     from lodesmith.pipeline.planning import plan_json, plan_text
 
     result = make_plan(recipe, cluster=cluster, overrides=overrides or ())
+    if html is not None:
+        from lodesmith.core.storage import write_text
+        from lodesmith.plan.page import plan_page
+
+        write_text(html, plan_page(result))
     typer.echo(plan_json(result) if as_json else plan_text(result))
 
 

@@ -138,7 +138,8 @@ class PlanConfig(Config):
     """Tokens per sequence; as in `pretrain` if left out."""
 
     precision: Precision | None = None
-    """Number format of activations; the device's fastest if left out."""
+    """Number format of activations; if left out bf16, or the device's fastest where it has no
+    bf16."""
 
     attention: Attention = "flash"
     """`flash`: fused. `unfused`: the full square in memory, as before 2022."""

@@ -14,9 +14,11 @@ from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_la
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_step_time
+from lodesmith.plan.trainer import explain_untrainable, parallel_section
 
 _GIGA = 1e9
 _NUM_ALTERNATIVES = 5
+_NUM_SHOWN = 400  # dots in a scatter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,7 @@ class Alternative:
     layout: str
     step_seconds: float
     memory_gb: float
+    untrainable: str | None  # what the trainer lacks to run it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +46,14 @@ class Plan:
     training: Training
     layout: Layout
     layout_is_given: bool
+    parallel: dict[str, Any]  # the layout as the trainer's own section
+    untrainable: str | None  # what the trainer lacks to run it; None: it can
+    best_trainable: Alternative | None  # the fastest that the trainer can run
     memory: MemoryUse
     step: StepTime
     run: RunEstimate
     alternatives: tuple[Alternative, ...]
+    cloud: tuple[Alternative, ...]  # the fastest that fit, for the scatter
     num_layouts_tried: int
     layouts_dropped: dict[str, int]
     advice: tuple[str, ...]  # what dominates, and what to change first
@@ -88,6 +95,7 @@ def make_plan(
         shape, training, step_seconds=best.step.total, tokens=config.tokens or tokens,
         cluster=cluster, device=device, recompute=best.layout.activation_checkpointing,
     )  # fmt: skip
+    cloud = _alternatives(ranking, shape, training)
     return Plan(
         recipe=name,
         cluster=cluster.name,
@@ -100,10 +108,14 @@ def make_plan(
         training=training,
         layout=best.layout,
         layout_is_given=config.parallel is not None,
+        parallel=parallel_section(best.layout),
+        untrainable=explain_untrainable(shape, best.layout, training),
+        best_trainable=next((each for each in cloud if each.untrainable is None), None),
         memory=best.memory,
         step=best.step,
         run=run,
-        alternatives=_alternatives(ranking),
+        alternatives=cloud[1 : 1 + _NUM_ALTERNATIVES],
+        cloud=cloud[:_NUM_SHOWN],
         num_layouts_tried=ranking.num_tried,
         layouts_dropped=ranking.dropped,
         advice=_advise(ranking, run, device),
@@ -112,7 +124,8 @@ def make_plan(
 
 def plan_data(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON data: the dataclasses as they are, with the totals beside them."""
-    data = asdict(plan)
+    data = asdict(replace(plan, cloud=()))
+    del data["cloud"]
     data["parameters"]["total"] = plan.parameters.total
     data["parameters"]["without_embedding"] = plan.parameters.without_embedding
     data["token_flops"]["total"] = plan.token_flops.total
@@ -122,6 +135,8 @@ def plan_data(plan: Plan) -> dict[str, Any]:
 
 
 def _choose_precision(asked: Precision | None, device: Device) -> Precision:
+    if asked is None and "bf16" in device.peak_tflops:
+        return "bf16"
     if asked is None:
         return max(device.peak_tflops, key=lambda name: device.peak_tflops[name])
     if asked not in device.peak_tflops:
@@ -171,14 +186,17 @@ def _estimate_given(
     return Candidate(layout=layout, memory=memory, step=step)
 
 
-def _alternatives(ranking: Ranking) -> tuple[Alternative, ...]:
+def _alternatives(
+    ranking: Ranking, shape: ModelShape, training: Training
+) -> tuple[Alternative, ...]:
     return tuple(
         Alternative(
             layout=str(other.layout),
             step_seconds=other.step.total,
             memory_gb=other.memory.total / _GIGA,
+            untrainable=explain_untrainable(shape, other.layout, training),
         )
-        for other in ranking.candidates[1 : 1 + _NUM_ALTERNATIVES]
+        for other in ranking.candidates
     )
 
 

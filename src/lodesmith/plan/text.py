@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.plan.planner import Plan
 from lodesmith.plan.step_time import StepTime
+from lodesmith.plan.trainer import section_text
 
 _BAR_WIDTH = 24
 
@@ -31,6 +32,12 @@ def _model_lines(plan: Plan) -> Iterator[str]:
     )
     how = "given" if plan.layout_is_given else f"best of {plan.num_layouts_tried:,} tried"
     yield f"layout ({how}): {plan.layout}"
+    yield f"  {section_text(plan.parallel)}"
+    if plan.untrainable:
+        yield f"  our trainer cannot run it: it has {plan.untrainable}"
+        if plan.best_trainable:
+            other = plan.best_trainable
+            yield f"  the fastest that it can: {other.layout}, {format_seconds(other.step_seconds)}"
 
 
 def _memory_lines(plan: Plan) -> Iterator[str]:
@@ -62,7 +69,7 @@ def _run_lines(plan: Plan) -> Iterator[str]:
         f"  {format_seconds(run.days * 86400)} of wall time, {run.device_hours:,.0f} device-hours, "
         f"{run.model_flops:.3g} FLOPs"
     )
-    yield f"  {_format_energy(run.energy_kwh)}, {run.cost_dollars:,.0f} US dollars"
+    yield f"  {format_energy(run.energy_kwh)}, {run.cost_dollars:,.0f} US dollars"
     yield (
         f"  checkpoint {format_bytes(run.checkpoint_bytes)} in "
         f"{format_seconds(run.checkpoint_seconds)}, every "
@@ -91,6 +98,7 @@ def _advice_lines(plan: Plan) -> Iterator[str]:
     for other in plan.alternatives:
         yield (
             f"  {format_seconds(other.step_seconds):>10}  {other.memory_gb:5.1f} GB  {other.layout}"
+            + (" (not by our trainer)" if other.untrainable else "")
         )
     if plan.layouts_dropped:
         yield "Layouts that drop out"
@@ -98,7 +106,8 @@ def _advice_lines(plan: Plan) -> Iterator[str]:
         yield f"  {count:>6,}  {reason}"
 
 
-def _format_energy(kwh: float) -> str:
+def format_energy(kwh: float) -> str:
+    """Return an energy in kWh, or MWh from ten thousand kWh on."""
     if kwh >= 10_000:
         return f"{kwh / 1000:,.0f} MWh"
     return f"{kwh:,.0f} kWh" if kwh >= 10 else f"{kwh:.2g} kWh"

@@ -1,0 +1,72 @@
+"""A plan's layout in the trainer's own words, and what the trainer cannot run."""
+
+from dataclasses import replace
+
+import pytest
+
+from lodesmith.pipeline.planning import plan
+from lodesmith.plan.layout import Layout, Training
+from lodesmith.plan.planner import plan_data
+from lodesmith.plan.shape import ModelShape, gpt_shape
+from lodesmith.plan.text import plan_text
+from lodesmith.plan.trainer import explain_untrainable, parallel_section, section_text
+
+SMALL = ModelShape(
+    kind="qwen3", vocab_size=4096, hidden_size=192, intermediate_size=512, num_hidden_layers=4,
+    num_attention_heads=3, num_key_value_heads=1, head_dim=64, max_position_embeddings=512,
+    tie_word_embeddings=False,
+)  # fmt: skip
+TRAINING = Training(global_batch_size=8, sequence_length=256, precision="fp32")
+
+
+def test_the_section_splits_data_ranks_into_copies_and_shards():
+    layout = Layout(
+        tensor_parallel_size=8, data_parallel_size=32, data_parallel_shard_size=4,
+        sharded="everything", micro_batch_size=2,
+    )  # fmt: skip
+    assert parallel_section(layout) == {
+        "data_parallel_replicate_size": 8, "data_parallel_shard_size": 4,
+        "tensor_parallel_size": 8, "sharded": "everything", "micro_batch_size": 2,
+    }  # fmt: skip
+    assert section_text({"tensor_parallel_size": 8}) == "parallel: {tensor_parallel_size: 8}"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_data_parallel_over_two_ranks_is_trainable(ranks: int):
+    assert explain_untrainable(SMALL, Layout(data_parallel_size=ranks), TRAINING) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tensor_parallel_size": 2}, "tensor parallelism"),
+        ({"pipeline_parallel_size": 2}, "pipeline parallelism"),
+        ({"data_parallel_size": 4}, "more than 2 ranks"),
+        ({"sharded": "optimizer"}, "sharded state"),
+        ({"activation_checkpointing": "full"}, "recomputed activations"),
+        ({"micro_batch_size": 8}, "no multiple of 2 micro-batches"),
+    ],
+)
+def test_what_the_trainer_lacks_is_named(changes, words: str):
+    reason = explain_untrainable(SMALL, Layout(**changes), TRAINING)
+    assert reason is not None
+    assert words in reason
+
+
+def test_shapes_and_formats_that_are_only_planned_are_named():
+    gpt = gpt_shape(
+        hidden_size=64, num_hidden_layers=2, num_attention_heads=2, vocab_size=128,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    assert "kind gpt" in str(explain_untrainable(gpt, Layout(), TRAINING))
+    assert "fp8" in str(explain_untrainable(SMALL, Layout(), replace(TRAINING, precision="fp8")))
+
+
+def test_text_and_json_carry_the_section_and_the_best_that_can_be_trained():
+    result = plan("quickstart")
+    data = plan_data(result)
+    assert data["parallel"]["micro_batch_size"] == result.layout.micro_batch_size
+    assert section_text(result.parallel) in plan_text(result)
+    assert result.best_trainable is not None
+    assert data["best_trainable"]["untrainable"] is None
+    assert "cannot run it" in plan_text(plan("mt-nlg-530b"))
