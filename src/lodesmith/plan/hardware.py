@@ -7,7 +7,7 @@ names a device and says how many there are, how they are joined, and what an hou
 import difflib
 import functools
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -75,6 +75,42 @@ class Device(Config):
     """Mean time between faults that stop a job, per device, h."""
 
 
+class PartConfig(Config):
+    """More nodes in the same job, of another device."""
+
+    device: str
+    """Name of a shipped device, or path of a device file (relative to the cluster's)."""
+
+    num_nodes: int = Field(gt=0)
+    """Nodes of this kind."""
+
+    devices_per_node: int = Field(default=8, gt=0)
+    """Devices that share a node's fast links."""
+
+    network_gb_per_second: float | None = Field(default=None, gt=0)
+    """Bandwidth between nodes per device, one direction, 10^9 bytes/s; the cluster's if left
+    out."""
+
+
+class Sites(Config):
+    """Sites like this one, joined by a slow line."""
+
+    num_sites: int = Field(default=2, ge=2)
+    """All sites, this one among them, each as large as the cluster."""
+
+    line_gb_per_second: float = Field(gt=0)
+    """Bandwidth of a site's line, one direction, 10^9 bytes/s."""
+
+    round_trip_seconds: float = Field(default=0.03, ge=0)
+    """Time of a short message there and back, s; 0.03 is about 2,000 km of fibre, an estimate."""
+
+    dataset_gb: float | None = Field(default=None, gt=0)
+    """Text that a further site must be sent, 10^9 bytes; 4 bytes for each token if left out."""
+
+    inner_steps: int = Field(default=500, gt=0)
+    """Steps that a site makes alone between two exchanges; 500 as in arXiv 2311.08105."""
+
+
 class Cluster(Config):
     """A number of equal nodes."""
 
@@ -119,6 +155,12 @@ class Cluster(Config):
 
     price_per_device_hour: float = Field(ge=0)
     """US dollars per device and hour; 0 for a machine that is there anyway."""
+
+    parts: tuple[PartConfig, ...] = ()
+    """More nodes in the same job, of other devices."""
+
+    sites: Sites | None = None
+    """Further sites, joined by a slow line."""
 
     @field_validator("fault_hours_by_cause")
     @classmethod
@@ -167,6 +209,23 @@ def load_cluster(name: str) -> tuple[Cluster, Device]:
     cluster = _load(Cluster, name, folder=_FOLDER / "clusters", relative_to=None)
     here = Path(name).parent if _is_path(name) else None
     return cluster, load_device(cluster.device, relative_to=here)
+
+
+def load_parts(name: str) -> list[tuple[Cluster, Device]]:
+    """Return the kinds of devices of a cluster, each as a cluster of its own; the first is its own.
+
+    Raises:
+        UserError: there is no such cluster or device, or a file has faults.
+    """
+    cluster, device = load_cluster(name)
+    here = Path(name).parent if _is_path(name) else None
+    kinds = [(cluster, device)]
+    for part in cluster.parts:
+        changes: dict[str, Any] = part.model_dump(exclude_none=True) | {"parts": ()}
+        kinds.append(
+            (cluster.model_copy(update=changes), load_device(part.device, relative_to=here))
+        )
+    return kinds
 
 
 def load_stack(name: str) -> Stack:

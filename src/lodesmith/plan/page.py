@@ -7,7 +7,7 @@ from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.plan.charts import Dot, draw_bar, draw_scatter
 from lodesmith.plan.planner import Plan
 from lodesmith.plan.step_time import StepTime
-from lodesmith.plan.text import format_energy
+from lodesmith.plan.text import beyond_lines, format_energy
 from lodesmith.plan.trainer import section_text
 
 _GIGA = 1e9
@@ -56,6 +56,11 @@ def plan_page(plan: Plan) -> str:
         ("Memory of the fullest device", _memory_rows(plan)),
         ("Layouts: memory against step time", _scatter_rows(plan)),
         ("What the run takes", _run_rows(plan)),
+        *(
+            [("Several kinds, several sites", _beyond_rows(plan))]
+            if plan.mixed or plan.sites
+            else []
+        ),
         ("What dominates, and what to change first", _advice_rows(plan)),
         ("Layouts that drop out", _dropped_rows(plan)),
     )
@@ -172,6 +177,10 @@ def _run_rows(plan: Plan) -> Iterator[str]:
         {"work that is kept": hours * (1 - lost), "faults and saves": hours * lost}, hours,
         lambda value: format_seconds(value * 3600),
     )  # fmt: skip
+
+
+def _beyond_rows(plan: Plan) -> Iterator[str]:
+    yield from (f"<p>{escape(line)}</p>" for line in beyond_lines(plan) if line)
 
 
 def _advice_rows(plan: Plan) -> Iterator[str]:

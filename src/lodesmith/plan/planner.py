@@ -6,12 +6,21 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.plan.config import ParallelConfig, PlanConfig
 from lodesmith.plan.flops import ParameterCount, TokenFlops, count_parameters, count_token_flops
-from lodesmith.plan.hardware import Cluster, Device, load_cluster, load_device, load_stack
+from lodesmith.plan.hardware import (
+    Cluster,
+    Device,
+    load_cluster,
+    load_device,
+    load_parts,
+    load_stack,
+)
 from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
-from lodesmith.plan.run import RunEstimate, estimate_run
+from lodesmith.plan.mixed import MixedEstimate, estimate_mixed
+from lodesmith.plan.run import TOKEN_BYTES, RunEstimate, estimate_run
 from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_layouts
 from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.sites import SitesEstimate, estimate_sites
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_step_time
 from lodesmith.plan.trainer import explain_untrainable, parallel_section
@@ -54,6 +63,8 @@ class Plan:
     run: RunEstimate
     alternatives: tuple[Alternative, ...]
     cloud: tuple[Alternative, ...]  # the fastest that fit, for the scatter
+    mixed: MixedEstimate | None  # where the cluster has parts of other devices
+    sites: SitesEstimate | None  # where it has further sites
     num_layouts_tried: int
     layouts_dropped: dict[str, int]
     advice: tuple[str, ...]  # what dominates, and what to change first
@@ -116,6 +127,8 @@ def make_plan(
         run=run,
         alternatives=cloud[1 : 1 + _NUM_ALTERNATIVES],
         cloud=cloud[:_NUM_SHOWN],
+        mixed=_estimate_mixed(shape, training, config, cluster=cluster, device=device),
+        sites=_estimate_sites(cluster, best.step.total, run.tokens, shape),
         num_layouts_tried=ranking.num_tried,
         layouts_dropped=ranking.dropped,
         advice=_advise(ranking, run, device),
@@ -184,6 +197,30 @@ def _estimate_given(
     memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
     step = estimate_step_time(shape, layout, training, cluster=cluster, device=device, stack=stack)
     return Candidate(layout=layout, memory=memory, step=step)
+
+
+def _estimate_mixed(
+    shape: ModelShape, training: Training, config: PlanConfig, *, cluster: Cluster, device: Device
+) -> MixedEstimate | None:
+    if not cluster.parts:
+        return None
+    kinds = [(cluster, device), *load_parts(config.cluster)[1:]]
+    stack = None if config.stack is None else load_stack(config.stack)
+    return estimate_mixed(shape, training, kinds, stack=stack)
+
+
+def _estimate_sites(
+    cluster: Cluster, step_seconds: float, tokens: float, shape: ModelShape
+) -> SitesEstimate | None:
+    if cluster.sites is None:
+        return None
+    gigabytes = cluster.sites.dataset_gb
+    return estimate_sites(
+        cluster.sites,
+        step_seconds=step_seconds,
+        num_parameters=count_parameters(shape).total,
+        dataset_bytes=tokens * TOKEN_BYTES if gigabytes is None else gigabytes * _GIGA,
+    )
 
 
 def _alternatives(

@@ -21,7 +21,7 @@ from lodesmith.plan.loss import HOFFMANN, predict_losses
 from lodesmith.plan.shape import ModelShape
 
 _GIGA, _TERA, _KILO = 1e9, 1e12, 1e3
-_TOKEN_BYTES = 4  # a token in memory-mapped shards, at most
+TOKEN_BYTES = 4  # a token in memory-mapped shards, at most
 _QUICK_SAVE_SECONDS = 60.0  # a save that nobody notices in a day
 
 
@@ -91,7 +91,7 @@ def estimate_run(
         checkpoint_seconds=save_seconds,
         checkpoint_interval_seconds=saves.interval_seconds,
         expected_faults=saves.faults_per_day * hours / 24,
-        loader_bytes_per_second=rate * _TOKEN_BYTES,
+        loader_bytes_per_second=rate * TOKEN_BYTES,
         quick_save_gb_per_second=num_bytes / _QUICK_SAVE_SECONDS / _GIGA,
         expected_loss=losses.get(HOFFMANN.name),
         losses_by_law=losses,

@@ -14,7 +14,7 @@ def plan_text(plan: Plan) -> str:
     """Return the plan as plain text."""
     return "\n".join(
         [*_model_lines(plan), "", *_memory_lines(plan), "", *_step_lines(plan), "",
-         *_run_lines(plan), "", *_advice_lines(plan)]
+         *_run_lines(plan), "", *beyond_lines(plan), *_advice_lines(plan)]
     )  # fmt: skip
 
 
@@ -88,6 +88,38 @@ def _run_lines(plan: Plan) -> Iterator[str]:
         each = ", ".join(f"{value:.2f} ({name})" for name, value in run.losses_by_law.items())
         loss = f"loss about {each} nats a token"
     yield f"  {loss} ({run.tokens_per_parameter:.1f} tokens a parameter)"
+
+
+def beyond_lines(plan: Plan) -> Iterator[str]:
+    """Say what other devices in the job and other sites are worth."""
+    if plan.mixed:
+        yield "Several kinds of devices in one job (planned above: the first alone)"
+        for part in plan.mixed.parts:
+            yield (
+                f"  {part.num_devices:>6,} x {part.device}: "
+                f"{format_count(part.tokens_per_second)} tokens/s alone"
+            )
+        yield (
+            f"  together worth {plan.mixed.equal_in_slowest:,.0f} of the slowest by an equal "
+            f"split, {plan.mixed.proportional_in_slowest:,.0f} by a proportional one, at best"
+        )
+        yield f"  {plan.mixed.verdict}"
+        yield ""
+    if plan.sites:
+        sites = plan.sites
+        yield f"{sites.num_sites} sites like this over the line"
+        yield (
+            f"  the text of {format_bytes(sites.dataset_bytes)} moves in "
+            f"{format_seconds(sites.move_seconds)}; one exchange takes "
+            f"{format_seconds(sites.exchange_seconds)}"
+        )
+        yield (
+            f"  a step takes {format_seconds(sites.synchronous_seconds)} with an exchange each, "
+            f"{format_seconds(sites.local_seconds)} with one in {sites.inner_steps}; "
+            f"{format_seconds(sites.one_site_seconds)} on one site"
+        )
+        yield f"  {sites.verdict}"
+        yield ""
 
 
 def _advice_lines(plan: Plan) -> Iterator[str]:
