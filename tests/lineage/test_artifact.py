@@ -1,7 +1,9 @@
 import pytest
+import shard_work
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.core.shards import map_shards
 from lodesmith.core.storage import write_json, write_text
 from lodesmith.lineage.artifact import Order
 from lodesmith.lineage.workspace import Workspace
@@ -116,3 +118,12 @@ def test_ancestors_are_found_by_kind(tmp_path):
     assert space.find_ancestor(child, "toy").id == parent.id
     with pytest.raises(UserError, match="was not made from any model"):
         space.find_ancestor(child, "model")
+
+
+@pytest.mark.dist
+def test_the_cpu_time_of_workers_is_in_the_receipt(tmp_path):
+    def work(draft):
+        tasks = {name: (0.5,) for name in ("one", "two")}
+        map_shards(shard_work.burn, tasks, markers=draft.markers, num_workers=2)
+
+    assert 1.0 <= Workspace(tmp_path).build(order(), work).receipt.cpu_seconds < 30

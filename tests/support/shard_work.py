@@ -3,11 +3,18 @@
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 
 def square(number):
     return number * number
+
+
+def burn(cpu_seconds):
+    end = time.process_time() + cpu_seconds
+    while time.process_time() < end:
+        pass
 
 
 def count_calls_and_square(number, folder):

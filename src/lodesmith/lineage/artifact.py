@@ -23,6 +23,7 @@ from lodesmith.core.config import Config
 from lodesmith.core.errors import DamagedArtifactError, explain_os_error
 from lodesmith.core.process import Cost, measure_cost
 from lodesmith.core.shards import Markers
+from lodesmith.core.shards.nursery import close_nursery
 from lodesmith.core.storage import (
     TEMPORARY_PATTERN,
     hash_file,
@@ -152,6 +153,7 @@ def make_artifact(order: Order, *, final: Path, unfinished: Path, make: Make) ->
         draft = Draft(path=unfinished)
         with measure_cost() as cost:
             make(draft)
+            close_nursery()  # its workers' CPU time counts only when it has ended
         receipt = _write_receipt(order, draft, cost=cost, attempts=attempts)
         final.parent.mkdir(parents=True, exist_ok=True)
         sync_folder(unfinished)
