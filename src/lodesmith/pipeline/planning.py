@@ -11,7 +11,7 @@ from lodesmith.core.storage import read_json
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.model.config import DecoderConfig
 from lodesmith.pipeline.recipe import Recipe, read_recipe
-from lodesmith.plan.config import PlanConfig
+from lodesmith.plan.config import InferenceConfig, PlanConfig
 from lodesmith.plan.planner import Plan, make_plan, plan_data
 from lodesmith.plan.scale import ScaleUp, scale_run
 from lodesmith.plan.shape import ModelShape, shape_of
@@ -33,6 +33,8 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
     """
     loaded = read_recipe(recipe, overrides)
     config = loaded.recipe.plan or PlanConfig()
+    if config.inference is None and loaded.recipe.serve is not None:
+        config = config.model_copy(update={"inference": InferenceConfig()})
     if cluster is not None:
         config = _move(config, cluster)
     pretrain = loaded.recipe.pretrain

@@ -110,6 +110,58 @@ class ParallelConfig(Config):
     """Sequences in one forward of one data-parallel rank."""
 
 
+class RequestConfig(Config):
+    """One kind of request to a served model."""
+
+    prompt_tokens: int = Field(default=1024, gt=0)
+    """Tokens of the prompt."""
+
+    answer_tokens: int = Field(default=256, gt=0)
+    """Tokens of the answer."""
+
+    weight: float = Field(default=1.0, gt=0)
+    """How often such a request comes, beside the other kinds."""
+
+
+class InferenceConfig(Config):
+    """How the model is served once it is trained."""
+
+    requests: tuple[RequestConfig, ...] = Field(default=(RequestConfig(),), min_length=1)
+    """The mix of requests."""
+
+    precision: Precision | None = None
+    """Number format of the weights; bf16 if left out, fp32 where the device has no bf16."""
+
+    tensor_parallel_size: int | None = Field(default=None, gt=0)
+    """Devices that split every matrix; the fewest that hold the model if left out."""
+
+    max_num_seqs: int = Field(default=256, gt=0)
+    """Requests that are decoded together at most."""
+
+    @property
+    def shares(self) -> list[tuple[RequestConfig, float]]:
+        """Kinds of requests, each with its share of all."""
+        total = sum(kind.weight for kind in self.requests)
+        return [(kind, kind.weight / total) for kind in self.requests]
+
+    @property
+    def mean_prompt_tokens(self) -> float:
+        """Tokens of the mean prompt."""
+        return sum(share * kind.prompt_tokens for kind, share in self.shares)
+
+    @property
+    def mean_answer_tokens(self) -> float:
+        """Tokens of the mean answer."""
+        return sum(share * kind.answer_tokens for kind, share in self.shares)
+
+    @property
+    def mean_context(self) -> float:
+        """Tokens that a running request has in the cache, on average over its answer."""
+        rows = [(kind, share * kind.answer_tokens) for kind, share in self.shares]
+        seen = sum(steps * (kind.prompt_tokens + kind.answer_tokens / 2) for kind, steps in rows)
+        return seen / self.mean_answer_tokens
+
+
 class PlanConfig(Config):
     """What `lodesmith plan` lays out, and on what."""
 
@@ -146,6 +198,9 @@ class PlanConfig(Config):
 
     architecture: ArchitectureConfig | None = None
     """The network, where the recipe has no section `model`."""
+
+    inference: InferenceConfig | None = None
+    """How the model is served; a usual mix if left out and the recipe has a section `serve`."""
 
     parallel: ParallelConfig | None = None
     """The layout; searched if left out."""

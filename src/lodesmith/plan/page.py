@@ -57,7 +57,7 @@ def plan_page(plan: Plan) -> str:
         ("Layouts: memory against step time", _scatter_rows(plan)),
         ("What the run takes", _run_rows(plan)),
         *(
-            [("Several kinds, several sites", _beyond_rows(plan))]
+            [("Serving, several kinds, several sites", _beyond_rows(plan))]
             if plan.mixed or plan.sites
             else []
         ),

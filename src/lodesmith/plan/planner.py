@@ -14,6 +14,7 @@ from lodesmith.plan.hardware import (
     load_parts,
     load_stack,
 )
+from lodesmith.plan.inference import InferenceEstimate, estimate_inference
 from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
 from lodesmith.plan.mixed import MixedEstimate, estimate_mixed
@@ -63,6 +64,7 @@ class Plan:
     run: RunEstimate
     alternatives: tuple[Alternative, ...]
     cloud: tuple[Alternative, ...]  # the fastest that fit, for the scatter
+    inference: InferenceEstimate | None  # where it is asked for
     mixed: MixedEstimate | None  # where the cluster has parts of other devices
     sites: SitesEstimate | None  # where it has further sites
     num_layouts_tried: int
@@ -127,6 +129,7 @@ def make_plan(
         run=run,
         alternatives=cloud[1 : 1 + _NUM_ALTERNATIVES],
         cloud=cloud[:_NUM_SHOWN],
+        inference=_estimate_inference(shape, config, cluster=cluster, device=device),
         mixed=_estimate_mixed(shape, training, config, cluster=cluster, device=device),
         sites=_estimate_sites(cluster, best.step.total, run.tokens, shape),
         num_layouts_tried=ranking.num_tried,
@@ -197,6 +200,14 @@ def _estimate_given(
     memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
     step = estimate_step_time(shape, layout, training, cluster=cluster, device=device, stack=stack)
     return Candidate(layout=layout, memory=memory, step=step)
+
+
+def _estimate_inference(
+    shape: ModelShape, config: PlanConfig, *, cluster: Cluster, device: Device
+) -> InferenceEstimate | None:
+    if config.inference is None:
+        return None
+    return estimate_inference(shape, config.inference, cluster=cluster, device=device)
 
 
 def _estimate_mixed(

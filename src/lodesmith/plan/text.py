@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.plan.inference import InferenceEstimate
 from lodesmith.plan.planner import Plan
 from lodesmith.plan.step_time import StepTime
 from lodesmith.plan.trainer import section_text
@@ -91,7 +92,10 @@ def _run_lines(plan: Plan) -> Iterator[str]:
 
 
 def beyond_lines(plan: Plan) -> Iterator[str]:
-    """Say what other devices in the job and other sites are worth."""
+    """Say what serving takes, and what other devices in the job and other sites are worth."""
+    if plan.inference:
+        yield from _inference_lines(plan.inference)
+        yield ""
     if plan.mixed:
         yield "Several kinds of devices in one job (planned above: the first alone)"
         for part in plan.mixed.parts:
@@ -120,6 +124,28 @@ def beyond_lines(plan: Plan) -> Iterator[str]:
         )
         yield f"  {sites.verdict}"
         yield ""
+
+
+def _inference_lines(served: InferenceEstimate) -> Iterator[str]:
+    yield (
+        f"Serving in {served.precision}, on groups of {served.num_devices:,} (tensor "
+        f"{served.tensor_parallel_size}, pipeline {served.pipeline_parallel_size})"
+    )
+    yield (
+        f"  weights {format_bytes(served.weight_bytes)}, cache of "
+        f"{format_count(served.cache_tokens)} tokens at "
+        f"{format_bytes(served.cache_bytes_per_token)} each: {served.num_running:,.0f} requests "
+        f"of {served.prompt_tokens:,.0f} + {served.answer_tokens:,.0f} tokens together"
+    )
+    yield (
+        f"  first token after {served.first_token_seconds * 1000:,.3g} ms, then one every "
+        f"{served.token_seconds * 1000:,.3g} ms; {format_count(served.tokens_per_second)} answer "
+        f"tokens/s, {format_count(served.tokens_per_second_per_device)} a device"
+    )
+    yield (
+        f"  limits: {format_count(served.prompt_tokens_per_second)} prompt tokens/s, "
+        f"{format_count(served.decode_tokens_per_second)} decoded; bound by {served.bound}"
+    )
 
 
 def _advice_lines(plan: Plan) -> Iterator[str]:
