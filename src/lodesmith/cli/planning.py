@@ -15,8 +15,8 @@ def plan(
     recipe: Annotated[
         str,
         typer.Argument(
-            metavar="RECIPE|validate|calibrate",
-            help="A recipe; or validate and a table; or calibrate and metrics files.",
+            metavar="RECIPE|validate|calibrate|size",
+            help="A recipe; validate and a table; calibrate and metrics files; or size.",
         ),
     ],
     overrides: OverridesArgument = None,
@@ -37,6 +37,15 @@ def plan(
         int | None,
         typer.Option(min=1, metavar="N", help="Ranks of the runs, where num_ranks was auto."),
     ] = None,
+    flops: Annotated[
+        float | None, typer.Option(metavar="N", help="Budget of size, training FLOPs.")
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(metavar="D", help="Budget of size: days of the --cluster.")
+    ] = None,
+    mfu: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of peak, that --days counts with.")
+    ] = 0.4,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a recipe takes: memory, best layout, step time, days, cost, failures.
@@ -44,6 +53,8 @@ def plan(
     `lodesmith plan validate ROWS.csv` predicts measured runs and prints the errors.
     `lodesmith plan calibrate METRICS.jsonl... -o DEVICE.yaml` fits a device to runs of ours; plan
     with it by `plan.device=DEVICE.yaml`.
+    `lodesmith plan size --flops N` (or `--cluster NAME --days D`) says how large a model to train;
+    folders of finished pretrain artifacts after `size` shift the losses to your own.
 
     Examples:  lodesmith plan mt-nlg-530b  ·  lodesmith plan small --cluster h100
     """
@@ -53,6 +64,10 @@ def plan(
     if recipe == "calibrate":
         shown = _calibrate(overrides or [], device=device, ranks=ranks, output=output)
         typer.echo(shown[as_json])
+        return
+    if recipe == "size":
+        budget = (flops, days, mfu, cluster)
+        typer.echo(_size([Path(name) for name in overrides or []], budget, as_json=as_json))
         return
     from lodesmith.pipeline.planning import plan as make_plan
     from lodesmith.pipeline.planning import plan_json, plan_text
@@ -92,3 +107,19 @@ def _calibrate(
     write_bytes(output, room.device_yaml(found).encode())
     text = f"{room.calibration_text(found)}\nwritten: {output}"
     return text, json.dumps(room.calibration_data(found), indent=2)
+
+
+def _size(
+    runs: list[Path], budget: tuple[float | None, float | None, float, str | None], *, as_json: bool
+) -> str:
+    from lodesmith.plan import size
+
+    flops, days, mfu, cluster = budget
+    if (flops is None) == (days is None or cluster is None):
+        raise UserError("say one budget: --flops N, or --cluster NAME and --days D")
+    basis = "as given"
+    if flops is None:
+        assert cluster is not None and days is not None  # noqa: S101, PT018 checked above
+        flops, basis = size.count_budget(cluster, days=days, mfu=mfu)
+    advice = size.advise_size(flops, basis=basis, points=[size.read_point(run) for run in runs])
+    return json.dumps(size.advice_data(advice), indent=2) if as_json else size.advice_text(advice)

@@ -84,11 +84,16 @@ REFIT = LossLaw(
 LAWS = (HOFFMANN, REFIT)
 
 
+def is_in_range(num_parameters: float, *, tokens: float) -> bool:
+    """Return whether a run is no smaller than what the laws were fitted on."""
+    return num_parameters >= _LEAST_PARAMETERS and tokens >= _LEAST_TOKENS
+
+
 def predict_losses(num_parameters: float, *, tokens: float) -> dict[str, float]:
     """Return the loss by each law; nothing below what the laws were fitted on.
 
     They compare sizes; they do not promise a number.
     """
-    if num_parameters < _LEAST_PARAMETERS or tokens < _LEAST_TOKENS:
+    if not is_in_range(num_parameters, tokens=tokens):
         return {}
     return {law.name: law.loss(num_parameters, tokens=tokens) for law in LAWS}
