@@ -198,7 +198,9 @@ class Decoder(nn.Module):
             attend: how a layer's queries read keys and values.
         """
         x_BTD = self.model.embed_tokens(input_ids_BT)
-        rotation = self._rotation(input_ids_BT, position_ids_BT, x_BTD.dtype)
+        if position_ids_BT is None:
+            position_ids_BT = torch.arange(x_BTD.shape[1], device=x_BTD.device)[None]
+        rotation = self.rotation(position_ids_BT, x_BTD.dtype)
         for layer in self.model.layers:
             x_BTD = layer(x_BTD, rotation, attend)
         out: Tensor = self.model.norm(x_BTD)
@@ -213,13 +215,10 @@ class Decoder(nn.Module):
         """The V x D matrix of the output, be it the embedding or a matrix of its own."""
         return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
 
-    def _rotation(
-        self, input_ids_BT: Tensor, positions: Tensor | None, dtype: torch.dtype
-    ) -> Rotation:
-        device = input_ids_BT.device
-        if positions is None:
-            positions = torch.arange(input_ids_BT.shape[1], device=device)[None]
-        angles_B1Th = (positions[..., None] * rotary_frequencies(self.config, device))[:, None]
+    def rotation(self, position_ids_BT: Tensor, dtype: torch.dtype) -> Rotation:
+        """Return by what the heads of tokens at these places are turned."""
+        frequencies = rotary_frequencies(self.config, position_ids_BT.device)
+        angles_B1Th = (position_ids_BT[..., None] * frequencies)[:, None]
         cos, sin = angles_B1Th.cos(), angles_B1Th.sin()
         return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 

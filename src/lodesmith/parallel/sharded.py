@@ -1,0 +1,236 @@
+"""A decoder laid over ranks: its stages, sharded, filled, and driven through one global batch.
+
+The loss is the sum over all labels of the global batch divided by their number, whatever the
+layout: every rank divides by the number of all ranks' labels, and gradients are summed, never
+averaged. So a gradient is the same number on 1 rank and on 1,000, but for the order of sums.
+
+Shapes: B batch, T tokens, t this rank's tokens, v a slice of the vocabulary.
+"""
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.pipelining import (
+    PipelineStage,
+    Schedule1F1B,
+    ScheduleInterleaved1F1B,
+    ScheduleInterleavedZeroBubble,
+)
+from torch.distributed.tensor import DTensor, Shard
+from torch.distributed.tensor.placement_types import _StridedShard
+
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
+from lodesmith.parallel.config import PipelineSchedule
+from lodesmith.parallel.mesh import Layout
+from lodesmith.parallel.stages import Stage
+from lodesmith.parallel.tensor import vocabulary_loss
+
+_SCHEDULES: dict[PipelineSchedule, Any] = {
+    "1f1b": Schedule1F1B,
+    "interleaved_1f1b": ScheduleInterleaved1F1B,
+    "interleaved_zero_bubble": ScheduleInterleavedZeroBubble,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Sequences of a batch: those of one data-parallel rank, whole."""
+
+    input_ids: Tensor  # [B, T]
+    labels: Tensor  # [B, T]; -100 where nothing is to be predicted
+    segment_ids: Tensor | None = None  # [B, T]; tokens see only their own segment
+
+
+class ShardedDecoder:
+    """This rank's part of a decoder."""
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        layout: Layout,
+        *,
+        micro_batch_size: int,
+        sequence_length: int,
+        compile_backend: str | None = None,
+    ) -> None:
+        """Lay out the weights, unfilled: call `fill` next.
+
+        Args:
+            config: the whole model.
+            layout: checked with `check_layout`.
+            micro_batch_size: sequences in one forward pass.
+            sequence_length: T, tokens of a whole sequence.
+            compile_backend: of torch.compile, layer by layer; None runs eagerly.
+        """
+        self.config, self.layout = config, layout
+        self.micro_batch_size, self.sequence_length = micro_batch_size, sequence_length
+        ranks = layout.config.pipeline_parallel_size
+        indices = range(layout.rank_in("pp"), layout.config.num_stages, ranks)
+        self.stages = [Stage(config, layout, index=index) for index in indices]
+        for stage in self.stages:
+            _shard(stage, layout, compile_backend)
+        self._num_labels = 1
+        self._pipeline_stages: list[PipelineStage] = []
+        if ranks > 1:
+            self._pipeline_stages = [self._pipeline_stage(stage) for stage in self.stages]
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Return this rank's parameters, DTensors all, by their names in the whole model."""
+        return {name: weight for stage in self.stages for name, weight in stage.weights().items()}
+
+    @torch.no_grad()
+    def fill(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Take this rank's part of each whole weight; one whole weight at a time is in memory.
+
+        Args:
+            weights: every weight of the model, in any order; each rank passes the same.
+        """
+        own = self.weights()
+        filled = set()
+        for name, whole in weights:
+            if name in own:
+                _copy_part(own[name], whole)
+                filled.add(name)
+        missing = own.keys() - filled
+        if missing:
+            raise ValueError(f"{len(missing)} weights were not given, {min(missing)} the first")
+
+    def accumulate(self, rows: Rows) -> float:
+        """Add the gradients of a global batch; return its mean loss, the same on every rank."""
+        places = self.stages[0].own_tokens(self.sequence_length)
+        labels_Bt = rows.labels[:, places]
+        self._num_labels = max(int(self._sum_over_data((labels_Bt >= 0).sum())), 1)
+        inputs: dict[str, Tensor] = {"positions_Bt": places.expand(labels_Bt.shape[0], -1)}
+        if rows.segment_ids is not None:
+            inputs["segment_ids_BT"] = rows.segment_ids
+        ids_Bt = rows.input_ids[:, places]
+        run = self._run_pipeline if self._pipeline_stages else self._run_alone
+        loss = self._sum_over_data(run(ids_Bt, labels_Bt, inputs))
+        if self._pipeline_stages:
+            dist.all_reduce(loss, group=self.layout.group("pp"))
+        return float(loss)
+
+    def gradient_norm(self) -> float:
+        """Return the norm of all gradients, the same on every rank."""
+        squares: list[Tensor] = []
+        for weight in self.weights().values():
+            assert isinstance(weight.grad, DTensor)  # noqa: S101
+            norm = torch.linalg.vector_norm(weight.grad)
+            squares.append((norm.full_tensor() if isinstance(norm, DTensor) else norm) ** 2)
+        total = torch.stack(squares).sum()
+        if self._pipeline_stages:
+            dist.all_reduce(total, group=self.layout.group("pp"))
+        return float(total.sqrt())
+
+    def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor) -> Tensor:
+        loss = vocabulary_loss(logits_BTv, labels_Bt, group=self.layout.group("tp"))
+        return loss / self._num_labels
+
+    def _run_alone(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+        stage = self.stages[0]
+        assert isinstance(stage, FSDPModule)  # noqa: S101
+        total = torch.zeros(())
+        size, num_rows = self.micro_batch_size, ids_Bt.shape[0]
+        for start in range(0, num_rows, size):
+            micro = slice(start, start + size)
+            stage.set_requires_gradient_sync(start + size >= num_rows)
+            logits = stage(ids_Bt[micro], **{name: value[micro] for name, value in inputs.items()})
+            loss = self._loss(logits, labels_Bt[micro])
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    def _run_pipeline(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+        name = self.layout.config.pipeline_schedule
+        stages = self._pipeline_stages[0] if name == "1f1b" else self._pipeline_stages
+        schedule = _SCHEDULES[name](
+            stages,
+            n_microbatches=ids_Bt.shape[0] // self.micro_batch_size,
+            loss_fn=self._loss,
+            scale_grads=False,
+        )
+        losses: list[Tensor] = []
+        first = [ids_Bt] if self.stages[0].is_first else []
+        last: dict[str, Any] = {}
+        if self.stages[-1].is_last:
+            last = {"target": labels_Bt, "losses": losses}
+        schedule.step(*first, **last, **inputs, return_outputs=False)
+        return torch.stack(losses).sum().detach() if losses else torch.zeros(())
+
+    def _sum_over_data(self, value: Tensor) -> Tensor:
+        total = value.clone()
+        for axis in ("dp_replicate", "dp_shard", "cp"):
+            dist.all_reduce(total, group=self.layout.group(axis))
+        return total
+
+    def _pipeline_stage(self, stage: Stage) -> PipelineStage:
+        parallel, rows = self.layout.config, self.micro_batch_size
+        tokens = self.sequence_length // parallel.context_parallel_size
+        between = torch.empty(
+            rows, tokens // parallel.tensor_parallel_size, self.config.hidden_size, device="meta"
+        )
+        ids = torch.empty(rows, tokens, dtype=torch.int64, device="meta")
+        logits = torch.empty(
+            rows, tokens, self.config.vocab_size // parallel.tensor_parallel_size, device="meta"
+        )
+        return PipelineStage(
+            stage,
+            stage.index,
+            parallel.num_stages,
+            torch.device(self.layout.device),
+            input_args=ids if stage.is_first else between.requires_grad_(),
+            output_args=(logits if stage.is_last else between).requires_grad_(),
+            group=self.layout.group("pp"),
+        )
+
+
+def own_rows(rows: Rows, layout: Layout) -> Rows:
+    """Return a data-parallel rank's sequences of a global batch."""
+    size = layout.config.data_parallel_size
+    mine = slice(layout.data_rank, None, size)
+    segments = None if rows.segment_ids is None else rows.segment_ids[mine]
+    return Rows(input_ids=rows.input_ids[mine], labels=rows.labels[mine], segment_ids=segments)
+
+
+def fresh_weights(config: DecoderConfig, *, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights that a run with a seed starts from, one at a time: the same everywhere."""
+    yield from Decoder.fresh(config, seed=seed).named_parameters()
+
+
+def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:
+    """Compile each layer, shard it and then the rest, and allocate what is this rank's."""
+    # A pipeline passes a layer many times in one step: gathering its weights each time would cost
+    # more than the memory is worth.
+    reshard = layout.config.pipeline_parallel_size == 1
+    for layer in stage.layers:
+        if compile_backend is not None:
+            layer.compile(backend=compile_backend)
+        fully_shard(layer, mesh=layout.shard_mesh, reshard_after_forward=reshard)
+    fully_shard(stage, mesh=layout.shard_mesh, reshard_after_forward=reshard)
+    stage.to_empty(device=layout.device)
+    for module in stage.modules():
+        if isinstance(module, FSDPModule):
+            module.set_force_sum_reduction_for_comms(True)
+            module.set_gradient_divide_factor(1.0)
+
+
+def _copy_part(weight: Tensor, whole: Tensor) -> None:
+    """Fill the local part of a DTensor: its slice of the tp or ep axis, of that its fsdp slice."""
+    assert isinstance(weight, DTensor)  # noqa: S101
+    part = whole
+    placed = zip(weight.placements, weight.device_mesh.mesh_dim_names or (), strict=True)
+    for placement, axis in reversed(list(placed)):  # FSDP cuts what the inner axis has left
+        if isinstance(placement, Shard | _StridedShard):
+            size = weight.device_mesh[axis].size()
+            rank = weight.device_mesh.get_local_rank(axis)
+            pieces = part.chunk(size, placement.dim)
+            part = pieces[rank] if rank < len(pieces) else part.narrow(placement.dim, 0, 0)
+    local = weight.to_local()
+    local.copy_(part)

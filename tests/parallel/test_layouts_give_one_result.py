@@ -1,0 +1,87 @@
+"""One result, whatever the layout: loss, every parameter's gradient, and the loss after steps.
+
+Tolerance: 1e-5 relative in fp32; only the order of sums differs. Loss alone would not do: a
+gradient can be lost while the loss is right. The expected values are plain autograd's on one
+process, so nothing of `parallel` is in them.
+"""
+
+import pytest
+from distributed_runs import run_distributed
+from layout_work import Case, compare_layouts
+
+NUM_STEPS = 3
+
+DP, SHARD, TP, PP, CP = (
+    "data_parallel_replicate_size",
+    "data_parallel_shard_size",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "context_parallel_size",
+)
+INTERLEAVED = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_1f1b"}
+ZERO_BUBBLE = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_zero_bubble"}
+TIED = {"tie_word_embeddings": True}
+LLAMA = {"kind": "llama"}
+
+LAYOUTS = {
+    2: [
+        Case("fsdp2", {SHARD: 2}),
+        Case("fsdp2, tied, two rows at once", {SHARD: 2}, TIED, micro_batch_size=2),
+        Case("ddp2", {DP: 2}),
+        Case("tp2", {TP: 2}),
+        Case("tp2, tied", {TP: 2}, TIED),
+        Case("tp2, llama, packed", {TP: 2}, LLAMA, packed=True),
+        Case("pp2 1f1b", {PP: 2}),
+        Case("pp2 interleaved", {PP: 2, **INTERLEAVED}),
+        Case("pp2 zero bubble", {PP: 2, **ZERO_BUBBLE}),
+        Case("cp2", {CP: 2}),
+        Case("cp2, packed", {CP: 2}, packed=True),
+    ],
+    4: [
+        Case("tp4", {TP: 4}),
+        Case("fsdp4", {SHARD: 4}),
+        Case("hsdp 2x2", {DP: 2, SHARD: 2}),
+        Case("fsdp2 x tp2", {SHARD: 2, TP: 2}),
+        Case("ddp2 x tp2, tied", {DP: 2, TP: 2}, TIED),
+        Case("pp2 x tp2, packed", {PP: 2, TP: 2}, packed=True),
+        Case("pp4", {PP: 4}),
+        Case("tp2 x cp2", {TP: 2, CP: 2}, packed=True),
+        Case("fsdp2 x cp2", {SHARD: 2, CP: 2}),
+        Case("pp2 x cp2, packed", {PP: 2, CP: 2}, packed=True),
+    ],
+    8: [
+        Case("pp2 x fsdp2 x tp2, 1f1b", {PP: 2, SHARD: 2, TP: 2}),
+        Case("pp2 x fsdp2 x tp2, interleaved", {PP: 2, SHARD: 2, TP: 2, **INTERLEAVED}),
+        Case("pp2 x fsdp2 x tp2, zero bubble", {PP: 2, SHARD: 2, TP: 2, **ZERO_BUBBLE}),
+        Case("hsdp 2x2 x tp2", {DP: 2, SHARD: 2, TP: 2}),
+        Case("fsdp2 x cp2 x tp2, packed", {SHARD: 2, CP: 2, TP: 2}, packed=True),
+    ],
+}
+
+COMPILED = {
+    2: [
+        Case("tp2, compiled", {TP: 2}, compiled=True),
+        Case("cp2, packed, compiled", {CP: 2}, packed=True, compiled=True),
+    ],
+    4: [
+        Case("fsdp2 x tp2, compiled", {SHARD: 2, TP: 2}, compiled=True),
+    ],
+}
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+@pytest.mark.parametrize("num_ranks", list(LAYOUTS))
+def test_every_layout_computes_what_one_process_computes(num_ranks):
+    answers = run_distributed(compare_layouts, num_ranks, LAYOUTS[num_ranks], NUM_STEPS)
+    faults = [fault for answer in answers for fault in answer]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+@pytest.mark.parametrize("num_ranks", list(COMPILED))
+def test_compiled_layers_compute_the_same(num_ranks):
+    answers = run_distributed(compare_layouts, num_ranks, COMPILED[num_ranks], NUM_STEPS)
+    faults = [fault for answer in answers for fault in answer]
+    assert not faults, "\n".join(faults)

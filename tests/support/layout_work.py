@@ -1,0 +1,143 @@
+"""What each rank of a layout test does: one batch and some steps, compared with one process."""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.tensor import DTensor
+
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder, causal_attention
+from lodesmith.parallel.config import ParallelConfig, check_layout
+from lodesmith.parallel.mesh import build_layout
+from lodesmith.parallel.sharded import Rows, ShardedDecoder, own_rows
+from lodesmith.train.loss import attend_within_segments
+
+NUM_ROWS, NUM_TOKENS = 8, 16
+
+SHAPE = {
+    "vocab_size": 48,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 8,
+    "tie_word_embeddings": False,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layout to be compared."""
+
+    name: str
+    parallel: dict[str, Any]
+    model: dict[str, Any] = field(default_factory=dict)
+    packed: bool = False
+    compiled: bool = False
+    micro_batch_size: int = 1
+
+
+def model_of(case: Case) -> Decoder:
+    """Return a model whose every weight has an effect."""
+    decoder = Decoder.fresh(DecoderConfig(**{**SHAPE, **case.model}), seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for weight in decoder.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.1)
+    return decoder
+
+
+def batch_of(case: Case, step: int) -> Rows:
+    """Return a global batch with a different number of labels in each row."""
+    generator = torch.Generator().manual_seed(100 + step)
+    vocab_size = {**SHAPE, **case.model}["vocab_size"]
+    ids = torch.randint(0, vocab_size, (NUM_ROWS, NUM_TOKENS + 1), generator=generator)
+    labels = ids[:, 1:].clone()
+    labels[torch.rand(labels.shape, generator=generator) < 0.3] = -100
+    segments = None
+    if case.packed:
+        starts = torch.rand(labels.shape, generator=generator) < 0.25
+        segments = starts.int().cumsum(1)
+    return Rows(input_ids=ids[:, :-1], labels=labels, segment_ids=segments)
+
+
+def plain_loss(decoder: Decoder, rows: Rows) -> torch.Tensor:
+    """Return the mean loss of a batch as one process computes it."""
+    attend = causal_attention
+    if rows.segment_ids is not None:
+        attend = attend_within_segments(rows.segment_ids)
+    logits = decoder(rows.input_ids, attend=attend)
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), rows.labels.flatten(), ignore_index=-100
+    )
+
+
+def compare_layouts(cases: list[Case], num_steps: int) -> list[str]:
+    """Return the faults of all cases, each named."""
+    return [fault for case in cases for fault in _compare(case, num_steps)]
+
+
+def _compare(case: Case, num_steps: int) -> list[str]:
+    warnings.simplefilter("ignore")
+    torch._dynamo.reset()
+    plain, parallel = model_of(case), ParallelConfig(**case.parallel)
+    check_layout(
+        parallel,
+        plain.config,
+        num_ranks=dist.get_world_size(),
+        sequence_length=NUM_TOKENS,
+        global_batch_size=NUM_ROWS,
+        micro_batch_size=case.micro_batch_size,
+    )
+    layout = build_layout(parallel)
+    sharded = ShardedDecoder(
+        plain.config,
+        layout,
+        micro_batch_size=case.micro_batch_size,
+        sequence_length=NUM_TOKENS,
+        compile_backend="aot_eager" if case.compiled else None,
+    )
+    sharded.fill(plain.named_parameters())
+    own = sharded.weights()
+    optimizers = [
+        torch.optim.AdamW(plain.parameters(), lr=3e-3, foreach=False),
+        torch.optim.AdamW(own.values(), lr=3e-3, foreach=False),
+    ]
+    faults = []
+    for step in range(num_steps):
+        rows = batch_of(case, step)
+        expected = plain_loss(plain, rows)
+        expected.backward()
+        loss = sharded.accumulate(own_rows(rows, layout))
+        where = f"{case.name}, step {step}"
+        if abs(loss - expected.item()) > 1e-5 * abs(expected.item()):
+            faults.append(f"{where}: loss {loss} is not {expected.item()}")
+        if step == 0:
+            faults += [f"{where}: {fault}" for fault in _gradient_faults(plain, sharded)]
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    return faults
+
+
+def _gradient_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
+    faults = []
+    for name, weight in sharded.weights().items():
+        expected = plain.get_parameter(name).grad
+        if not isinstance(weight.grad, DTensor):
+            faults.append(f"{name} has the gradient {type(weight.grad)}")
+            continue
+        difference = torch.linalg.vector_norm(weight.grad.full_tensor() - expected)
+        relative = float(difference / torch.linalg.vector_norm(expected))
+        if not relative <= 1e-5:
+            faults.append(f"the gradient of {name} is off by {relative:.2e}")
+    norm = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(weight.grad) for weight in plain.parameters()])
+    )
+    if not abs(sharded.gradient_norm() - float(norm)) <= 1e-5 * float(norm):
+        faults.append(f"the gradients' norm {sharded.gradient_norm()} is not {float(norm)}")
+    return faults
