@@ -92,3 +92,57 @@ def test_more_tensor_ranks_never_need_more_memory(tensor: int, micro: int, mode:
         estimate_memory(SHAPE, each, TRAINING, reserved_bytes=0).total for each in (wider, layout)
     )
     assert small < large
+
+
+def test_every_other_product_kept_lies_between_none_and_full():
+    flash = replace(TRAINING, attention="flash")
+    none, half, full = (
+        count_activation_bytes(SHAPE, Layout(activation_checkpointing=mode), flash)
+        for mode in ("none", "alternate", "full")
+    )
+    assert full < half < none
+
+
+def test_full_recomputation_keeps_a_layers_input_split_where_norms_are():
+    layout = Layout(tensor_parallel_size=8, activation_checkpointing="full")
+    split = replace(layout, sequence_parallel=True)
+    whole = count_activation_bytes(SHAPE, layout, TRAINING)
+    assert count_activation_bytes(SHAPE, split, TRAINING) == whole / 8
+
+
+def test_context_ranks_share_what_is_sharded():
+    layout = Layout(data_parallel_size=4, sharded="everything")
+    with_context = replace(layout, context_parallel_size=2)
+    one, two = (
+        estimate_memory(SHAPE, each, TRAINING, reserved_bytes=0) for each in (layout, with_context)
+    )
+    assert two.optimizer == pytest.approx(one.optimizer / 2)
+
+
+def test_a_pipeline_of_sharded_stages_holds_its_stage_whole_while_it_works():
+    sharded = Layout(pipeline_parallel_size=8, data_parallel_size=8, sharded="everything")
+    memory = estimate_memory(SHAPE, sharded, TRAINING, reserved_bytes=0)
+    assert memory.buffers > 8 * (memory.weights + memory.gradients) * 0.99
+
+
+def test_hybrid_sharding_holds_as_much_as_its_group_allows():
+    # Four copies of sixteen ranks each hold what sixteen ranks alone would.
+    hybrid = Layout(data_parallel_size=64, data_parallel_shard_size=16, sharded="everything")
+    alone = Layout(data_parallel_size=16, sharded="everything")
+    assert estimate_memory(SHAPE, hybrid, TRAINING, reserved_bytes=0).weights == pytest.approx(
+        estimate_memory(SHAPE, alone, TRAINING, reserved_bytes=0).weights
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "parts"), [("optimizer", 1), ("gradients", 2), ("everything", 3)]
+)
+def test_each_stage_of_zero_shards_one_more_part(stage: str, parts: int):
+    one = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    layout = Layout(data_parallel_size=8, sharded=stage)
+    many = estimate_memory(SHAPE, layout, TRAINING, reserved_bytes=0)
+    shared = [
+        getattr(many, name) < getattr(one, name) / 7.9
+        for name in ("optimizer", "gradients", "weights")
+    ]
+    assert sum(shared) == parts

@@ -104,7 +104,8 @@ class ParallelConfig(Config):
     everything (ZeRO-3, FSDP)."""
 
     activation_checkpointing: Checkpointing = "none"
-    """Which activations are computed again in the backward pass."""
+    """Which activations are computed again in the backward pass: none; `selective`, attention's
+    square; `alternate`, every other product and what lies between; full."""
 
     micro_batch_size: int = Field(default=1, gt=0)
     """Sequences in one forward of one data-parallel rank."""

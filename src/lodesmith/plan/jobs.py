@@ -16,7 +16,7 @@ from lodesmith.plan.shape import ModelShape
 
 Column = npt.NDArray[np.float64] | float
 
-CHECKPOINTING: tuple[Checkpointing, ...] = ("none", "selective", "full")
+CHECKPOINTING: tuple[Checkpointing, ...] = ("none", "selective", "full", "alternate")
 SHARDED: tuple[Sharded, ...] = ("nothing", "optimizer", "gradients", "everything")
 
 
@@ -45,6 +45,7 @@ class Jobs:
     is_flash: Column
     is_fp32: Column
     is_muon: Column
+    gradient: Column  # bytes of the gradient of one parameter
     tensor: Column
     pipeline: Column
     virtual: Column
@@ -125,6 +126,7 @@ def layout_at(jobs: Jobs, place: int) -> Layout:
         return int(value_at(column, place))
 
     shard, data = at(jobs.shard), at(jobs.data)
+    copies = data * at(jobs.context)
     return Layout(
         tensor_parallel_size=at(jobs.tensor),
         pipeline_parallel_size=at(jobs.pipeline),
@@ -133,7 +135,7 @@ def layout_at(jobs: Jobs, place: int) -> Layout:
         data_parallel_size=data,
         virtual_pipeline_size=at(jobs.virtual),
         sharded=SHARDED[at(jobs.sharded)],
-        data_parallel_shard_size=None if shard == data else shard,
+        data_parallel_shard_size=None if shard == copies else shard,
         sequence_parallel=bool(at(jobs.sequence_parallel)),
         activation_checkpointing=CHECKPOINTING[at(jobs.recompute)],
         micro_batch_size=at(jobs.micro),
@@ -168,6 +170,7 @@ def _training_values(training: Training) -> dict[str, float]:
         "is_flash": training.attention == "flash",
         "is_fp32": training.precision == "fp32",
         "is_muon": training.optimizer == "muon",
+        "gradient": training.gradient_bytes,
     }
 
 
@@ -179,7 +182,8 @@ def _layout_values(layout: Layout) -> dict[str, float]:
         "context": layout.context_parallel_size,
         "expert_ranks": layout.expert_parallel_size,
         "data": layout.data_parallel_size,
-        "shard": layout.data_parallel_shard_size or layout.data_parallel_size,
+        "shard": layout.data_parallel_shard_size
+        or layout.data_parallel_size * layout.context_parallel_size,
         "sharded": SHARDED.index(layout.sharded),
         "sequence_parallel": layout.sequence_parallel,
         "recompute": CHECKPOINTING.index(layout.activation_checkpointing),

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Checkpointing = Literal["none", "selective", "full"]
+# `selective` computes attention's square again; `alternate` every other product (torchtitan).
+Checkpointing = Literal["none", "selective", "full", "alternate"]
 Sharded = Literal["nothing", "optimizer", "gradients", "everything"]
 Precision = Literal["bf16", "fp32", "fp8", "fp4"]
 Attention = Literal["flash", "unfused"]
@@ -65,6 +66,7 @@ class Training:
     precision: Precision
     attention: Attention = "flash"
     optimizer: Optimizer = "adamw"
+    gradient_bytes: float = 4  # of one parameter; fp32, which sums are kept in
 
     @property
     def tokens_per_step(self) -> int:

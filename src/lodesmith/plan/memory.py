@@ -18,12 +18,12 @@ from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, jobs_of, v
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.shape import ModelShape
 
-_GRADIENT_BYTES = 4  # accumulated in fp32 whatever the weights are
 _MOMENT_BYTES = 8  # Adam's two moments in fp32
 _MASTER_BYTES = 4  # fp32 copy of bf16 weights
-_LOGIT_BYTES = 4  # fp32, overwritten by their own gradient
+_LOGIT_BYTES = 10  # as computed, in bf16; in fp32 for the loss; and the gradient of these
 _FULL = CHECKPOINTING.index("full")
 _NONE = CHECKPOINTING.index("none")
+_ALTERNATE = CHECKPOINTING.index("alternate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,15 @@ def count_activations(jobs: Jobs) -> Column:
     keeps_scores = (1 - jobs.is_flash) * (jobs.recompute == _NONE)
     split = width * (heads + inner + sent) + keeps_scores * count_scores(jobs)
     kept = tokens * (whole + split / jobs.tensor)
-    return np.where(np.asarray(jobs.recompute) == _FULL, tokens * jobs.hidden * width, kept)
+    spread = np.where(np.asarray(jobs.sequence_parallel) > 0, jobs.tensor, 1)
+    entry = tokens * jobs.hidden * width / spread  # what a layer is given
+    # Of every other product what comes out is kept, and attention's output, which is dear.
+    products = 2 * jobs.query + 2 * jobs.key_value
+    inner = (jobs.dense + jobs.experts_per_token * jobs.expert) * jobs.mlp_inputs
+    half = width * (products + inner + jobs.hidden) / 2 + width * jobs.query
+    mode = np.asarray(jobs.recompute)
+    alternate = entry + tokens * half / jobs.tensor
+    return np.where(mode == _FULL, entry, np.where(mode == _ALTERNATE, alternate, kept))
 
 
 def count_scores(jobs: Jobs) -> Column:
@@ -119,11 +127,14 @@ def estimate_memories(jobs: Jobs, *, reserved_bytes: float) -> dict[str, Column]
 
     activations, logits = _estimate_activations(jobs)
     per_layer = parameters.total / (jobs.layers / jobs.pipeline)
-    gathered = np.where(sharded == SHARDED.index("everything"), 2 * per_layer * width, 0)
+    # A pipeline gathers its stage once for all micro-batches, and adds whole gradients.
+    stage = parameters.total * (width + jobs.gradient)
+    pieces = np.where(np.asarray(jobs.pipeline) > 1, stage, 2 * per_layer * width)
+    gathered = np.where(sharded == SHARDED.index("everything"), pieces, 0)
     messages = np.where(np.asarray(jobs.pipeline) > 1, 2 * jobs.tokens * jobs.hidden * width, 0)
     return {
         "weights": spread(width, "everything"),
-        "gradients": spread(_GRADIENT_BYTES, "gradients"),
+        "gradients": spread(jobs.gradient, "gradients"),
         "optimizer": spread(_MOMENT_BYTES + _MASTER_BYTES * (1 - jobs.is_fp32), "optimizer"),
         "activations": activations,
         "logits": logits,
@@ -140,7 +151,8 @@ def _estimate_activations(jobs: Jobs) -> tuple[Column, Column]:
     per_layer = count_activations(jobs)
     # With full recomputation one layer is unfolded again while it is used.
     unfolded = count_activations(replace(jobs, recompute=float(_NONE)))
-    working = np.where(np.asarray(jobs.recompute) == _FULL, unfolded, 0)
+    mode = np.asarray(jobs.recompute)
+    working = np.where((mode == _FULL) | (mode == _ALTERNATE), unfolded, 0)
     logits = jobs.tokens * jobs.vocab * _LOGIT_BYTES / jobs.tensor
     layers = jobs.layers / pipeline
     first = layers * per_layer * in_flight + working

@@ -122,7 +122,12 @@ def count_seconds_between_faults(cluster: Cluster, device: Device) -> float:
 def _again(flops: TokenFlops, recompute: Checkpointing) -> float:
     """FLOPs of a token that recomputation adds: a forward pass, a third of all three."""
     attention = flops.attention / 3
-    return {"none": 0.0, "selective": attention, "full": flops.matrices / 3 + attention}[recompute]
+    return {
+        "none": 0.0,
+        "selective": attention,
+        "full": flops.matrices / 3 + attention,
+        "alternate": flops.matrices / 6,
+    }[recompute]
 
 
 def _plan_saves(

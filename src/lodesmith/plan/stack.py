@@ -34,6 +34,12 @@ class Stack(Config):
     """Bandwidth between nodes of the machine on which it was measured, per device, 10^9 bytes/s;
     used only for rows of a published table, which does not say it."""
 
+    gradient_bytes: float = Field(default=4, gt=0)
+    """Bytes that it keeps for the gradient of one parameter when it trains in bf16."""
+
+    alternates: bool = False
+    """Whether what it calls selective recomputation is every other product."""
+
     sequence_parallel: bool = False
     """Whether its published runs split norms over tensor-parallel ranks where no row says so."""
 

@@ -31,6 +31,7 @@ from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 
 _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective")
+_ALTERNATE = CHECKPOINTING.index("alternate")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
 _TENSOR_KERNELS = 1.03  # more with tensor parallelism: collectives and what surrounds them
@@ -121,8 +122,10 @@ class _Layer:
         mode = np.asarray(jobs.recompute)
         is_full = mode == _FULL
         keeps_no_scores = (mode == _SELECTIVE) & (np.asarray(jobs.is_flash) == 0)
+        alternates = mode == _ALTERNATE
         passes = 2.0 + is_full  # forward, backward and forward again
         again = is_full * (matmul + attention + elementwise) + keeps_no_scores * attention
+        again = again + alternates * (matmul / 2 + elementwise)
         flash = np.asarray(jobs.is_flash) > 0
         computing = {
             "matmul": (1 + _BACKWARD) * matmul,

@@ -77,7 +77,7 @@ def read_job(row: Row) -> MeasuredJob:
     devices = _whole(row, "devices")
     if layout.num_devices != devices:
         raise UserError(f"the layout fills {layout.num_devices} devices, the row has {devices}")
-    training = _read_training(row)
+    training = _read_training(row, stack)
     if training.num_micro_batches(layout) < 1:
         raise UserError("the batch is smaller than data ranks x micro-batch")
     device = load_device(name)
@@ -145,7 +145,7 @@ def _read_layout(row: Row, stack: Stack) -> Layout:
         sharded=sharded,
         data_parallel_shard_size=min(group, data) if group else None,
         sequence_parallel=tensor > 1 and ("sp" in recompute or stack.sequence_parallel),
-        activation_checkpointing=_read_checkpointing(recompute),
+        activation_checkpointing=_read_checkpointing(recompute, stack),
         micro_batch_size=_whole(row, "microbatch"),
     )
 
@@ -160,18 +160,20 @@ def _read_sharding(text: str) -> tuple[Sharded, int | None]:
     return ("optimizer" if text.startswith(("1", "zero1")) else "nothing"), group
 
 
-def _read_checkpointing(text: str) -> Checkpointing:
+def _read_checkpointing(text: str, stack: Stack) -> Checkpointing:
     if "selective" in text:
-        return "selective"
+        return "alternate" if stack.alternates else "selective"
     return "full" if text == "full" else "none"
 
 
-def _read_training(row: Row) -> Training:
+def _read_training(row: Row, stack: Stack) -> Training:
+    is_half = row.get("precision") == "fp16"  # a habit of bf16, which has fewer digits to add with
     return Training(
         global_batch_size=_whole(row, "global_batch"),
         sequence_length=_whole(row, "seq"),
         precision=_read_precision(row.get("precision") or ""),
         attention="unfused" if row.get("attn_impl") == "unfused" else "flash",
+        gradient_bytes=4 if is_half else stack.gradient_bytes,
     )
 
 
