@@ -39,7 +39,7 @@ FAMILIES = {
     "a100": ("a100-80", "a100-40"),
     "h100": ("h100", "h200", "h100-96"),
     "blackwell": ("b200", "b300", "gb200", "gb300"),
-    "ascend": ("ascend-910b",),
+    "ascend": ("ascend-910b", "ascend-910b1"),
 }
 # Where each constant starts, family by family, and how far it may go (natural logarithms).
 # Efficiencies of lone kernels: aiconfigurator's tables for products, arXiv 2307.08691 and
@@ -48,6 +48,7 @@ DEVICE_CONSTANTS: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "matmul_efficiency": ((0.74, 0.70, 0.66, 0.75), 0.08),
     "matmul_half_size": ((128, 192, 192, 160), 0.5),
     "attention_efficiency": ((0.45, 0.35, 0.35, 0.45), 0.3),
+    "attention_half_sequence": ((500, 500, 500, 500), 0.6),
     "memory_efficiency": ((0.85, 0.85, 0.80, 0.75), 0.1),
     "kernel_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
     "link_efficiency": ((0.75, 0.80, 0.80, 0.80), 0.2),
@@ -66,7 +67,7 @@ MODEL_CONSTANTS = {
     "_INNER_WEIGHT": (2.0, 0.4),
     "_UNALIGNED": (10.0, 0.5),
     "_SOFTMAX_PASSES": (5.0, 0.4),
-    "_FLASH_HALF_SEQUENCE": (500.0, 0.6),
+    "_EXPERT_KERNELS": (3.0, 0.7),
     "_EXPERT_SHARE": (0.4, 0.4),
     "_TENSOR_KERNELS": (3.0, 0.7),
 }

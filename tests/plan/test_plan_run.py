@@ -158,7 +158,7 @@ def test_a_measured_row_gets_a_prediction_and_an_error():
         ({"arch": "hybrid"}, "architecture hybrid"),
         ({"cp": "4"}, "the layout fills 11200 devices, the row has 2800"),
         ({"experts": "8"}, "num_experts_per_tok (0) must lie between"),
-        ({"device": "TPU v4"}, "device TPU v4"),
+        ({"device": "TPU v3"}, "device TPU v3"),
         ({"hidden": ""}, "no hidden"),
         ({"level": "run"}, "only single steps"),
         ({"tp": "0"}, "makes no sense"),

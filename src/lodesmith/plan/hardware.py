@@ -40,6 +40,9 @@ class Device(Config):
     attention_efficiency: float = Field(gt=0, le=1)
     """Share of the peak that fused attention reaches over long sequences."""
 
+    attention_half_sequence: float = Field(default=341, ge=0)
+    """Tokens of a sequence at which fused attention reaches half of that share."""
+
     low_precision_efficiency: float = Field(default=0.85, gt=0, le=1)
     """Of products in fp8 and fp4: share of what products in bf16 reach of their peak. Scaling and
     casting cost the rest."""

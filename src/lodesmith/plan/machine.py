@@ -16,12 +16,13 @@ class Machine:
     matmul_flops_per_second: float  # of a large product, in the number format of the matrices
     score_flops_per_second: float  # of a large product in bf16 (or fp32): attention's square
     attention_flops_per_second: float  # of fused attention over long sequences
+    attention_half_sequence: float  # tokens at which fused attention reaches half of its rate
     half_size: float  # size at which a product reaches half of its rate
     memory_bytes_per_second: float
     link_bytes_per_second: float  # inside a node
     network_bytes_per_second: float  # between nodes, for point-to-point and all-to-all
     gradient_bytes_per_second: float  # between nodes, for reductions of gradients
-    devices_per_node: int
+    devices_per_node: int  # that the fast links join, which may be a whole rack
     kernel_seconds: float
     message_seconds: float  # wait at each hop of a ring
     stack: Stack
@@ -41,6 +42,7 @@ def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Pre
         matmul_flops_per_second=peak * _TERA * share,
         score_flops_per_second=wide_peak * device.matmul_efficiency,
         attention_flops_per_second=wide_peak * device.attention_efficiency,
+        attention_half_sequence=device.attention_half_sequence,
         half_size=device.matmul_half_size,
         memory_bytes_per_second=device.memory_gb_per_second * device.memory_efficiency * _GIGA,
         link_bytes_per_second=link * stack.link_factor * _GIGA,

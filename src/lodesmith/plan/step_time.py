@@ -43,7 +43,7 @@ _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.0
 _INNER_WEIGHT = 1.66  # how much the inner size of a product counts beside its outer ones: fitted
 _UNALIGNED = 10.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
 _SOFTMAX_PASSES = 4.57  # times that unfused attention moves its square, 2 bytes a score: fitted
-_FLASH_HALF_SEQUENCE = 341  # tokens at which fused attention reaches half of its rate: fitted
+_EXPERT_KERNELS = 3.0  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
 _EXPERT_SHARE = 0.291  # rate of experts' products over that of plain ones of their size: fitted
 
@@ -138,6 +138,7 @@ class _Layer:
         }
         busy = total_seconds(computing)
         more = _TENSOR_KERNELS * (np.asarray(jobs.tensor) > 1)
+        more = more + _EXPERT_KERNELS * jobs.experts / jobs.expert_ranks
         kernels = (3.0 + is_full) * (_KERNELS_PER_LAYER + more)
         starting = kernels * machine.kernel_seconds
         self.total = (busy**_SMOOTHNESS + starting**_SMOOTHNESS) ** (1 / _SMOOTHNESS)
@@ -178,7 +179,7 @@ def _attention_seconds(jobs: Jobs, machine: Machine) -> Column:
     """Forward: causal half where fused, the full square and its traffic where not."""
     square = 4 * jobs.tokens * jobs.sequence * jobs.query / jobs.tensor
     narrow = np.where(np.asarray(jobs.head_dim) < 128, _NARROW_HEAD, 1.0)
-    short = 1 + _FLASH_HALF_SEQUENCE / jobs.sequence
+    short = 1 + machine.attention_half_sequence / jobs.sequence
     fused = square / 2 * narrow * short / machine.attention_flops_per_second
     unaligned = np.where(np.asarray(jobs.head_dim) % 8 != 0, _UNALIGNED, 1.0)
     slowness = 1 + machine.half_size * (2 / jobs.sequence + 1 / jobs.head_dim)

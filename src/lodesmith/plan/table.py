@@ -32,7 +32,11 @@ _DEVICES = (  # beginning of the name in the table, shipped device
     ("B300", "b300"),
     ("GB200", "gb200"),
     ("GB300", "gb300"),
+    ("Ascend-910B1", "ascend-910b1"),
     ("Ascend-910B", "ascend-910b"),
+    ("TPU v4", "tpu-v4"),
+    ("TPU v5e", "tpu-v5e"),
+    ("TPU v5p", "tpu-v5p"),
 )
 _NEEDED = ("layers", "hidden", "heads", "seq", "devices", "microbatch", "global_batch")
 _VOCAB_PADDING = 128  # rows of the embedding per tensor-parallel rank: Megatron-LM's default

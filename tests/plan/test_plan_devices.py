@@ -1,0 +1,50 @@
+"""What ships of devices is sound, and names what is known and what is guessed."""
+
+import pytest
+
+from lodesmith.core.errors import UserError
+from lodesmith.plan.hardware import load_device, shipped
+
+
+@pytest.mark.parametrize("name", shipped("devices"))
+def test_every_shipped_device_is_sound(name: str):
+    device = load_device(name)
+    assert device.reserved_gb < device.memory_gb
+    assert all(peak > 0 for peak in device.peak_tflops.values())
+    assert device.link_gb_per_second < device.memory_gb_per_second
+
+
+def test_names_of_shipped_devices_are_unique():
+    names = [load_device(name).name for name in shipped("devices")]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "tflops", "gigabytes"),
+    [("a100-80", 312, 80), ("h100", 989.4, 80), ("tpu-v4", 275, 34), ("tpu-v5e", 197, 16),
+     ("tpu-v5p", 459, 95), ("ascend-910b", 313, 64), ("ascend-910b1", 376, 64)],
+)  # fmt: skip
+def test_peaks_and_memory_are_those_published(name: str, tflops: float, gigabytes: float):
+    device = load_device(name)
+    assert device.peak_tflops["bf16"] == tflops
+    assert device.memory_gb == gigabytes
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("memory_gb_per_second", "0"), ("link_gb_per_second", "-1"), ("matmul_efficiency", "1.2"),
+     ("memory_gb", "0")],
+)  # fmt: skip
+def test_an_impossible_constant_names_field_and_value(field: str, value: str, tmp_path):
+    text = (load_device.__globals__["_FOLDER"] / "devices" / "a100-80.yaml").read_text("utf-8")
+    lines = [f"{field}: {value}" if line.startswith(f"{field}:") else line
+             for line in text.splitlines()]  # fmt: skip
+    path = tmp_path / "d.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UserError, match=rf"{field}.*{value.lstrip('-')}"):
+        load_device(str(path))
+
+
+def test_an_unknown_device_names_the_nearest():
+    with pytest.raises(UserError, match="no device h10; did you mean h100"):
+        load_device("h10")
