@@ -6,6 +6,7 @@ A model folder holds `config.json`, `model.safetensors` (or shards and their ind
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 
+_EXPERT = re.compile(r"(.*)\.experts\.(\d+)\.(gate_proj|up_proj|down_proj)\.weight")
+
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -47,7 +50,7 @@ def save_decoder(folder: Path, decoder: Decoder, *, eos_ids: Sequence[int]) -> N
     """
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
     config = decoder.config.to_hugging_face(eos_ids=eos_ids, dtype=dtype)
-    weights = {name: weight.detach().contiguous() for name, weight in decoder.named_parameters()}
+    weights = dict(_written_weights(decoder))
     write_bytes(folder / WEIGHTS_FILE, save(weights, metadata={"format": "pt"}))
     write_json(folder / "generation_config.json", {"eos_token_id": config["eos_token_id"]})
     write_json(folder / "config.json", config)
@@ -86,7 +89,7 @@ def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder
         decoder = Decoder(config)
     wanted = {name: weight.shape for name, weight in decoder.named_parameters()}
     weights: dict[str, Tensor] = {}
-    for name, weight in _read_weights(folder):
+    for name, weight in _stack_experts(folder, config, _read_weights(folder)):
         if not _is_derived(name, config):
             # A copy: what was read is a view of the mapped file, which may change or go away.
             weights[name] = _checked(folder, name, weight, wanted).to(dtype, copy=True)
@@ -112,6 +115,12 @@ def export_model(folder_in: Path, folder_out: Path) -> None:
     if folder_out.exists() and (not folder_out.is_dir() or any(folder_out.iterdir())):
         raise UserError(f"{folder_out} is not an empty folder; name one that does not exist yet")
     stored = _read_object(folder_in, "config.json")
+    experts = read_config(folder_in).experts
+    if experts is not None and not experts.is_exportable:
+        raise UserError(
+            f"{folder_in} has a shared expert or biased routing, which Qwen3-MoE has not: no other "
+            "library would compute it; train without them to export"
+        )
     dtype = _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
     decoder = load_decoder(folder_in, dtype=dtype)
     for name in TOKENIZER_FILES:
@@ -164,6 +173,41 @@ def _read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
             raise DamagedArtifactError(
                 f"{path} is torn or not safetensors ({error}); fetch or make the model again"
             ) from None
+
+
+def _written_weights(decoder: Decoder) -> Iterator[tuple[str, Tensor]]:
+    """Yield weights as Hugging Face stores them: each expert's under a name of its own."""
+    for name, weight in decoder.named_parameters():
+        before, _, matrix = name.rpartition(".experts.")
+        if before:
+            for expert, part in enumerate(weight.detach().unbind()):
+                yield f"{before}.experts.{expert}.{matrix}.weight", part.contiguous()
+        else:
+            yield name, weight.detach().contiguous()
+
+
+def _stack_experts(
+    folder: Path, config: DecoderConfig, weights: Iterator[tuple[str, Tensor]]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield weights with those of a layer's experts stacked; an incomplete stack is left out."""
+    stacks: dict[str, dict[int, Tensor]] = {}
+    for name, weight in weights:
+        match = _EXPERT.fullmatch(name)
+        if match is None or config.experts is None:
+            yield name, weight
+            continue
+        stack = f"{match[1]}.experts.{match[3]}"
+        parts = stacks.setdefault(stack, {})
+        parts[int(match[2])] = weight
+        if len(parts) == config.experts.num_experts:
+            shapes = {tuple(part.shape) for part in parts.values()}
+            if len(shapes) > 1 or set(parts) != set(range(len(parts))):
+                raise DamagedArtifactError(
+                    f"{folder}: the experts of {stack} differ in shape, {sorted(shapes)}, or are "
+                    "not numbered from 0 on"
+                )
+            yield stack, torch.stack([part for _, part in sorted(parts.items())])
+            del stacks[stack]
 
 
 def _is_derived(name: str, config: DecoderConfig) -> bool:

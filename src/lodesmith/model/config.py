@@ -16,12 +16,25 @@ from lodesmith.core.errors import UserError
 
 ModelKind = Literal["llama", "qwen3"]
 
-ARCHITECTURES: dict[ModelKind, str] = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+ARCHITECTURES = {
+    "llama": "LlamaForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    # Parts that transformers does not know; under a name of its own, so that it refuses such a
+    # model instead of leaving the parts out.
+    "lodesmith_moe": "LodesmithMoeForCausalLM",
+}
 
 # What an absent key of config.json means. Source: transformers 5.23, LlamaConfig and Qwen3Config.
-_DEFAULTS: dict[ModelKind, dict[str, Any]] = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "llama": {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6},
     "qwen3": {"max_position_embeddings": 32_768, "rms_norm_eps": 1e-6, "head_dim": 128},
+    "qwen3_moe": {
+        "max_position_embeddings": 32_768,
+        "rms_norm_eps": 1e-6,
+        "num_key_value_heads": 4,
+    },
+    "lodesmith_moe": {},
 }
 
 # Keys of config.json that change what is computed, and the values that mean "off".
@@ -32,8 +45,50 @@ _ONLY_OFF: dict[str, tuple[Any, ...]] = {
     "hidden_act": (None, "silu"),
     "partial_rotary_factor": (None, 1, 1.0),
     "quantization_config": (None,),
-    "num_experts": (None, 0),
+    "decoder_sparse_step": (None, 1),
 }
+
+
+class ExpertsConfig(Config):
+    """A mixture of experts in the place of every feed-forward layer."""
+
+    num_experts: int = Field(gt=0)
+    """Experts of a layer."""
+
+    num_experts_per_tok: int = Field(gt=0)
+    """Experts that read each token."""
+
+    moe_intermediate_size: int = Field(gt=0)
+    """Width of an expert."""
+
+    norm_topk_prob: bool = True
+    """Make the weights of a token's experts sum to 1."""
+
+    shared_expert_intermediate_size: int | None = Field(default=None, gt=0)
+    """Width of one more expert that reads every token; None is none. Such a model cannot be
+    exported: transformers has no Qwen3 with it."""
+
+    router_bias_rate: float | None = Field(default=None, gt=0)
+    """By how much an expert's bias in the choice moves each step towards an even load; None is no
+    bias. 0.001 is usual (arXiv:2408.15664, section 4.3). Such a model cannot be exported."""
+
+    router_z_loss: float | None = Field(default=None, gt=0)
+    """Weight of the squared log-normaliser of the router beside the loss; None is none. 0.001 is
+    usual (arXiv:2202.08906, section 3.3)."""
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Self:
+        if self.num_experts_per_tok > self.num_experts:
+            raise ValueError(
+                f"num_experts_per_tok ({self.num_experts_per_tok}) is more than num_experts "
+                f"({self.num_experts})"
+            )
+        return self
+
+    @property
+    def is_exportable(self) -> bool:
+        """Whether transformers can compute it."""
+        return self.shared_expert_intermediate_size is None and self.router_bias_rate is None
 
 
 class ModelConfig(Config):
@@ -77,8 +132,13 @@ class ModelConfig(Config):
     """Standard deviation of the embedding's random start; the other matrices scale with their
     width."""
 
+    experts: ExpertsConfig | None = None
+    """Mixture of experts instead of feed-forward layers of intermediate_size; wants kind qwen3."""
+
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
+        if self.experts is not None and self.kind != "qwen3":
+            raise ValueError(f"experts want kind qwen3, not {self.kind}")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
@@ -94,6 +154,12 @@ class ModelConfig(Config):
         heads = 2 * self.num_attention_heads + 2 * self.num_key_value_heads
         attention = self.hidden_size * heads * self.head_dim
         feed_forward = 3 * self.hidden_size * self.intermediate_size
+        if self.experts is not None:
+            experts = self.experts
+            widths = experts.num_experts * experts.moe_intermediate_size
+            widths += experts.shared_expert_intermediate_size or 0
+            feed_forward = self.hidden_size * (3 * widths + experts.num_experts)
+            feed_forward += 0 if experts.router_bias_rate is None else experts.num_experts
         norms = 2 * self.hidden_size + (2 * self.head_dim if self.kind == "qwen3" else 0)
         return self.num_hidden_layers * (attention + feed_forward + norms) + self.hidden_size
 
@@ -126,7 +192,8 @@ class DecoderConfig(ModelConfig):
     @classmethod
     def from_model(cls, model: ModelConfig, *, vocab_size: int) -> "DecoderConfig":
         """Return the shape of a recipe's model over a tokenizer's vocabulary."""
-        return cls(vocab_size=vocab_size, **{name: getattr(model, name) for name in _SHAPE})
+        fields = {name: getattr(model, name) for name in ModelConfig.model_fields}
+        return cls(vocab_size=vocab_size, **fields)
 
     @classmethod
     def from_hugging_face(cls, data: Mapping[str, Any]) -> "DecoderConfig":
@@ -142,7 +209,9 @@ class DecoderConfig(ModelConfig):
             raise UserError(f"config.json: model_type is {kind!r}; models of {known} can be loaded")
         _refuse_unknown_computations(data)
         fields = {**_DEFAULTS[kind], **{name: data[name] for name in _SHAPE if _given(data, name)}}
-        fields["kind"], fields["vocab_size"] = kind, data.get("vocab_size")
+        fields["kind"] = "llama" if kind == "llama" else "qwen3"
+        fields["vocab_size"] = data.get("vocab_size")
+        fields["experts"] = _read_experts(data) if kind.endswith("_moe") else None
         fields["tie_word_embeddings"] = bool(data.get("tie_word_embeddings", False))
         fields["rope_theta"], fields["rope_scaling"] = _read_rope(data)
         fields.setdefault("num_key_value_heads", fields.get("num_attention_heads"))
@@ -178,8 +247,8 @@ class DecoderConfig(ModelConfig):
         if self.rope_scaling is not None:
             rope = {"rope_type": "llama3", **self.rope_scaling.model_dump()}
         data: dict[str, Any] = {
-            "architectures": [ARCHITECTURES[self.kind]],
-            "model_type": self.kind,
+            "architectures": [ARCHITECTURES[self.hugging_face_kind]],
+            "model_type": self.hugging_face_kind,
             "vocab_size": self.vocab_size,
             **{name: getattr(self, name) for name in _SHAPE if name != "kind"},
             "rope_parameters": {**rope, "rope_theta": self.rope_theta},
@@ -198,10 +267,33 @@ class DecoderConfig(ModelConfig):
             data["mlp_bias"] = False
         else:
             data |= {"use_sliding_window": False, "sliding_window": None}
+        if self.experts is not None:
+            own = {name for name, value in self.experts if name in _OWN_EXPERTS and value is None}
+            data |= {**self.experts.model_dump(exclude=own), "decoder_sparse_step": 1}
+            data["mlp_only_layers"] = []
         return data
 
+    @property
+    def hugging_face_kind(self) -> str:
+        """Return the `model_type` of config.json."""
+        if self.experts is None:
+            return self.kind
+        return "qwen3_moe" if self.experts.is_exportable else "lodesmith_moe"
 
-_SHAPE = tuple(ModelConfig.model_fields)
+
+_SHAPE = tuple(name for name in ModelConfig.model_fields if name != "experts")
+
+# What transformers' Qwen3-MoE does not have, or needs in training only.
+_OWN_EXPERTS = ("shared_expert_intermediate_size", "router_bias_rate", "router_z_loss")
+
+
+def _read_experts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of ExpertsConfig; norm_topk_prob, if absent, is false as it is there."""
+    fields = {name: data[name] for name in ExpertsConfig.model_fields if _given(data, name)}
+    if _given(data, "num_local_experts"):
+        fields.setdefault("num_experts", data["num_local_experts"])
+    fields.setdefault("norm_topk_prob", False)
+    return fields
 
 
 def _given(data: Mapping[str, Any], name: str) -> bool:
@@ -221,6 +313,13 @@ def _refuse_unknown_computations(data: Mapping[str, Any]) -> None:
                 f"config.json: {name} is {data[name]!r}, which Lodesmith does not compute; "
                 f"only models with {name} = {off[-1]!r} can be loaded"
             )
+    if not str(data.get("model_type")).endswith("_moe") and data.get("num_experts"):
+        raise UserError(
+            f"config.json: num_experts is {data['num_experts']!r} in a model of type "
+            f"{data.get('model_type')}; only qwen3_moe has experts"
+        )
+    if data.get("mlp_only_layers"):
+        raise UserError("config.json: mlp_only_layers is not empty; all layers must have experts")
     kinds = set(data.get("layer_types") or ()) - {"full_attention"}
     if kinds:
         raise UserError(

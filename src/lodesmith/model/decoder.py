@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.moe import MixtureOfExperts
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q_BNTH, k_BKTH, v_BKTH) -> out_BNTH; positions are turned into q and k already."""
@@ -129,7 +130,9 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.self_attn = Attention(config, layer=layer)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.mlp = FeedForward(config)
+        self.mlp: FeedForward | MixtureOfExperts = FeedForward(config)
+        if config.experts is not None:
+            self.mlp = MixtureOfExperts(config.hidden_size, config.experts)
 
     def forward(self, x_BTD: Tensor, rotation: Rotation, attend: Attend) -> Tensor:
         """Return the residual stream after the layer."""
@@ -234,11 +237,13 @@ class Decoder(nn.Module):
         al. 2019, arXiv:1901.09321 (zero last layer of each residual branch).
         """
         for name, weight in self.named_parameters():
-            if weight.dim() == 1:
+            if name.endswith(("expert_bias", "experts.down_proj")):
+                weight.zero_()
+            elif weight.dim() == 1:
                 weight.fill_(1.0)
             elif name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight")):
                 weight.zero_()
             elif name.endswith("embed_tokens.weight"):
                 weight.normal_(0.0, self.config.initializer_range, generator=generator)
             else:
-                weight.normal_(0.0, 0.5 / math.sqrt(weight.shape[1]), generator=generator)
+                weight.normal_(0.0, 0.5 / math.sqrt(weight.shape[-1]), generator=generator)
