@@ -163,6 +163,25 @@ class InferenceConfig(Config):
         return seen / self.mean_answer_tokens
 
 
+class ClaimConfig(Config):
+    """A rate that somebody has published, for the plan to judge."""
+
+    source: str
+    """Who says so."""
+
+    num_parameters: float = Field(gt=0)
+    """Size of the model."""
+
+    tokens_per_day: float = Field(gt=0)
+    """Text that it is said to train on in a day."""
+
+    num_devices: int = Field(gt=0)
+    """Devices that it is said to take."""
+
+    device_tflops: float = Field(gt=0)
+    """What one of them is said to do at its peak, TFLOP/s."""
+
+
 class PlanConfig(Config):
     """What `lodesmith plan` lays out, and on what."""
 
@@ -202,6 +221,9 @@ class PlanConfig(Config):
 
     inference: InferenceConfig | None = None
     """How the model is served; a usual mix if left out and the recipe has a section `serve`."""
+
+    claim: ClaimConfig | None = None
+    """A published rate; the plan says what share of peak it implies."""
 
     parallel: ParallelConfig | None = None
     """The layout; searched if left out."""

@@ -129,6 +129,33 @@ def count_training_flops(num_parameters: float, *, tokens: float) -> float:
     return 6 * num_parameters * tokens
 
 
+def count_petaflop_days(flops: float) -> float:
+    """Return an amount of work in PFLOP/s-days: 10^15 FLOPs a second for a day are one.
+
+    It is a total, as a kilowatt-hour is, and no speed. Brown et al., arXiv 2005.14165, table D.1,
+    give 3,640 of them for GPT-3 175B.
+
+    >>> round(count_petaflop_days(3.145e23), -1)
+    3640.0
+    """
+    return flops / (1e15 * 86_400)
+
+
+def find_implied_mfu(
+    num_parameters: float, *, tokens_per_day: float, num_devices: int, device_tflops: float
+) -> float:
+    """Return the share of peak that a claimed rate implies, by the rule of six.
+
+    >>> share = find_implied_mfu(
+    ...     200e9, tokens_per_day=10e9, num_devices=4000, device_tflops=250
+    ... )
+    >>> f"{share:.1%}"
+    '13.9%'
+    """
+    done = count_training_flops(num_parameters, tokens=tokens_per_day)
+    return done / (num_devices * device_tflops * 1e12 * 86_400)
+
+
 def count_key_value_bytes(shape: ModelShape, *, element_bytes: int = 2) -> int:
     """Return the bytes that one token keeps in the cache of keys and values while serving."""
     return 2 * shape.key_value_size * shape.num_hidden_layers * element_bytes

@@ -4,8 +4,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.config import ParallelConfig, PlanConfig
-from lodesmith.plan.flops import ParameterCount, TokenFlops, count_parameters, count_token_flops
+from lodesmith.plan.config import ClaimConfig, ParallelConfig, PlanConfig
+from lodesmith.plan.flops import (
+    ParameterCount,
+    TokenFlops,
+    count_parameters,
+    count_token_flops,
+    find_implied_mfu,
+)
 from lodesmith.plan.hardware import (
     Cluster,
     Device,
@@ -19,7 +25,13 @@ from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
 from lodesmith.plan.mixed import MixedEstimate, estimate_mixed
 from lodesmith.plan.run import TOKEN_BYTES, RunEstimate, estimate_run
-from lodesmith.plan.search import Candidate, Ranking, explain_invalid, search_layouts
+from lodesmith.plan.search import (
+    Candidate,
+    Ranking,
+    explain_invalid,
+    near_multiples,
+    search_layouts,
+)
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.sites import SitesEstimate, estimate_sites
 from lodesmith.plan.stack import Stack
@@ -39,6 +51,14 @@ class Alternative:
     step_seconds: float
     memory_gb: float
     untrainable: str | None  # what the trainer lacks to run it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A published rate, and the share of peak that it implies."""
+
+    source: str
+    implied_mfu: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +84,7 @@ class Plan:
     run: RunEstimate
     alternatives: tuple[Alternative, ...]
     cloud: tuple[Alternative, ...]  # the fastest that fit, for the scatter
+    claim: Claim | None  # a published rate, judged
     inference: InferenceEstimate | None  # where it is asked for
     mixed: MixedEstimate | None  # where the cluster has parts of other devices
     sites: SitesEstimate | None  # where it has further sites
@@ -129,6 +150,7 @@ def make_plan(
         run=run,
         alternatives=cloud[1 : 1 + _NUM_ALTERNATIVES],
         cloud=cloud[:_NUM_SHOWN],
+        claim=_judge_claim(config.claim),
         inference=_estimate_inference(shape, config, cluster=cluster, device=device),
         mixed=_estimate_mixed(shape, training, config, cluster=cluster, device=device),
         sites=_estimate_sites(cluster, best.step.total, run.tokens, shape),
@@ -178,7 +200,9 @@ def _rank(
     need = f" (the smallest needs {least:,.0f} GB)" if least < float("inf") else ""
     raise UserError(
         f"no layout of {cluster.num_devices} x {device.name} can run this model{need}: {reasons}. "
-        "Use another plan.num_nodes, another global_batch_size, or a smaller model"
+        "Use another plan.num_nodes, another global_batch_size "
+        f"({near_multiples(training.global_batch_size, cluster.num_devices)} suit the devices), "
+        "or a smaller model"
     )
 
 
@@ -200,6 +224,18 @@ def _estimate_given(
     memory = estimate_memory(shape, layout, training, reserved_bytes=device.reserved_gb * _GIGA)
     step = estimate_step_time(shape, layout, training, cluster=cluster, device=device, stack=stack)
     return Candidate(layout=layout, memory=memory, step=step)
+
+
+def _judge_claim(claim: ClaimConfig | None) -> Claim | None:
+    if claim is None:
+        return None
+    implied = find_implied_mfu(
+        claim.num_parameters,
+        tokens_per_day=claim.tokens_per_day,
+        num_devices=claim.num_devices,
+        device_tflops=claim.device_tflops,
+    )
+    return Claim(source=claim.source, implied_mfu=implied)
 
 
 def _estimate_inference(

@@ -30,6 +30,11 @@ _CHECKPOINTING: dict[Attention, tuple[str, ...]] = {
     "unfused": ("none", "selective", "full"),
 }
 
+_HEADS = "tensor_parallel_size must divide the query heads"
+_NODE = "tensor parallelism would leave the node"
+_LAYERS = "the pipeline does not divide the layers"
+_BATCH = "data ranks x micro-batch must divide the batch"
+
 _Columns = dict[str, Column]
 _Mask = npt.NDArray[np.bool_]
 
@@ -130,9 +135,41 @@ class _Found:
 def explain_invalid(
     shape: ModelShape, layout: Layout, training: Training, *, cluster: Cluster
 ) -> str | None:
-    """Return why a layout cannot run whatever the memory, None if it can."""
+    """Return why a layout cannot run whatever the memory, and what could; None if it can."""
     jobs = jobs_of([(shape, layout, training)])
-    return next((reason for reason, fails in _reasons(jobs, cluster) if fails.all()), None)
+    reason = next((reason for reason, fails in _reasons(jobs, cluster) if fails.all()), None)
+    if reason is None:
+        return None
+    layers, heads = shape.num_hidden_layers, shape.num_attention_heads
+    chunks = layout.pipeline_parallel_size * layout.virtual_pipeline_size
+    together = layout.data_parallel_size * layout.micro_batch_size
+    batch = training.global_batch_size
+    hints = {
+        _HEADS: f"{heads} query heads, not {layout.tensor_parallel_size}; "
+        f"nearest: {_near_divisors(heads, layout.tensor_parallel_size)}",
+        _LAYERS: f"{layers} layers, {chunks} chunks; nearest: {_near_divisors(layers, chunks)}",
+        _BATCH: f"batch {batch}, ranks x micro-batch {together}; nearest batches: "
+        f"{near_multiples(batch, together)}",
+        _NODE: f"{layout.tensor_parallel_size} ranks, {cluster.devices_per_node} devices a node",
+    }
+    return f"{reason} ({hints[reason]})" if reason in hints else reason
+
+
+def near_multiples(number: int, unit: int) -> str:
+    """Return the multiples of a unit around a number.
+
+    >>> near_multiples(1920, 1000)
+    '1000 or 2000'
+    """
+    below = number // unit * unit
+    return f"{below} or {below + unit}" if below else str(unit)
+
+
+def _near_divisors(number: int, wanted: int) -> str:
+    divisors = _divisors(number)
+    below = max(size for size in divisors if size <= wanted)
+    above = [size for size in divisors if size > wanted]
+    return f"{below} or {above[0]}" if above else str(below)
 
 
 def _reasons(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, _Mask]]:
@@ -144,14 +181,10 @@ def _reasons(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, _Mask]]:
 
     tensor, virtual = np.asarray(jobs.tensor), np.asarray(jobs.virtual)
     copies = jobs.data * jobs.context
-    yield rule("tensor_parallel_size must divide the query heads", jobs.heads % tensor != 0)
-    yield rule("tensor parallelism would leave the node", tensor > cluster.devices_per_node)
-    yield rule(
-        "the pipeline does not divide the layers", jobs.layers % (jobs.pipeline * virtual) != 0
-    )
-    yield rule(
-        "data ranks x micro-batch must divide the batch", jobs.batch % (jobs.data * jobs.micro) != 0
-    )
+    yield rule(_HEADS, jobs.heads % tensor != 0)
+    yield rule(_NODE, tensor > cluster.devices_per_node)
+    yield rule(_LAYERS, jobs.layers % (jobs.pipeline * virtual) != 0)
+    yield rule(_BATCH, jobs.batch % (jobs.data * jobs.micro) != 0)
     yield rule(
         "an interleaved pipeline needs micro-batches in multiples of its ranks",
         (virtual > 1) & (jobs.num_micro_batches % jobs.pipeline != 0),

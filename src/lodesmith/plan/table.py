@@ -76,7 +76,7 @@ def read_job(row: Row) -> MeasuredJob:
     name = _find_device(row)
     if name is None:
         raise UserError(f"device {_shown(row, 'device')}")
-    stack = find_stack(row.get("source") or "")
+    stack = find_stack(row.get("source") or "", table=row.get("table") or "")
     layout = _read_layout(row, stack)
     devices = _whole(row, "devices")
     if layout.num_devices != devices:
@@ -101,8 +101,14 @@ def read_job(row: Row) -> MeasuredJob:
     )
 
 
-def find_stack(source: str) -> Stack:
-    """Return the stack whose rows come from a source; the average one where none is known."""
+def find_stack(source: str, *, table: str = "") -> Stack:
+    """Return the stack whose rows come from a source; the average one where none is known.
+
+    A source may compare programs; then its table's title ends in the name of one.
+    """
+    named = [stack for stack in list_stacks() if table.endswith(f" {stack.name}")]
+    if named:
+        return named[0]
     found = [stack for stack in list_stacks() if any(part in source for part in stack.sources)]
     return found[0] if found else Stack(name="average")
 

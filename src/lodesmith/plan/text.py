@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.plan.flops import count_petaflop_days
 from lodesmith.plan.inference import InferenceEstimate
 from lodesmith.plan.planner import Plan
 from lodesmith.plan.step_time import StepTime
@@ -68,7 +69,8 @@ def _run_lines(plan: Plan) -> Iterator[str]:
     yield f"The whole run: {format_count(run.tokens)} tokens in {run.num_steps:,} steps"
     yield (
         f"  {format_seconds(run.days * 86400)} of wall time, {run.device_hours:,.0f} device-hours, "
-        f"{run.model_flops:.3g} FLOPs"
+        f"{run.model_flops:.3g} FLOPs "
+        f"({count_petaflop_days(run.model_flops):,.3g} PFLOP/s-days)"
     )
     yield f"  {format_energy(run.energy_kwh)}, {run.cost_dollars:,.0f} US dollars"
     yield (
@@ -88,6 +90,11 @@ def _run_lines(plan: Plan) -> Iterator[str]:
     if run.losses_by_law:
         each = ", ".join(f"{value:.2f} ({name})" for name, value in run.losses_by_law.items())
         loss = f"loss about {each} nats a token"
+    if plan.claim:
+        yield (
+            f"  claimed: {plan.claim.source}; that implies {plan.claim.implied_mfu:.1%} MFU, where "
+            f"this plan reaches {run.mfu:.1%}"
+        )
     yield f"  {loss} ({run.tokens_per_parameter:.1f} tokens a parameter)"
 
 
