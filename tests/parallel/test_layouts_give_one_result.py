@@ -11,17 +11,30 @@ from layout_work import Case, compare_layouts
 
 NUM_STEPS = 3
 
-DP, SHARD, TP, PP, CP = (
+DP, SHARD, TP, PP, CP, EP = (
     "data_parallel_replicate_size",
     "data_parallel_shard_size",
     "tensor_parallel_size",
     "pipeline_parallel_size",
     "context_parallel_size",
+    "expert_parallel_size",
 )
 INTERLEAVED = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_1f1b"}
 ZERO_BUBBLE = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_zero_bubble"}
 TIED = {"tie_word_embeddings": True}
 LLAMA = {"kind": "llama"}
+
+EXPERTS = {
+    "experts": {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 16,
+        "shared_expert_intermediate_size": 16,
+        "router_bias_rate": 0.01,
+        "router_z_loss": 0.01,
+    }
+}
+PLAIN_EXPERTS = {"experts": {**EXPERTS["experts"], "shared_expert_intermediate_size": None}}
 
 LAYOUTS = {
     2: [
@@ -36,6 +49,9 @@ LAYOUTS = {
         Case("pp2 zero bubble", {PP: 2, **ZERO_BUBBLE}),
         Case("cp2", {CP: 2}),
         Case("cp2, packed", {CP: 2}, packed=True),
+        Case("fsdp2, experts not spread", {SHARD: 2}, EXPERTS),
+        Case("ep2", {SHARD: 2, EP: 2}, EXPERTS),
+        Case("tp2 x ep2, packed", {TP: 2, EP: 2}, EXPERTS, packed=True),
     ],
     4: [
         Case("tp4", {TP: 4}),
@@ -48,6 +64,10 @@ LAYOUTS = {
         Case("tp2 x cp2", {TP: 2, CP: 2}, packed=True),
         Case("fsdp2 x cp2", {SHARD: 2, CP: 2}),
         Case("pp2 x cp2, packed", {PP: 2, CP: 2}, packed=True),
+        Case("fsdp4 x ep2", {SHARD: 4, EP: 2}, PLAIN_EXPERTS),
+        Case("hsdp 2x2 x ep2", {DP: 2, SHARD: 2, EP: 2}, EXPERTS, micro_batch_size=2),
+        Case("pp2 x ep2, zero bubble", {PP: 2, SHARD: 2, EP: 2, **ZERO_BUBBLE}, EXPERTS),
+        Case("cp2 x tp2 x ep4", {CP: 2, TP: 2, EP: 4}, EXPERTS, packed=True),
     ],
     8: [
         Case("pp2 x fsdp2 x tp2, 1f1b", {PP: 2, SHARD: 2, TP: 2}),

@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder, causal_attention
+from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.parallel.mesh import build_layout
 from lodesmith.parallel.sharded import Rows, ShardedDecoder, own_rows
@@ -70,6 +71,9 @@ def plain_loss(decoder: Decoder, rows: Rows) -> torch.Tensor:
     attend = causal_attention
     if rows.segment_ids is not None:
         attend = attend_within_segments(rows.segment_ids)
+    num_labels = int((rows.labels >= 0).sum())
+    for mixture in (part for part in decoder.modules() if isinstance(part, MixtureOfExperts)):
+        mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) / num_labels
     logits = decoder(rows.input_ids, attend=attend)
     return torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), rows.labels.flatten(), ignore_index=-100
@@ -121,6 +125,26 @@ def _compare(case: Case, num_steps: int) -> list[str]:
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
+        balance_plain(plain)
+        sharded.balance_experts()
+    faults += [f"{case.name}, at the end: {fault}" for fault in _bias_faults(plain, sharded)]
+    return faults
+
+
+def balance_plain(decoder: Decoder) -> None:
+    """Move the biases of experts as one process does."""
+    for mixture in (part for part in decoder.modules() if isinstance(part, MixtureOfExperts)):
+        if mixture.load_E is not None:
+            mixture.balance(mixture.load_E)
+
+
+def _bias_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
+    faults = []
+    for name, weight in sharded.weights().items():
+        if not weight.requires_grad:
+            expected = plain.get_parameter(name)
+            if not torch.allclose(weight.full_tensor(), expected, atol=1e-6, rtol=0):
+                faults.append(f"{name} is {weight.full_tensor()}, not {expected}")
     return faults
 
 
@@ -128,6 +152,8 @@ def _gradient_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
     faults = []
     for name, weight in sharded.weights().items():
         expected = plain.get_parameter(name).grad
+        if not weight.requires_grad:
+            continue
         if not isinstance(weight.grad, DTensor):
             faults.append(f"{name} has the gradient {type(weight.grad)}")
             continue
@@ -136,7 +162,13 @@ def _gradient_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
         if not relative <= 1e-5:
             faults.append(f"the gradient of {name} is off by {relative:.2e}")
     norm = torch.linalg.vector_norm(
-        torch.stack([torch.linalg.vector_norm(weight.grad) for weight in plain.parameters()])
+        torch.stack(
+            [
+                torch.linalg.vector_norm(weight.grad)
+                for weight in plain.parameters()
+                if weight.requires_grad
+            ]
+        )
     )
     if not abs(sharded.gradient_norm() - float(norm)) <= 1e-5 * float(norm):
         faults.append(f"the gradients' norm {sharded.gradient_norm()} is not {float(norm)}")

@@ -173,6 +173,20 @@ def _model_faults(parallel: ParallelConfig, model: DecoderConfig) -> Iterator[st
         fault = _indivisible(name, getattr(model, name), "tensor_parallel_size", tensor)
         if fault:
             yield fault
+    if model.experts is None and parallel.expert_parallel_size > 1:
+        yield (
+            f"expert_parallel_size is {parallel.expert_parallel_size}, but the model has no "
+            "experts; set it to 1, or model.experts"
+        )
+    if model.experts is not None:
+        fault = _indivisible(
+            "num_experts",
+            model.experts.num_experts,
+            "expert_parallel_size",
+            parallel.expert_parallel_size,
+        )
+        if fault:
+            yield fault
     if parallel.num_stages > model.num_hidden_layers:
         yield (
             f"{parallel.num_stages} pipeline stages cannot share {model.num_hidden_layers} layers "

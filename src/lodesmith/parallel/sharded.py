@@ -27,6 +27,7 @@ from torch.distributed.tensor.placement_types import _StridedShard
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
 from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.stages import Stage
@@ -96,7 +97,7 @@ class ShardedDecoder:
         filled = set()
         for name, whole in weights:
             if name in own:
-                _copy_part(own[name], whole)
+                _local(own[name]).copy_(_part_of(own[name], whole))
                 filled.add(name)
         missing = own.keys() - filled
         if missing:
@@ -107,6 +108,8 @@ class ShardedDecoder:
         places = self.stages[0].own_tokens(self.sequence_length)
         labels_Bt = rows.labels[:, places]
         self._num_labels = max(int(self._sum_over_data((labels_Bt >= 0).sum())), 1)
+        for mixture in self._mixtures():
+            mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) / self._num_labels
         inputs: dict[str, Tensor] = {"positions_Bt": places.expand(labels_Bt.shape[0], -1)}
         if rows.segment_ids is not None:
             inputs["segment_ids_BT"] = rows.segment_ids
@@ -117,10 +120,24 @@ class ShardedDecoder:
             dist.all_reduce(loss, group=self.layout.group("pp"))
         return float(loss)
 
+    @torch.no_grad()
+    def balance_experts(self) -> None:
+        """Move the biases of the experts by the load of all batches since the last call."""
+        for mixture in self._mixtures():
+            if mixture.load_E is not None:
+                load_E = self._sum_over_data(mixture.load_E)
+                dist.all_reduce(load_E, group=self.layout.group("tp"))
+                bias = mixture.expert_bias
+                assert bias is not None  # noqa: S101
+                _local(bias).add_(_part_of(bias, mixture.bias_step(load_E)))
+                mixture.load_E = None
+
     def gradient_norm(self) -> float:
         """Return the norm of all gradients, the same on every rank."""
         squares: list[Tensor] = []
         for weight in self.weights().values():
+            if not weight.requires_grad:
+                continue
             assert isinstance(weight.grad, DTensor)  # noqa: S101
             norm = torch.linalg.vector_norm(weight.grad)
             squares.append((norm.full_tensor() if isinstance(norm, DTensor) else norm) ** 2)
@@ -128,6 +145,9 @@ class ShardedDecoder:
         if self._pipeline_stages:
             dist.all_reduce(total, group=self.layout.group("pp"))
         return float(total.sqrt())
+
+    def _mixtures(self) -> list[MixtureOfExperts]:
+        return [mixture for stage in self.stages for mixture in stage.mixtures]
 
     def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor) -> Tensor:
         loss = vocabulary_loss(logits_BTv, labels_Bt, group=self.layout.group("tp"))
@@ -212,6 +232,10 @@ def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:
     for layer in stage.layers:
         if compile_backend is not None:
             layer.compile(backend=compile_backend)
+        for mixture in (part for part in layer.modules() if isinstance(part, MixtureOfExperts)):
+            fully_shard(
+                mixture.experts, mesh=layout.expert_shard_mesh, reshard_after_forward=reshard
+            )
         fully_shard(layer, mesh=layout.shard_mesh, reshard_after_forward=reshard)
     fully_shard(stage, mesh=layout.shard_mesh, reshard_after_forward=reshard)
     stage.to_empty(device=layout.device)
@@ -221,8 +245,8 @@ def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:
             module.set_gradient_divide_factor(1.0)
 
 
-def _copy_part(weight: Tensor, whole: Tensor) -> None:
-    """Fill the local part of a DTensor: its slice of the tp or ep axis, of that its fsdp slice."""
+def _part_of(weight: Tensor, whole: Tensor) -> Tensor:
+    """Return what this rank holds of a whole: its slice of the tp or ep axis, of that its fsdp."""
     assert isinstance(weight, DTensor)  # noqa: S101
     part = whole
     placed = zip(weight.placements, weight.device_mesh.mesh_dim_names or (), strict=True)
@@ -232,5 +256,10 @@ def _copy_part(weight: Tensor, whole: Tensor) -> None:
             rank = weight.device_mesh.get_local_rank(axis)
             pieces = part.chunk(size, placement.dim)
             part = pieces[rank] if rank < len(pieces) else part.narrow(placement.dim, 0, 0)
-    local = weight.to_local()
-    local.copy_(part)
+    return part
+
+
+def _local(weight: Tensor) -> Tensor:
+    assert isinstance(weight, DTensor)  # noqa: S101
+    local: Tensor = weight.to_local()
+    return local

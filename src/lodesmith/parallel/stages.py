@@ -17,7 +17,9 @@ from torch.distributed.tensor import Shard
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.context import attend_across_ranks, own_tokens
+from lodesmith.parallel.experts import SpreadExperts
 from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.tensor import (
     LocalEmbedding,
@@ -92,6 +94,9 @@ class Stage(nn.Module):
         self.decoder = decoder
         if layout.config.tensor_parallel_size > 1:
             self._share_matrices()
+        if layout.config.expert_parallel_size > 1:
+            for mixture in self.mixtures:
+                mixture.experts = SpreadExperts(mixture.experts, mesh=layout.experts["ep"])
 
     def forward(
         self, x: Tensor, positions_Bt: Tensor, segment_ids_BT: Tensor | None = None
@@ -121,6 +126,11 @@ class Stage(nn.Module):
     def layers(self) -> Sequence[nn.Module]:
         """The layers of this stage, the first to be computed first."""
         return list(self.decoder.model.layers.values())  # type: ignore[operator]
+
+    @property
+    def mixtures(self) -> list[MixtureOfExperts]:
+        """The mixtures of experts of this stage's layers."""
+        return [module for module in self.modules() if isinstance(module, MixtureOfExperts)]
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Return the stage's parameters by their names in the whole model."""

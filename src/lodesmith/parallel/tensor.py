@@ -23,6 +23,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
 
 from lodesmith.model.decoder import FeedForward, Layer, RMSNorm
+from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.collectives import gather, scatter_sum
 
 
@@ -39,7 +40,7 @@ class LocalNorm(nn.Module):
 
     def __init__(self, norm: RMSNorm, *, mesh: DeviceMesh, gathers: bool) -> None:
         super().__init__()
-        self.weight = _placed(norm.weight, mesh, Replicate())
+        self.weight = placed_weight(norm.weight, mesh, Replicate())
         self.eps = norm.eps
         self.group = mesh.get_group() if gathers else None
 
@@ -55,7 +56,7 @@ class LocalLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, *, mesh: DeviceMesh, placement: Placement) -> None:
         super().__init__()
-        self.weight = _placed(linear.weight, mesh, placement)
+        self.weight = placed_weight(linear.weight, mesh, placement)
         summed = isinstance(placement, Shard) and placement.dim == 1
         self.group = mesh.get_group() if summed else None
 
@@ -70,7 +71,7 @@ class LocalEmbedding(nn.Module):
 
     def __init__(self, embedding: nn.Embedding, *, mesh: DeviceMesh) -> None:
         super().__init__()
-        self.weight = _placed(embedding.weight, mesh, Shard(0))
+        self.weight = placed_weight(embedding.weight, mesh, Shard(0))
         self.group = mesh.get_group()
         self.rank = mesh.get_local_rank()
 
@@ -103,6 +104,21 @@ def shard_layer(layer: Layer, mesh: DeviceMesh) -> None:
     layer.post_attention_layernorm = norm  # type: ignore[assignment]
     if dense:
         _shard_linears(layer.mlp, mesh, rows=("gate_proj", "up_proj"), columns="down_proj")
+    else:
+        _keep_tokens_apart(layer.mlp, mesh)  # type: ignore[arg-type]
+
+
+def _keep_tokens_apart(mixture: MixtureOfExperts, mesh: DeviceMesh) -> None:
+    """Let each tp rank route its own slice of the tokens; experts are spread elsewhere."""
+    mixture.gate = LocalLinear(mixture.gate, mesh=mesh, placement=Replicate())  # type: ignore[assignment]
+    if mixture.shared_expert is not None:
+        for name in ("gate_proj", "up_proj", "down_proj"):
+            linear = LocalLinear(
+                getattr(mixture.shared_expert, name), mesh=mesh, placement=Replicate()
+            )
+            setattr(mixture.shared_expert, name, linear)
+    if mixture.expert_bias is not None:
+        mixture.expert_bias = placed_weight(mixture.expert_bias, mesh, Replicate())
 
 
 def _shard_linears(
@@ -114,13 +130,14 @@ def _shard_linears(
         setattr(module, name, linear)
 
 
-def _placed(weight: Tensor, mesh: DeviceMesh, placement: Placement) -> nn.Parameter:
+def placed_weight(weight: Tensor, mesh: DeviceMesh, placement: Placement) -> nn.Parameter:
     """Return an unfilled DTensor parameter of a weight's shape and dtype."""
     shape = list(weight.shape)
     if isinstance(placement, Shard):
         shape[placement.dim] //= mesh.size()
     local = torch.empty(shape, dtype=weight.dtype, device=weight.device)
-    return nn.Parameter(DTensor.from_local(local, mesh, [placement], run_check=False))
+    placed = DTensor.from_local(local, mesh, [placement], run_check=False)
+    return nn.Parameter(placed, requires_grad=weight.requires_grad)
 
 
 class _VocabularyLoss(torch.autograd.Function):
