@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lodesmith.model.config import DecoderConfig, ModelConfig
-from lodesmith.model.decoder import Decoder, causal_attention
+from lodesmith.model.decoder import Decoder, causal_attention, fresh_weights
 
 
 def shape(**changes):
@@ -53,6 +53,13 @@ def test_one_seed_gives_one_start():
         assert torch.equal(weight, second.get_parameter(name)), name
     embedding = "model.embed_tokens.weight"
     assert not torch.equal(first.get_parameter(embedding), other.get_parameter(embedding))
+
+
+def test_fresh_weights_one_at_a_time_are_those_of_a_fresh_decoder():
+    whole = dict(Decoder.fresh(shape(), seed=1).named_parameters())
+    for name, weight in fresh_weights(shape(), seed=1):
+        assert torch.equal(whole.pop(name), weight), name
+    assert not whole
 
 
 def test_heads_that_cannot_be_grouped_are_refused():

@@ -7,9 +7,9 @@ process, so nothing of `parallel` is in them.
 
 import pytest
 from distributed_runs import run_distributed
-from layout_work import Case, compare_layouts
+from layout_work import Case, compare_layouts, compare_starts
 
-NUM_STEPS = 3
+NUM_STEPS = 2
 
 DP, SHARD, TP, PP, CP, EP = (
     "data_parallel_replicate_size",
@@ -85,6 +85,8 @@ COMPILED = {
     ],
     4: [
         Case("fsdp2 x tp2, compiled", {SHARD: 2, TP: 2}, compiled=True),
+        Case("pp2 x tp2, compiled", {PP: 2, TP: 2}, compiled=True),
+        Case("fsdp2 x tp2 x ep2, compiled", {SHARD: 2, TP: 2, EP: 2}, EXPERTS, compiled=True),
     ],
 }
 
@@ -95,6 +97,18 @@ COMPILED = {
 def test_every_layout_computes_what_one_process_computes(num_ranks):
     answers = run_distributed(compare_layouts, num_ranks, LAYOUTS[num_ranks], NUM_STEPS)
     faults = [fault for answer in answers for fault in answer]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.dist
+def test_one_seed_starts_every_layout_from_the_same_weights():
+    cases = [
+        Case("fsdp2 x tp2, tied", {SHARD: 2, TP: 2}, TIED),
+        Case("hsdp 2x2 x ep2", {DP: 2, SHARD: 2, EP: 2}, EXPERTS),
+        Case("pp2 x tp2", {PP: 2, TP: 2}),
+        Case("fsdp4 of 6 rows", {SHARD: 4}, {"hidden_size": 6, "head_dim": 2}),
+    ]
+    faults = [fault for answer in run_distributed(compare_starts, 4, cases) for fault in answer]
     assert not faults, "\n".join(faults)
 
 

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch.distributed.tensor import DTensor
 
 from lodesmith.model.config import DecoderConfig
-from lodesmith.model.decoder import Decoder, causal_attention
+from lodesmith.model.decoder import Decoder, causal_attention, fresh_weights
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.parallel.mesh import build_layout
@@ -78,6 +78,27 @@ def plain_loss(decoder: Decoder, rows: Rows) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), rows.labels.flatten(), ignore_index=-100
     )
+
+
+def compare_starts(cases: list[Case]) -> list[str]:
+    """Return where weights that a seed starts a layout from differ from the plain model's."""
+    warnings.simplefilter("ignore")
+    faults = []
+    for case in cases:
+        plain = Decoder.fresh(DecoderConfig(**{**SHAPE, **case.model}), seed=7)
+        sharded = ShardedDecoder(
+            plain.config,
+            build_layout(ParallelConfig(**case.parallel)),
+            micro_batch_size=1,
+            sequence_length=NUM_TOKENS,
+        )
+        sharded.fill(fresh_weights(plain.config, seed=7))
+        faults += [
+            f"{case.name}: {name} differs"
+            for name, weight in sharded.weights().items()
+            if not torch.equal(weight.full_tensor(), plain.get_parameter(name))
+        ]
+    return faults
 
 
 def compare_layouts(cases: list[Case], num_steps: int) -> list[str]:

@@ -10,7 +10,7 @@ Shapes: B batch, T tokens, D hidden, N query heads, K key and value heads, H hea
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,14 @@ from lodesmith.model.moe import MixtureOfExperts
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q_BNTH, k_BKTH, v_BKTH) -> out_BNTH; positions are turned into q and k already."""
+
+_START_AT_ZERO = (
+    "o_proj.weight",
+    "down_proj.weight",
+    "experts.down_proj",
+    "lm_head.weight",
+    "expert_bias.weight",
+)
 
 Rotation = tuple[Tensor, Tensor]  # cos and sin with H columns; the first half of sin is negated
 
@@ -225,25 +233,41 @@ class Decoder(nn.Module):
         cos, sin = angles_B1Th.cos(), angles_B1Th.sin()
         return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
-    @torch.no_grad()
     def init_weights(self, generator: torch.Generator) -> None:
-        """Fill every weight in the order of `named_parameters`, so that a seed fixes all.
-
-        Matrices that read the residual stream get a standard deviation of 1 / (2 sqrt(fan-in)),
-        those that write to it start at zero: every layer begins as the identity, so the first
-        steps cannot blow up at any depth or width. An output matrix of its own starts at zero too.
-
-        Source: Yang et al. 2022, arXiv:2203.03466, appendix D.2 (zero output layers); Zhang et
-        al. 2019, arXiv:1901.09321 (zero last layer of each residual branch).
-        """
+        """Fill every weight in the order of `named_parameters`, so that a seed fixes all."""
         for name, weight in self.named_parameters():
-            if name.endswith(("expert_bias", "experts.down_proj")):
-                weight.zero_()
-            elif weight.dim() == 1:
-                weight.fill_(1.0)
-            elif name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight")):
-                weight.zero_()
-            elif name.endswith("embed_tokens.weight"):
-                weight.normal_(0.0, self.config.initializer_range, generator=generator)
-            else:
-                weight.normal_(0.0, 0.5 / math.sqrt(weight.shape[-1]), generator=generator)
+            start_weight(name, weight, self.config, generator)
+
+
+@torch.no_grad()
+def start_weight(
+    name: str, weight: Tensor, config: DecoderConfig, generator: torch.Generator
+) -> None:
+    """Fill a weight for the start of training.
+
+    Matrices that read the residual stream get a standard deviation of 1 / (2 sqrt(fan-in)), those
+    that write to it start at zero: every layer begins as the identity, so the first steps cannot
+    blow up at any depth or width. An output matrix of its own starts at zero too.
+
+    Source: Yang et al. 2022, arXiv:2203.03466, appendix D.2 (zero output layers); Zhang et al.
+    2019, arXiv:1901.09321 (zero last layer of each residual branch).
+    """
+    if name.endswith(_START_AT_ZERO):
+        weight.zero_()
+    elif weight.dim() == 1:
+        weight.fill_(1.0)
+    elif name.endswith("embed_tokens.weight"):
+        weight.normal_(0.0, config.initializer_range, generator=generator)
+    else:
+        weight.normal_(0.0, 0.5 / math.sqrt(weight.shape[-1]), generator=generator)
+
+
+def fresh_weights(config: DecoderConfig, *, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of `Decoder.fresh` one at a time, for who cannot hold them all."""
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in decoder.named_parameters():
+        whole = torch.empty(weight.shape, device="cpu")
+        start_weight(name, whole, config, generator)
+        yield name, whole

@@ -65,6 +65,18 @@ class SharedExpert(nn.Module):
         return out
 
 
+class ExpertBias(nn.Module):
+    """What is added to the experts' scores before they are chosen; moved by their load alone."""
+
+    def __init__(self, num_experts: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(num_experts), requires_grad=False)
+
+    def forward(self, scores_LE: Tensor) -> Tensor:
+        """Return the scores by which experts are chosen."""
+        return scores_LE + self.weight
+
+
 class MixtureOfExperts(nn.Module):
     """Router, experts, and the expert that all share if there is one."""
 
@@ -76,10 +88,9 @@ class MixtureOfExperts(nn.Module):
         self.shared_expert: SharedExpert | None = None
         if config.shared_expert_intermediate_size is not None:
             self.shared_expert = SharedExpert(hidden_size, config.shared_expert_intermediate_size)
-        self.expert_bias: nn.Parameter | None = None
+        self.expert_bias: ExpertBias | None = None
         if config.router_bias_rate is not None:
-            bias = torch.zeros(config.num_experts)
-            self.expert_bias = nn.Parameter(bias, requires_grad=False)
+            self.expert_bias = ExpertBias(config.num_experts)
         # What the z-loss of one token weighs beside a loss that is a sum; who trains on means
         # divides it by the number of tokens.
         self.z_loss_weight = config.router_z_loss or 0.0
@@ -112,19 +123,12 @@ class MixtureOfExperts(nn.Module):
         shares_LE = logits_LE.softmax(-1)
         scores_LE = shares_LE.detach()
         if self.expert_bias is not None:
-            scores_LE = scores_LE + self.local_bias()
+            scores_LE = self.expert_bias(scores_LE)
         ids_LK = scores_LE.topk(self.config.num_experts_per_tok).indices
         weights_LK = shares_LE.gather(1, ids_LK)
         if self.config.norm_topk_prob:
             weights_LK = weights_LK / weights_LK.sum(-1, keepdim=True)
         return weights_LK.to(x_LD.dtype), ids_LK
-
-    def local_bias(self) -> Tensor:
-        """Return the bias of all experts as a plain tensor."""
-        assert self.expert_bias is not None  # noqa: S101
-        full = getattr(self.expert_bias, "to_local", None)
-        bias: Tensor = self.expert_bias if full is None else full()
-        return bias
 
     @torch.no_grad()
     def balance(self, load_E: Tensor) -> None:
@@ -134,7 +138,7 @@ class MixtureOfExperts(nn.Module):
             load_E: rows of each expert since the last balancing, over all ranks.
         """
         assert self.expert_bias is not None  # noqa: S101
-        self.expert_bias.add_(self.bias_step(load_E))
+        self.expert_bias.weight.add_(self.bias_step(load_E))
         self.load_E = None
 
     def bias_step(self, load_E: Tensor) -> Tensor:

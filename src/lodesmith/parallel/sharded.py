@@ -8,7 +8,7 @@ Shapes: B batch, T tokens, t this rank's tokens, v a slice of the vocabulary.
 """
 # ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,6 @@ from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor.placement_types import _StridedShard
 
 from lodesmith.model.config import DecoderConfig
-from lodesmith.model.decoder import Decoder
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
 from lodesmith.parallel.mesh import Layout
@@ -78,6 +77,7 @@ class ShardedDecoder:
         for stage in self.stages:
             _shard(stage, layout, compile_backend)
         self._num_labels = 1
+        self._schedules: dict[int, Any] = {}  # by the number of micro-batches
         self._pipeline_stages: list[PipelineStage] = []
         if ranks > 1:
             self._pipeline_stages = [self._pipeline_stage(stage) for stage in self.stages]
@@ -91,7 +91,7 @@ class ShardedDecoder:
         """Take this rank's part of each whole weight; one whole weight at a time is in memory.
 
         Args:
-            weights: every weight of the model, in any order; each rank passes the same.
+            weights: every weight of the model, such as `fresh_weights`; each rank gives the same.
         """
         own = self.weights()
         filled = set()
@@ -127,8 +127,8 @@ class ShardedDecoder:
             if mixture.load_E is not None:
                 load_E = self._sum_over_data(mixture.load_E)
                 dist.all_reduce(load_E, group=self.layout.group("tp"))
-                bias = mixture.expert_bias
-                assert bias is not None  # noqa: S101
+                assert mixture.expert_bias is not None  # noqa: S101
+                bias = mixture.expert_bias.weight
                 _local(bias).add_(_part_of(bias, mixture.bias_step(load_E)))
                 mixture.load_E = None
 
@@ -168,14 +168,7 @@ class ShardedDecoder:
         return total
 
     def _run_pipeline(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
-        name = self.layout.config.pipeline_schedule
-        stages = self._pipeline_stages[0] if name == "1f1b" else self._pipeline_stages
-        schedule = _SCHEDULES[name](
-            stages,
-            n_microbatches=ids_Bt.shape[0] // self.micro_batch_size,
-            loss_fn=self._loss,
-            scale_grads=False,
-        )
+        schedule = self._schedule(ids_Bt.shape[0] // self.micro_batch_size)
         losses: list[Tensor] = []
         first = [ids_Bt] if self.stages[0].is_first else []
         last: dict[str, Any] = {}
@@ -183,6 +176,17 @@ class ShardedDecoder:
             last = {"target": labels_Bt, "losses": losses}
         schedule.step(*first, **last, **inputs, return_outputs=False)
         return torch.stack(losses).sum().detach() if losses else torch.zeros(())
+
+    def _schedule(self, num_micro_batches: int) -> Any:
+        if num_micro_batches not in self._schedules:
+            name = self.layout.config.pipeline_schedule
+            self._schedules[num_micro_batches] = _SCHEDULES[name](
+                self._pipeline_stages[0] if name == "1f1b" else self._pipeline_stages,
+                n_microbatches=num_micro_batches,
+                loss_fn=self._loss,
+                scale_grads=False,
+            )
+        return self._schedules[num_micro_batches]
 
     def _sum_over_data(self, value: Tensor) -> Tensor:
         total = value.clone()
@@ -217,11 +221,6 @@ def own_rows(rows: Rows, layout: Layout) -> Rows:
     mine = slice(layout.data_rank, None, size)
     segments = None if rows.segment_ids is None else rows.segment_ids[mine]
     return Rows(input_ids=rows.input_ids[mine], labels=rows.labels[mine], segment_ids=segments)
-
-
-def fresh_weights(config: DecoderConfig, *, seed: int) -> Iterator[tuple[str, Tensor]]:
-    """Yield the weights that a run with a seed starts from, one at a time: the same everywhere."""
-    yield from Decoder.fresh(config, seed=seed).named_parameters()
 
 
 def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:

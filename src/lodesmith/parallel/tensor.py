@@ -23,7 +23,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
 
 from lodesmith.model.decoder import FeedForward, Layer, RMSNorm
-from lodesmith.model.moe import MixtureOfExperts
+from lodesmith.model.moe import ExpertBias, MixtureOfExperts
 from lodesmith.parallel.collectives import gather, scatter_sum
 
 
@@ -64,6 +64,18 @@ class LocalLinear(nn.Module):
         """Return this rank's columns of the product, or its slice of the tokens of the sum."""
         out = F.linear(x, local_weight(self.weight))
         return out if self.group is None else scatter_sum(out, dim=1, group=self.group)
+
+
+class LocalBias(nn.Module):
+    """The experts' bias, whole on every rank."""
+
+    def __init__(self, bias: ExpertBias, *, mesh: DeviceMesh) -> None:
+        super().__init__()
+        self.weight = placed_weight(bias.weight, mesh, Replicate())
+
+    def forward(self, scores_LE: Tensor) -> Tensor:
+        """Return the scores by which experts are chosen."""
+        return scores_LE + local_weight(self.weight)
 
 
 class LocalEmbedding(nn.Module):
@@ -118,7 +130,7 @@ def _keep_tokens_apart(mixture: MixtureOfExperts, mesh: DeviceMesh) -> None:
             )
             setattr(mixture.shared_expert, name, linear)
     if mixture.expert_bias is not None:
-        mixture.expert_bias = placed_weight(mixture.expert_bias, mesh, Replicate())
+        mixture.expert_bias = LocalBias(mixture.expert_bias, mesh=mesh)  # type: ignore[assignment]
 
 
 def _shard_linears(
