@@ -1,6 +1,7 @@
 """Looks up runs of words in a Bloom filter of usual ones: typed calls of `naturalness.c`."""
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,38 @@ from lodesmith.native.library import load_library
 
 Hashes = NDArray[np.uint64]
 Levels = NDArray[np.uint8]
+_NUM_LEVELS, _NUM_TABLES = 5, 4
+
+
+class _Model(ctypes.Structure):
+    _fields_ = (
+        ("filter", ctypes.c_void_p),
+        ("num_bits", ctypes.c_uint64),
+        ("function_words", ctypes.c_void_p),
+        ("num_function_words", ctypes.c_uint64),
+        ("salts", ctypes.c_uint64 * 3),
+        ("num_levels", ctypes.c_uint32 * 3),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunSorts:
+    """What tells pairs, triples and edges apart in a filter, and how many levels each has."""
+
+    salts: tuple[int, int, int]
+    num_levels: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a text shows; symbols are places in the tables of words, pairs, triples and sizes."""
+
+    symbols: list[NDArray[np.int64]]
+    num_at_level: list[int]  # words that are at least so frequent: levels 1 to 5
+    tops: list[int]  # of words, pairs, triples: copies of the three most frequent
+    num_function: int
+    num_covered: int  # words in pairs that stand four times or more
+    num_words: int
 
 
 def key_runs(parts: Hashes, run: int, level: int) -> Hashes:
@@ -69,6 +102,46 @@ def segment(parts: Hashes, flags: Levels, bits: Levels) -> tuple[Hashes, Levels,
     return words[:count], levels[:count], sizes[:count]
 
 
+def measure(
+    parts: Hashes, flags: Levels, bits: Levels, function_words: Hashes, sorts: RunSorts
+) -> Measured:
+    """Return what a text shows.
+
+    Args:
+        parts: hashes as `words.split` gives them.
+        flags: of each part, likewise.
+        bits: the filter.
+        function_words: sorted hashes of the words of grammar.
+        sorts: how runs were put into the filter.
+    """
+    parts, flags, bits, function_words = (
+        np.ascontiguousarray(parts, np.uint64), np.ascontiguousarray(flags, np.uint8),
+        np.ascontiguousarray(bits, np.uint8), np.ascontiguousarray(function_words, np.uint64),
+    )  # fmt: skip
+    model = _Model(
+        bits.ctypes.data, 8 * len(bits), function_words.ctypes.data, len(function_words),
+        sorts.salts, sorts.num_levels,
+    )  # fmt: skip
+    symbols = np.empty((_NUM_TABLES, len(parts)), np.int64)
+    numbers = np.empty(_NUM_LEVELS + 5, np.int64)
+    count = _declare().ls_natural_measure(
+        ctypes.byref(model), parts.ctypes.data, flags.ctypes.data, len(parts),
+        symbols.ctypes.data, numbers.ctypes.data,
+    )  # fmt: skip
+    if count < 0:
+        raise EngineError("there is no memory left to judge a text; use fewer workers")
+    sizes = (count, max(count - 1, 0), max(count - 2, 0), count)
+    found = numbers.tolist()
+    return Measured(
+        symbols=[row[:size] for row, size in zip(symbols, sizes, strict=True)],
+        num_at_level=found[:_NUM_LEVELS],
+        tops=found[_NUM_LEVELS:-2],
+        num_function=found[-2],
+        num_covered=found[-1],
+        num_words=count,
+    )
+
+
 @cache
 def _declare() -> ctypes.CDLL:
     kernels = load_library()
@@ -83,7 +156,10 @@ def _declare() -> ctypes.CDLL:
     kernels.ls_natural_segment.argtypes = [
         pointer, pointer, size, pointer, long, pointer, pointer, pointer,
     ]  # fmt: skip
-    kernels.ls_natural_segment.restype = ctypes.c_int64
+    kernels.ls_natural_measure.argtypes = [
+        pointer, pointer, pointer, size, pointer, pointer,
+    ]  # fmt: skip
+    kernels.ls_natural_segment.restype = kernels.ls_natural_measure.restype = ctypes.c_int64
     for name in ("keys", "add", "levels"):
         getattr(kernels, f"ls_natural_{name}").restype = None
     return kernels

@@ -13,7 +13,6 @@ repetition and grammar go through another. `bench/make_naturalness.py` makes the
 packages.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lodesmith.native import naturalness as native
 from lodesmith.native import words as native_words
-from lodesmith.native.naturalness import find_levels, segment
-from lodesmith.prepare.words import hash_runs
+from lodesmith.native.census import NUM_CLASSES, count_classes
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -33,10 +32,13 @@ MODEL_FILE = Path(__file__).with_name("natural.npz")
 LANGUAGES = ("zh", "en")
 
 PAIR_SALT, TRIPLE_SALT, EDGE_SALT = (np.uint64(salt) for salt in (0x9D1B, 0xA3C7, 0xE5F1))
-PAIR_LEVELS, TRIPLE_LEVELS, EDGE_LEVELS = 3, 1, 3
+_SORTS = native.RunSorts(
+    salts=(int(PAIR_SALT), int(TRIPLE_SALT), int(EDGE_SALT)), num_levels=(3, 1, 3)
+)
 
 _MIN_WORDS = 30  # fewer say nothing
 _MIN_SIMPLIFIED = 0.9  # of Chinese characters; the model knows no others
+_SIMPLIFIED, _TRADITIONAL, _LATIN, _OTHERS = range(1, 5)  # not in GB 2312; not Chinese or English
 
 # How the two heads count together, in units of their logits. The offsets are what one in a hundred
 # texts of the model's own sources exceeds, and a little more for text of other kinds.
@@ -53,7 +55,7 @@ TABLE_SHAPES = (
 )  # fmt: skip
 NUM_SPUN = 4 + 5  # features of the first head; the rest are of the second; both have the last one
 
-_STOPS = re.compile("[。？！.?!]")
+_STOPS = "。？！.?!"
 
 # Words of grammar, which no one stuffs a page with.
 _FUNCTION_CHARACTERS = (
@@ -109,10 +111,12 @@ def score_naturalness(text: str, language: str) -> float | None:
         text: lines of a document.
         language: ISO 639-1 code; "und" is taken for Chinese or English if its words are.
     """
+    known = _choose(text, language)
+    if known is None:
+        return None
     model = load_model()
     found = measure(text, model.bits, model.function_words)
-    known = _choose(text, language) if found is not None else None
-    if found is None or known is None:
+    if found is None:
         return None
     features = to_features(found, model.tables[known])
     mean, deviation = model.scales[known]
@@ -137,18 +141,30 @@ def _join(logits: Numbers, language: str) -> float:
 def _choose(text: str, language: str) -> str | None:
     """Return which half of the model knows a text, None if neither does."""
     part = text[:_SCANNED_CHARS]
-    chars = "".join(re.findall("[\u4e00-\u9fff]", part))
-    chinese = len(chars)
-    if language in ("zh", "und") and chinese > _MIN_WORDS:
-        simplified = len(chars.encode("gb2312", "ignore")) // 2
-        if simplified < _MIN_SIMPLIFIED * chinese:  # written in Traditional characters
-            return None
+    counts = count_classes(part.encode("utf-8", "replace"), _classes()).sum(axis=0).tolist()
+    chinese, letters = counts[_SIMPLIFIED] + counts[_TRADITIONAL], counts[_LATIN]
+    is_simplified = counts[_SIMPLIFIED] >= _MIN_SIMPLIFIED * chinese
+    if language in ("zh", "und") and chinese > _MIN_WORDS and not is_simplified:
+        return None
     if language != "und":
         return language if language in LANGUAGES else None
-    letters = len(re.findall("[A-Za-z]", part))
-    if len(re.findall("[\u3041-\u30ff\uac00-\ud7af\u0400-\u04ff]", part)) > len(part) / 50:
+    if counts[_OTHERS] > len(part) / 50:
         return None
     return "zh" if 2 * chinese > letters else "en" if letters > len(part) / 2 else None
+
+
+@cache
+def _classes() -> NDArray[np.uint8]:
+    """Return which of the characters below each code point is, for `count_classes`."""
+    table = np.zeros(0x10000 + NUM_CLASSES, np.uint8)
+    for first, last in ("AZ", "az"):
+        table[ord(first) : ord(last) + 1] = _LATIN
+    for first, last in ("\u3041\u30ff", "\uac00\ud7af", "\u0400\u04ff"):
+        table[ord(first) : ord(last) + 1] = _OTHERS
+    table[0x4E00:0xA000] = _TRADITIONAL
+    known = "".join(map(chr, range(0x4E00, 0xA000))).encode("gb2312", "ignore").decode("gb2312")
+    table[list(map(ord, known))] = _SIMPLIFIED
+    return table
 
 
 @cache
@@ -177,7 +193,7 @@ def hash_function_words(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
 def cut(text: str, bits: NDArray[np.uint8]) -> tuple[Any, Any, Any, Any]:
     """Return the words of a text, their levels and sizes, and the hashes of their parts."""
     parts, _, flags = native_words.split(text.encode("utf-8", "replace"))
-    return (*segment(parts, (flags & 1).astype(np.uint8), bits), parts)
+    return (*native.segment(parts, (flags & 1).astype(np.uint8), bits), parts)
 
 
 def measure(
@@ -185,71 +201,30 @@ def measure(
 ) -> Statistics | None:
     """Return the statistics of a text, None if it is too short."""
     text = text[:_SCANNED_CHARS]
-    words, levels, sizes, parts = cut(text, bits)
-    if len(words) < _MIN_WORDS:
+    parts, _, flags = native_words.split(text.encode("utf-8", "replace"))
+    if len(parts) < _MIN_WORDS:
         return None
-    levels = levels.astype(np.int64)
-    counts = [_count_each(hash_runs(words, run)) for run in (1, 2, 3)]
-    is_content = ~np.isin(words, function_words)
+    found = native.measure(parts, flags, bits, function_words, _SORTS)
+    if found.num_words < _MIN_WORDS:
+        return None
     return Statistics(
-        symbols=_find_symbols(words, levels, sizes, parts, counts, bits),
-        shares=[_logit(int((levels >= level).sum()), len(words)) for level in range(1, 6)],
-        stuffing=_find_stuffing(text, words, counts, is_content),
-        num_words=len(words),
+        symbols=found.symbols,
+        shares=[_logit(count, found.num_words) for count in found.num_at_level],
+        stuffing=_find_stuffing(text, found),
+        num_words=found.num_words,
     )
 
 
-def _count_each(hashes: NDArray[np.uint64]) -> Places:
-    """Return how often each hash stands in the array, at each of its places."""
-    _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    return counts[places].astype(np.int64)
-
-
-def _find_symbols(
-    words: Any, levels: Places, sizes: Any, parts: Any, counts: list[Places], bits: Any
-) -> list[Places]:
-    kinds = np.where((levels <= 2) & (counts[0] > 1), 6 + levels, levels)
-    pairs = find_levels(words ^ PAIR_SALT, 2, bits, num_levels=PAIR_LEVELS).astype(np.int64)
-    triples = find_levels(words ^ TRIPLE_SALT, 3, bits, num_levels=TRIPLE_LEVELS).astype(np.int64)
-    edges = find_levels(parts ^ EDGE_SALT, 2, bits, num_levels=EDGE_LEVELS).astype(np.int64)
-    between = edges[np.cumsum(sizes.astype(np.int64))[:-1] - 1]  # characters where two words meet
-    pair_kinds = np.where(pairs > 0, 3 + pairs, np.where(counts[1] > 1, 7, between))
-    triple_kinds = np.where((triples == 0) & (counts[2] > 1), 2, triples)
-    return [
-        kinds,
-        (kinds[:-1] * _WORD_KINDS + kinds[1:]) * _PAIR_KINDS + pair_kinds,
-        (pair_kinds[:-1] * _PAIR_KINDS + pair_kinds[1:]) * _TRIPLE_KINDS + triple_kinds,
-        np.minimum(sizes, _SIZE_KINDS - 1).astype(np.int64) * 6 + levels,
-    ]
-
-
-def _find_stuffing(
-    text: str, words: Any, counts: list[Places], is_content: NDArray[np.bool_]
-) -> list[float]:
+def _find_stuffing(text: str, found: native.Measured) -> list[float]:
     """Return repetition of content words, and lack of grammar and full stops, as logarithms."""
-    num_words = len(words)
-    pairs = is_content[:-1] & is_content[1:]
-    triples = pairs[:-1] & pairs[1:]
-    covered = np.zeros(num_words, bool)
-    repeated = np.flatnonzero(pairs & (counts[1] >= 4))
-    covered[repeated] = covered[repeated + 1] = True
-    tops = (
-        _top_words(words, is_content, free=2),
-        2 * _top_words(hash_runs(words, 2), pairs, free=2),
-        3 * _top_words(hash_runs(words, 3), triples, free=1),
-    )
+    num_words = found.num_words
+    tops = (run * top for run, top in enumerate(found.tops, 1))
     return [
         *(float(np.log((top + 0.5) / (num_words + 10))) for top in tops),
-        -_logit(int((~is_content).sum()), num_words, prior=0.2, weight=10),
-        -_logit(len(_STOPS.findall(text)), num_words, prior=0.04, weight=10),
-        float(np.log((int(covered.sum()) + 0.5) / (num_words + 10))),
+        -_logit(found.num_function, num_words, prior=0.2, weight=10),
+        -_logit(sum(map(text.count, _STOPS)), num_words, prior=0.04, weight=10),
+        float(np.log((found.num_covered + 0.5) / (num_words + 10))),
     ]
-
-
-def _top_words(hashes: Any, chosen: NDArray[np.bool_], *, free: int) -> int:
-    """Return how often the three most frequent of the chosen stand, the free copies left out."""
-    _, counts = np.unique(hashes[chosen], return_counts=True)
-    return int(np.maximum(np.sort(counts)[-3:] - free, 0).sum())
 
 
 def _logit(hits: int, total: int, prior: float = 0.5, weight: float = 4) -> float:
