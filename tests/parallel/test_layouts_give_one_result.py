@@ -22,7 +22,7 @@ DP, SHARD, TP, PP, CP, EP = (
 INTERLEAVED = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_1f1b"}
 ZERO_BUBBLE = {"virtual_pipeline_size": 2, "pipeline_schedule": "interleaved_zero_bubble"}
 TIED = {"tie_word_embeddings": True}
-LLAMA = {"kind": "llama"}
+LLAMA = {"kind": "llama", "num_key_value_heads": 2}
 
 EXPERTS = {
     "experts": {
@@ -61,7 +61,7 @@ LAYOUTS = {
         Case("ddp2 x tp2, tied", {DP: 2, TP: 2}, TIED),
         Case("pp2 x tp2, packed", {PP: 2, TP: 2}, packed=True),
         Case("pp4", {PP: 4}),
-        Case("tp2 x cp2", {TP: 2, CP: 2}, packed=True),
+        Case("tp2 x cp2, packed, grouped", {TP: 2, CP: 2}, LLAMA, packed=True),
         Case("fsdp2 x cp2", {SHARD: 2, CP: 2}),
         Case("pp2 x cp2, packed", {PP: 2, CP: 2}, packed=True),
         Case("fsdp4 x ep2", {SHARD: 4, EP: 2}, PLAIN_EXPERTS),
