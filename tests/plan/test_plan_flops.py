@@ -75,6 +75,27 @@ def test_a_trainable_shape_counts_as_the_model_room_counts_it(
     assert count_parameters(shape_of(model, vocab_size=1000)).total == decoder.num_parameters
 
 
+@given(
+    experts=st.integers(2, 6),
+    width=st.sampled_from([16, 48]),
+    shared=st.sampled_from([None, 32]),
+)
+def test_a_mixture_counts_as_the_model_room_counts_it(experts: int, width: int, shared: int | None):
+    mixture = {
+        "num_experts": experts, "num_experts_per_tok": 2, "moe_intermediate_size": width,
+        "shared_expert_intermediate_size": shared,
+    }  # fmt: skip
+    model = ModelConfig.model_validate(
+        {"kind": "qwen3", "hidden_size": 48, "intermediate_size": 112, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+         "experts": mixture}
+    )  # fmt: skip
+    decoder = DecoderConfig.from_model(model, vocab_size=1000)
+    counted = count_parameters(shape_of(model, vocab_size=1000))
+    assert counted.total == decoder.num_parameters
+    assert counted.active < counted.total or experts == 2
+
+
 def test_matrix_flops_are_six_per_weight_and_attention_is_causal():
     flops = count_token_flops(MT_NLG, sequence_length=2048)
     assert flops.matrices == 6 * 12 * 20480**2 * 105

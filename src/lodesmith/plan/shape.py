@@ -71,6 +71,17 @@ class ModelShape:
 
 def shape_of(model: ModelConfig, *, vocab_size: int) -> ModelShape:
     """Return the shape of a recipe's model over a vocabulary."""
+    experts = model.experts
+    mixture = (
+        {}
+        if experts is None
+        else {
+            "num_experts": experts.num_experts,
+            "num_experts_per_tok": experts.num_experts_per_tok,
+            "moe_intermediate_size": experts.moe_intermediate_size,
+            "shared_expert_intermediate_size": experts.shared_expert_intermediate_size or 0,
+        }
+    )
     return ModelShape(
         kind=model.kind,
         vocab_size=vocab_size,
@@ -82,6 +93,7 @@ def shape_of(model: ModelConfig, *, vocab_size: int) -> ModelShape:
         head_dim=model.head_dim,
         max_position_embeddings=model.max_position_embeddings,
         tie_word_embeddings=model.tie_word_embeddings,
+        **mixture,
     )
 
 
