@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from lodesmith.parallel.config import ParallelConfig
 from lodesmith.pipeline.planning import plan
+from lodesmith.plan.hardware import load_cluster
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.planner import plan_data
+from lodesmith.plan.search import search_layouts
 from lodesmith.plan.shape import ModelShape, gpt_shape
 from lodesmith.plan.text import plan_text
 from lodesmith.plan.trainer import explain_untrainable, parallel_section, section_text
@@ -26,9 +29,24 @@ def test_the_section_splits_data_ranks_into_copies_and_shards():
     )  # fmt: skip
     assert parallel_section(layout) == {
         "data_parallel_replicate_size": 8, "data_parallel_shard_size": 4,
-        "tensor_parallel_size": 8, "sharded": "everything", "micro_batch_size": 2,
+        "tensor_parallel_size": 8,
     }  # fmt: skip
-    assert section_text({"tensor_parallel_size": 8}) == "parallel: {tensor_parallel_size: 8}"
+
+
+@pytest.mark.parametrize("num_experts", [0, 8])
+def test_every_layout_found_is_a_section_that_the_parallel_room_accepts(num_experts: int):
+    cluster, device = load_cluster("h100-node")
+    shape = replace(
+        SMALL, num_experts=num_experts, num_experts_per_tok=2 if num_experts else 0,
+        moe_intermediate_size=128 if num_experts else 0, num_attention_heads=8,
+    )  # fmt: skip
+    training = Training(global_batch_size=64, sequence_length=16384, precision="bf16")
+    ranking = search_layouts(shape, training, cluster=cluster, device=device)
+    assert len(ranking.candidates) > 100
+    for candidate in ranking.candidates:
+        section = ParallelConfig.model_validate(parallel_section(candidate.layout))
+        assert section.num_ranks == candidate.layout.num_devices
+        assert section.data_parallel_size == candidate.layout.data_parallel_size
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -65,8 +83,8 @@ def test_shapes_and_formats_that_are_only_planned_are_named():
 def test_text_and_json_carry_the_section_and_the_best_that_can_be_trained():
     result = plan("quickstart")
     data = plan_data(result)
-    assert data["parallel"]["micro_batch_size"] == result.layout.micro_batch_size
-    assert section_text(result.parallel) in plan_text(result)
+    assert data["parallel"] == parallel_section(result.layout)
+    assert section_text(result.layout) in plan_text(result)
     assert result.best_trainable is not None
     assert data["best_trainable"]["untrainable"] is None
     assert "cannot run it" in plan_text(plan("mt-nlg-530b"))

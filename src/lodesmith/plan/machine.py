@@ -7,6 +7,7 @@ from lodesmith.plan.layout import Precision
 from lodesmith.plan.stack import Stack
 
 _GIGA, _TERA = 1e9, 1e12
+_CAST_BYTES = 4.0  # read in bf16, written as it is and transposed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +20,7 @@ class Machine:
     attention_half_sequence: float  # tokens at which fused attention reaches half of its rate
     half_size: float  # size at which a product reaches half of its rate
     memory_bytes_per_second: float
+    cast_bytes: float  # moved for each input of a product that is cast to a narrow format
     link_bytes_per_second: float  # inside a node
     network_bytes_per_second: float  # between nodes, for point-to-point and all-to-all
     gradient_bytes_per_second: float  # between nodes, for reductions of gradients
@@ -32,9 +34,10 @@ def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Pre
     """Return the rates of a device of a cluster under a stack."""
     wide: Precision = "fp32" if precision == "fp32" else "bf16"
     peak = device.peak_tflops.get(precision, device.peak_tflops[wide])
-    share = device.matmul_efficiency
+    share, casts = device.matmul_efficiency, 0.0
     if precision in ("fp8", "fp4"):
         share *= device.low_precision_efficiency
+        casts = _CAST_BYTES
     network = cluster.network_gb_per_second * cluster.network_efficiency * _GIGA
     link = device.link_gb_per_second * device.link_efficiency
     wide_peak = device.peak_tflops[wide] * _TERA
@@ -45,6 +48,7 @@ def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Pre
         attention_half_sequence=device.attention_half_sequence,
         half_size=device.matmul_half_size,
         memory_bytes_per_second=device.memory_gb_per_second * device.memory_efficiency * _GIGA,
+        cast_bytes=casts,
         link_bytes_per_second=link * stack.link_factor * _GIGA,
         network_bytes_per_second=network,
         gradient_bytes_per_second=network * stack.network_factor,

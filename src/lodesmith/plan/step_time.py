@@ -34,18 +34,18 @@ _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective"
 _ALTERNATE = CHECKPOINTING.index("alternate")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_TENSOR_KERNELS = 1.03  # more with tensor parallelism: collectives and what surrounds them
+_TENSOR_KERNELS = 1.14  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _MUON_ITERATIONS = 5  # of Newton-Schulz
 _SMOOTHNESS = 4.0  # of the maximum of starting and computing
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
-_INNER_WEIGHT = 1.66  # how much the inner size of a product counts beside its outer ones: fitted
-_UNALIGNED = 10.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 4.57  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 3.0  # forward, of each expert that a rank holds: fitted
+_INNER_WEIGHT = 1.74  # how much the inner size of a product counts beside its outer ones: fitted
+_UNALIGNED = 11.2  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 4.95  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 4.78  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
-_EXPERT_SHARE = 0.291  # rate of experts' products over that of plain ones of their size: fitted
+_EXPERT_SHARE = 0.337  # rate of experts' products over that of plain ones of their size: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,7 +195,9 @@ def _elementwise_seconds(jobs: Jobs, machine: Machine) -> Column:
     inner = jobs.dense + 3 * jobs.experts_per_token * jobs.expert  # permuted to experts and back
     split = 2 * (jobs.query + 2 * jobs.key_value) + inner * (2 * jobs.mlp_inputs)
     values = 10 * jobs.hidden / share + split / jobs.tensor
-    return jobs.tokens * jobs.element_bytes * values / machine.memory_bytes_per_second
+    inputs = 2 * jobs.hidden / share + (jobs.query + inner) / jobs.tensor
+    moved = jobs.element_bytes * values + machine.cast_bytes * inputs
+    return jobs.tokens * moved / machine.memory_bytes_per_second
 
 
 def _head_seconds(jobs: Jobs, machine: Machine) -> tuple[Column, Column]:

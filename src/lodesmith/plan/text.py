@@ -34,7 +34,7 @@ def _model_lines(plan: Plan) -> Iterator[str]:
     )
     how = "given" if plan.layout_is_given else f"best of {plan.num_layouts_tried:,} tried"
     yield f"layout ({how}): {plan.layout}"
-    yield f"  {section_text(plan.parallel)}"
+    yield f"  {section_text(plan.layout)}"
     if plan.untrainable:
         yield f"  our trainer cannot run it: it has {plan.untrainable}"
         if plan.best_trainable:

@@ -1,8 +1,8 @@
 """A layout as the trainer's own `parallel:` section, and whether the trainer can run it today.
 
-The section uses the words of the mesh: data-parallel ranks are `replicate` ranks, which hold a copy
-each, times `shard` ranks, which share one. `_LIMITS` is the one place to change when the trainer
-learns more.
+The section is that of `parallel/config.py`: data-parallel ranks are `replicate` ranks, which hold a
+copy each, times `shard` ranks, which share one. `_LIMITS` is the one place to change when the
+trainer learns more.
 """
 
 from typing import Any
@@ -26,14 +26,15 @@ _LIMITS: tuple[tuple[str, Any, str], ...] = (
 
 
 def parallel_section(layout: Layout) -> dict[str, Any]:
-    """Return the layout as the section `parallel` of a recipe, without what is 1 or off.
+    """Return the layout as the section `parallel` of a recipe, without what is 1.
 
     >>> parallel_section(Layout(data_parallel_size=16, sharded="everything"))
-    {'data_parallel_shard_size': 16, 'sharded': 'everything', 'micro_batch_size': 1}
+    {'data_parallel_shard_size': 16}
     """
     shard = 1
-    if layout.sharded != "nothing":
-        shard = layout.data_parallel_shard_size or layout.data_parallel_size
+    if layout.sharded != "nothing" or layout.expert_parallel_size > 1:  # experts lie over shards
+        shard = min(layout.data_parallel_shard_size or layout.data_parallel_size,
+                    layout.data_parallel_size)  # fmt: skip
     sizes = {
         "data_parallel_replicate_size": layout.data_parallel_size // shard,
         "data_parallel_shard_size": shard,
@@ -44,17 +45,20 @@ def parallel_section(layout: Layout) -> dict[str, Any]:
         "expert_parallel_size": layout.expert_parallel_size,
     }
     section: dict[str, Any] = {name: size for name, size in sizes.items() if size > 1}
-    if layout.sharded != "nothing":
-        section["sharded"] = layout.sharded
-    if layout.activation_checkpointing != "none":
-        section["activation_checkpointing"] = layout.activation_checkpointing
-    return section | {"micro_batch_size": layout.micro_batch_size}
+    if layout.virtual_pipeline_size > 1:
+        section["pipeline_schedule"] = "interleaved_1f1b"
+    return section
 
 
-def section_text(section: dict[str, Any]) -> str:
-    """Return the section as one line of YAML."""
+def section_text(layout: Layout) -> str:
+    """Return what a recipe says to have the layout, as one line of YAML.
+
+    >>> section_text(Layout(tensor_parallel_size=2, micro_batch_size=4))
+    'parallel: {tensor_parallel_size: 2}, pretrain: {micro_batch_size: 4}'
+    """
+    section = parallel_section(layout)
     inner = ", ".join(f"{name}: {value}" for name, value in section.items())
-    return f"parallel: {{{inner}}}"
+    return f"parallel: {{{inner}}}, pretrain: {{micro_batch_size: {layout.micro_batch_size}}}"
 
 
 def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -> str | None:
