@@ -21,7 +21,8 @@ from dataclasses import replace
 import numpy as np
 
 from lodesmith.data.documents import Document
-from lodesmith.native.language import Automaton, Scorer
+from lodesmith.native import language as native
+from lodesmith.native.language import Automaton, LineCensus, Scorer
 from lodesmith.prepare.chinese import chinese_script
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.language_words import decide_neighbours
@@ -112,12 +113,13 @@ def language_shares(lines: list[str], language: str = UNKNOWN_LANGUAGE) -> dict[
     """
     step = -(-len(lines) // _MAX_LINES) or 1
     words: dict[str, float] = {}
-    for line in lines[::step]:
-        sample = line if len(line) <= _LINE_CHARS else line[:_LINE_CHARS]
-        size = len(_LETTER.findall(sample))
-        if size < _MIN_LETTERS // 2 or (line.isascii() and size < _MIN_LETTERS):
+    samples = [line[:_LINE_CHARS] for line in lines[::step]]
+    counted = native.count_lines(samples, _classes())
+    for line, sample, counts in zip(lines[::step], samples, counted, strict=True):
+        size = counts.all_letters
+        if size < _MIN_LETTERS // 2 or (size < _MIN_LETTERS and line.isascii()):
             continue
-        found, confidence = detect_language(sample)
+        found, confidence = _of_line(sample, counts)
         found = found if confidence >= _MIN_LINE_CONFIDENCE else language
         words[found] = words.get(found, 0.0) + _num_words(line)
     total = sum(words.values())
@@ -154,17 +156,42 @@ def detect_language(text: str) -> tuple[str, float]:
     ('el', 1.0)
     """
     if not text.isascii():
-        text = _ADDRESS.sub(" ", text)
-        num_cjk = _count_characters(_CJK, text)
-        num_others = len(_OTHER_WORD.findall(text)) if num_cjk else 0
-        share = num_cjk / max(1.0, num_cjk + num_others * _CHARACTERS_PER_WORD)
+        counts = native.count_lines([text], _classes())[0]
+        share = _cjk_share(counts)
         if share >= _MIN_CJK_SHARE:
-            return _cjk_language(text, num_cjk), round(share, 4)
-    sample = _CJK.sub("", text[: 2 * _SAMPLE_CHARS])[:_SAMPLE_CHARS]
+            return _cjk_language(counts), round(share, 4)
+    sample = _sample(text)
     num_letters = len(_LETTER.findall(sample))
     if num_letters == 0:
         return UNKNOWN_LANGUAGE, 0.0
-    return _by_alphabet(sample, num_letters) or _by_words(sample)
+    return _by_alphabet(sample, num_letters) or _by_english(sample) or _by_model(sample)
+
+
+def _of_line(line: str, counts: LineCensus) -> tuple[str, float]:
+    """Return what `detect_language` says of a line, mostly from its counts alone."""
+    if counts.own or counts.odd:
+        return detect_language(line)
+    share = _cjk_share(counts)
+    if share >= _MIN_CJK_SHARE:
+        return _cjk_language(counts), round(share, 4)
+    if counts.letters == 0:
+        return UNKNOWN_LANGUAGE, 0.0
+    if counts.english >= max(_MIN_ENGLISH_WORDS, _MIN_ENGLISH_SHARE * counts.joined_words):
+        return "en", 1.0
+    return _by_model(_sample(line))
+
+
+def _sample(text: str) -> str:
+    """Return the beginning of a text, without addresses in a text beyond ASCII."""
+    if text.isascii():
+        return text[:_SAMPLE_CHARS]
+    return _CJK.sub("", _ADDRESS.sub(" ", text)[: 2 * _SAMPLE_CHARS])[:_SAMPLE_CHARS]
+
+
+def _cjk_share(counts: LineCensus) -> float:
+    if not counts.cjk:
+        return 0.0
+    return counts.cjk / max(1.0, counts.cjk + counts.words * _CHARACTERS_PER_WORD)
 
 
 def _by_alphabet(sample: str, num_letters: int) -> tuple[str, float] | None:
@@ -178,10 +205,13 @@ def _by_alphabet(sample: str, num_letters: int) -> tuple[str, float] | None:
     return (language, 1.0) if 2 * count > num_letters else None
 
 
-def _by_words(sample: str) -> tuple[str, float]:
+def _by_english(sample: str) -> tuple[str, float] | None:
     num_words, num_english = len(_OTHER_WORD.findall(sample)), len(_ENGLISH.findall(sample))
-    if num_english >= max(_MIN_ENGLISH_WORDS, _MIN_ENGLISH_SHARE * num_words):
-        return "en", 1.0
+    is_english = num_english >= max(_MIN_ENGLISH_WORDS, _MIN_ENGLISH_SHARE * num_words)
+    return ("en", 1.0) if is_english else None
+
+
+def _by_model(sample: str) -> tuple[str, float]:
     if sample.isupper():
         sample = sample.lower()
     data = unicodedata.normalize("NFC", sample).encode("utf-8", "surrogatepass")
@@ -195,14 +225,35 @@ def _by_words(sample: str) -> tuple[str, float]:
     return decide_neighbours(languages[best], sample), float(shares[best])
 
 
-def _cjk_language(text: str, num_cjk: int) -> str:
-    if _count_characters(_HANGUL, text) >= _MIN_HANGUL_SHARE * num_cjk:
+def _cjk_language(counts: LineCensus) -> str:
+    if counts.hangul >= _MIN_HANGUL_SHARE * counts.cjk:
         return "ko"
-    return "ja" if _count_characters(_KANA, text) >= _MIN_KANA_SHARE * num_cjk else "zh"
+    return "ja" if counts.kana >= _MIN_KANA_SHARE * counts.cjk else "zh"
 
 
 def _count_characters(runs: re.Pattern[str], text: str) -> int:
     return sum(map(len, runs.findall(text)))
+
+
+@functools.cache
+def _classes() -> np.ndarray:
+    """Return what each code point is, for `native.language.count_lines`."""
+    points = np.arange(native.NUM_POINTS, dtype="<u4").tobytes()
+    text = points.decode("utf-32-le", "surrogatepass")
+    table = np.zeros(native.NUM_POINTS, np.uint8)
+    for bit, runs in (
+        (native.LETTER, r"[^\W\d_]+"),
+        (native.CJK, _CJK),
+        (native.KANA, _KANA),
+        (native.HANGUL, _HANGUL),
+        (native.OTHER, _OTHER_WORD),
+        (native.IN_WORD, r"\w+"),
+        (native.OWN, _OWN_ALPHABET),
+        (native.ODD, "[\u0130\u0131\u017f]"),  # `re` takes them for i and s
+    ):
+        for match in re.finditer(runs, text):
+            table[match.start() : match.end()] |= bit
+    return table
 
 
 @functools.cache
