@@ -1,15 +1,19 @@
 """Fifth step: lines that belong to the page or sell something, and pages that are nothing else.
 
-Four kinds, each with rules of its own: furniture of the page (buttons, footers, credits), teasers
-of other pages with the list that follows, comments at the end, and spam, by weighted cues. What a
-rule says of one line is taken back where prose would suffer: headings and code stay, and a long
-line that ends a sentence goes only for spam or a disclaimer.
+A linear model over hashed characters (`model.py`) scores all lines in C; rules look only at lines
+that it does not find clean. Four kinds have rules of their own: furniture of the page (buttons,
+footers, credits), teasers of other pages with the list that follows, comments at the end, and spam,
+by weighted cues. A line that no rule knows goes when the model is sure, sooner beside others that
+go. Where prose would suffer it is taken back: headings and code stay, and what ends a sentence
+needs a higher score.
 """
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lodesmith.data.documents import Document
+from lodesmith.native.ads import score_lines
 from lodesmith.prepare.ads.folding import fold
 from lodesmith.prepare.ads.furniture import (
     BUTTON,
@@ -23,6 +27,7 @@ from lodesmith.prepare.ads.furniture import (
     TEASER,
     TEASER_LINE,
 )
+from lodesmith.prepare.ads.model import load_weights
 from lodesmith.prepare.ads.short_lines import is_about_the_page, words_of_the_page
 from lodesmith.prepare.ads.spam import Cues, find_cues, is_spam
 from lodesmith.prepare.pages import Drop
@@ -36,6 +41,16 @@ _TAIL_FRACTION = 0.4  # of the lines: comments begin in it
 _EDGE = 6  # the first and the last sixth of the lines, where the page speaks of itself
 _MAX_SPAM_FRACTION = 0.5  # of a page's characters in spam lines, from which on all of it goes
 _MIN_SPAM_CHARS = 20
+_MAX_GONE_FRACTION = 0.9  # of a page's characters in lines that go, from which on all of it goes
+# Thousandths of a logit, set on held-out clean text (docs/design/0014-ads.md).
+_SUSPECT = -2300  # rules look at lines from here on
+_TINY_COLUMNS = 24  # rules look at all lines that are as short
+_SURE = 1500
+_SURE_BESIDE = 1000  # next to a line that goes
+_PROSE_EXTRA = 1500  # more for a line that ends a sentence, and as much for a long one
+_LONG_COLUMNS = 160
+_MATTER_EXTRA = 1800  # more on a page where lines like that are the matter: a list, a table, a shop
+_MATTER_FRACTION = 0.2  # of its lines
 
 
 _ALWAYS = (STRONG, NOTICE, FAKE_COMMENT, TEASER_LINE)
@@ -59,19 +74,27 @@ def remove_ads(
         code_lines: lines that stay as well.
     """
     lines = document.text.split("\n")
-    page = _Page(lines, code_lines, frozenset(document.headings))
+    page = _Page(lines, code_lines, frozenset(document.headings), document.text)
     spam = page.find_spam()
     num_chars = sum(map(len, lines))
     num_spam = sum(len(lines[index]) for index in spam)
     if num_spam >= max(_MIN_SPAM_CHARS, _MAX_SPAM_FRACTION * num_chars):
         return Drop("spam (fraction of characters)", round(num_spam / num_chars, 3), 0.5)
     gone = spam | page.find_furniture()
+    gone |= page.find_likely(gone)
     gone |= page.find_teasers() | page.find_comments(gone)
     if not gone:
         return WithoutAds(document, [])
+    num_gone = sum(len(lines[index]) for index in gone)
+    if num_gone >= max(_MIN_SPAM_CHARS, _MAX_GONE_FRACTION * num_chars):
+        return Drop("only advertising lines", round(num_gone / num_chars, 3), _MAX_GONE_FRACTION)
+    return _without(document, lines, gone)
+
+
+def _without(document: Document, lines: list[str], gone: set[int]) -> WithoutAds | Drop:
     kept = [line for index, line in enumerate(lines) if index not in gone]
     if not any(line.strip() for line in kept):
-        return Drop("only advertising lines", len(gone), 0)
+        return Drop("only advertising lines", 1.0, _MAX_GONE_FRACTION)
     text = "\n".join(kept).strip("\n")
     left = {line.strip() for line in kept}
     headings = [heading for heading in document.headings if heading.strip() in left]
@@ -81,38 +104,65 @@ def remove_ads(
 
 
 class _Page:
-    """The lines of one page, folded once."""
+    """The lines of one page; those under suspicion are folded, once."""
 
     def __init__(
-        self, lines: list[str], code_lines: frozenset[str], headings: frozenset[str]
+        self, lines: list[str], code_lines: frozenset[str], headings: frozenset[str], text: str
     ) -> None:
-        self.bare = [line.strip() for line in lines]
-        self.folded = [fold(line) for line in self.bare]
+        self.lines = lines
         self.headings = headings
         self.code = code_lines
-        self.whole = "\n".join(self.folded)
+        scores, columns = score_lines(text, load_weights())
+        self.scores, self.columns = scores, columns
+        suspects = ((scores >= _SUSPECT) | (columns <= _TINY_COLUMNS)).nonzero()[0].tolist()
+        self.folded = {index: fold(lines[index].strip()) for index in suspects}
+        self.whole = "\n".join(self.folded.values())
+
+    @cached_property
+    def bare(self) -> list[str]:
+        return [line.strip() for line in self.lines]
 
     def _may_go(self, index: int) -> bool:
         line = self.bare[index]
         return bool(line) and line not in self.code and line not in self.headings
 
+    def find_likely(self, gone: set[int]) -> set[int]:
+        """Return the places of lines of which the model is sure, sooner beside those that go."""
+        found: set[int] = set()
+        num_likely = int(((self.scores >= _SURE) & (self.columns > 0)).sum())
+        num_lines = int((self.columns > 0).sum())
+        is_matter = num_likely > max(2, _MATTER_FRACTION * num_lines)
+        for index, line in self.folded.items():
+            beside = {index - 1, index + 1}
+            needed = _SURE if beside.isdisjoint(gone) and beside.isdisjoint(found) else _SURE_BESIDE
+            needed += _MATTER_EXTRA * is_matter
+            needed += _PROSE_EXTRA * bool(PROSE_END.search(line))
+            needed += _PROSE_EXTRA * (self.columns[index] > _LONG_COLUMNS)
+            if self.scores[index] >= needed and self._may_go(index):
+                found.add(index)
+        return found
+
     def find_spam(self) -> set[int]:
+        if not self.folded:
+            return set()
         cues: Cues = find_cues(self.whole)
         return {
             index
-            for index, line in enumerate(self.folded)
+            for index, line in self.folded.items()
             if self.bare[index] and self.bare[index] not in self.code and is_spam(line, cues)
         }
 
     def find_furniture(self) -> set[int]:
         """Return the places of buttons, footers and credits; single buttons only beside others."""
+        if not self.folded:
+            return set()
         rules = [(word, rule) for word, rule in RULES.items() if word in self.whole]
         known = words_of_the_page(self.whole)
         strong: set[int] = set()
         weak: set[int] = set()
-        edge = 1 + len(self.bare) // _EDGE
-        first, last = edge, len(self.bare) - edge
-        for index, line in enumerate(self.folded):
+        edge = 1 + len(self.lines) // _EDGE
+        first, last = edge, len(self.lines) - edge
+        for index, line in self.folded.items():
             if not self._may_go(index) or len(line) > _MAX_LINE_CHARS:
                 continue
             text = line.strip(" \t*-•·|")
@@ -128,11 +178,11 @@ class _Page:
     def find_teasers(self) -> set[int]:
         """Return the places of lines that point at other pages, with the line that heads them."""
         gone: set[int] = set()
-        for index, line in enumerate(self.folded):
+        for index, line in self.folded.items():
             if self.bare[index] in self.code or len(line) > 60 or not TEASER.fullmatch(line):
                 continue
             titles = self._titles_after(index)
-            if titles or index >= len(self.folded) - 2:
+            if titles or index >= len(self.lines) - 2:
                 gone.update((index, *titles))
         return gone
 
@@ -150,10 +200,12 @@ class _Page:
 
     def find_comments(self, gone: set[int]) -> set[int]:
         """Return the places of the readers' comments: what follows their heading at the end."""
-        first = int(len(self.bare) * (1 - _TAIL_FRACTION))
-        for index in range(first, len(self.bare)):
+        first = int(len(self.lines) * (1 - _TAIL_FRACTION))
+        for index in self.folded:
+            if index < first:
+                continue
             if COMMENTS.fullmatch(self.folded[index]) and self.bare[index] not in self.code:
-                rest = [place for place in range(index, len(self.bare)) if self.bare[place]]
+                rest = [place for place in range(index, len(self.lines)) if self.bare[place]]
                 if all(_columns(self.bare[place]) <= _MAX_COMMENT_COLUMNS for place in rest):
                     return set(rest) - gone
         return set()
