@@ -1,8 +1,9 @@
 """Feeds harmed bytes to every parser of data from outside, and checks what must always hold.
 
     python tests/fuzz/fuzz_readers.py --seconds 300                # all targets in turn
-    LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-        python tests/fuzz/fuzz_readers.py --seconds 300 --sanitized --targets inflate,gzip,plain
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libstdc++.so.6)" \
+        ASAN_OPTIONS=detect_leaks=0 \
+        python tests/fuzz/fuzz_readers.py --seconds 300 --sanitized
 
 Mutations: bits flipped, stretches removed, doubled, moved, filled, cut off, and words of the
 formats put in. A failing input is printed as the seed that makes it again (`--seed`, `--number`).
