@@ -4,9 +4,11 @@ Started by `train.launch` only. It computes on one core with deterministic kerne
 task gives the same bits, however often it is killed and however many ranks share it.
 """
 
+import os
 import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -19,7 +21,7 @@ from lodesmith.train.loop import train
 
 
 def main(task_file: Path) -> int:
-    """Run a rank; return the process's exit code."""
+    """Run a rank, which ends its process; return the exit code of one that has failed."""
     task = RankTask.from_json(read_json(task_file))
     die_with_parent(task.parent_pid)
     make_deterministic()
@@ -28,8 +30,9 @@ def main(task_file: Path) -> int:
             rank=task.rank, num_ranks=task.num_ranks, rendezvous=task.rendezvous
         ) as ranks:
             facts = train(task, ranks=ranks)
-        if facts is not None:
-            write_json(task.job.finished_file, facts)
+            if facts is not None:
+                write_json(task.job.finished_file, facts)
+            _leave()
     except LodesmithError as error:
         return _report(task, error)
     except OSError as error:
@@ -37,7 +40,6 @@ def main(task_file: Path) -> int:
         if clear is None:
             raise
         return _report(task, clear)
-    return 0
 
 
 def make_deterministic() -> None:
@@ -47,6 +49,17 @@ def make_deterministic() -> None:
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports a compiler
     # Filling fresh memory finds reads of unset values; there are none here, and it costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _leave() -> NoReturn:
+    """End the process at once, all being written.
+
+    Taking down gloo's threads and the library's own at exit was seen to abort now and then
+    ("terminate called without an active exception") after all work was done.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _report(task: RankTask, error: LodesmithError) -> int:
