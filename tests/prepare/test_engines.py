@@ -1,7 +1,6 @@
 """The same bytes on one process, on a Ray cluster that loses a node, and on Slurm."""
 
 import importlib.util
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +74,8 @@ def test_a_ray_cluster_that_loses_a_node_gives_the_same_bytes(
         capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
-    assert json.loads(result.stdout.splitlines()[-1]) == {"alive": 1}
+    # Ray's own processes write to the same pipe.
+    assert '{"alive": 1}' in result.stdout.splitlines()
     assert _digests(tmp_path) == expected
 
 
