@@ -3,7 +3,6 @@
 python ray_run.py ARCHIVE FOLDER
 """
 
-import json
 import os
 import sys
 import threading
@@ -44,8 +43,8 @@ def main(archive, folder):
         markers=Markers(folder / "scratch" / "done"),
     )  # fmt: skip
     killer.join()
-    alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    print(json.dumps({"alive": len(alive)}))
+    # A file, for Ray's own processes write to whatever pipe this one has.
+    (folder / "scratch" / "alive").write_text(str(count_workers_left()))
     ray.shutdown()
     cluster.shutdown()
 
@@ -54,6 +53,18 @@ def kill(cluster, node, scratch):
     while not list(scratch.glob("done/clean-*.done.json")):
         time.sleep(0.02)
     cluster.remove_node(node, allow_graceful=False)
+
+
+def count_workers_left():
+    """The worker nodes alive, once the head has noticed (some seconds) that one is not."""
+    import ray
+
+    deadline = time.monotonic() + 60
+    while True:
+        alive = sum(node["Alive"] and "CPU" in node["Resources"] for node in ray.nodes())
+        if alive < 2 or time.monotonic() > deadline:
+            return alive
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":
