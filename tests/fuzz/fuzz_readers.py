@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -215,18 +216,17 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
 }  # fmt: skip
 
 
-def fuzz_one(target: str, seed: int, number: int, folder: Path) -> None:
-    """Run one input, which is a pure function of target, seed and number."""
+def find_fault(target: str, seed: int, number: int, folder: Path) -> str | None:
+    """Run one input, a pure function of target, seed and number; say what it broke, if anything."""
     chance = random.Random(f"{target}-{seed}-{number}")
     data = mutate(chance.choice(SEEDS[target]), chance)
+    again = f"--targets {target} --seed {seed} --number {number}"
     started = time.process_time()
     try:
         TARGETS[target](data, folder)
-    except BaseException:
-        print(f"--targets {target} --seed {seed} --number {number}", file=sys.stderr)
-        raise
-    if time.process_time() - started > _MAX_CPU_SECONDS:
-        raise SystemExit(f"too slow: --targets {target} --seed {seed} --number {number}")
+    except Exception:  # noqa: BLE001 whatever it is, it is what was looked for
+        return f"{again}\n{traceback.format_exc()}"
+    return f"{again}: too slow" if time.process_time() - started > _MAX_CPU_SECONDS else None
 
 
 def use_sanitized_kernels(folder: Path) -> None:
@@ -265,14 +265,13 @@ def run_inputs(
     numbers = itertools.count() if options.number is None else [options.number]
     for number in numbers:
         for target in targets:
-            try:
-                fuzz_one(target, options.seed, number, folder)
-            except Exception as error:
-                if not options.keep_going:
-                    raise
-                counts["failures"] += 1
-                print(f"  {type(error).__name__}: {str(error)[:150]}", file=sys.stderr)
+            fault = find_fault(target, options.seed, number, folder)
             counts[target] += 1
+            if fault is not None:
+                counts["failures"] += 1
+                print(fault, file=sys.stderr)
+                if not options.keep_going:
+                    sys.exit(1)
         if time.process_time() >= options.seconds:
             break
 

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lodesmith.acquire.crawl.answer import TooLargeError, Unpacker
@@ -118,8 +118,11 @@ def test_hostile_robots_patterns_cost_little() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_robots_file(body: bytes) -> None:
-    parse_robots(b"User-agent: *\nDisallow: " + body).allows("/a")
+def test_any_bytes_after_a_rule_of_robots_leave_it_in_force(body: bytes) -> None:
+    assume(b"allow" not in body.lower())
+    robots = parse_robots(b"User-agent: *\nDisallow: /private/\n" + body)
+    assert not robots.allows("/private/a")
+    assert robots.allows("/public")
 
 
 def test_a_sitemap_index_and_a_text_sitemap_are_read() -> None:
@@ -174,8 +177,11 @@ def test_hostile_markup_costs_no_more_than_its_bytes(unit: str) -> None:
 
 
 @given(st.text(alphabet="<a href='\"=>/!-scriptmebx \n", max_size=300))
-def test_any_markup_gives_facts(markup: str) -> None:
-    read_facts(markup)
+def test_every_link_found_stands_in_the_markup(markup: str) -> None:
+    spaceless = "".join(markup.split())
+    assert [
+        link for link in read_facts(markup).links if "".join(link.split()) not in spaceless
+    ] == []
 
 
 @pytest.mark.parametrize(
