@@ -15,10 +15,7 @@ hashes only. A tenth of each kind is held out, and what the model does with it i
 import argparse
 import random
 import re
-import subprocess
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +27,7 @@ import ads_grammar as grammar
 from lodesmith.native.ads import NUM_SLOTS, NUM_TRAITS, TRAITS_OF_A_LINE, Weights, features_of
 from lodesmith.native.ads import score_lines as score
 from lodesmith.prepare.ads.model import MODEL_FILE
+from packages import unpack
 
 SPAM_LINES, FRAME_LINES, ARTICLE_LINES, CLEAN_LINES = 14_000, 11_000, 8_000, 4_000
 CLEAN_WEIGHT = 3.0  # a clean line lost costs more than a dirty one kept
@@ -129,17 +127,6 @@ def make_up() -> dict[str, tuple[list[str], int]]:
 
 
 # -- clean lines --
-
-
-def unpack(packages: Path, folder: Path) -> None:
-    for path in sorted(packages.iterdir()):
-        if path.suffix == ".deb":
-            subprocess.run(["dpkg-deb", "-x", str(path), str(folder)], check=True)
-        elif path.suffix == ".whl":
-            zipfile.ZipFile(path).extractall(folder)
-        elif path.name.endswith(".tar.gz"):
-            with tarfile.open(path) as archive:
-                archive.extractall(folder, filter="data")
 
 
 def sample(lines: Iterator[str]) -> list[str]:

@@ -18,10 +18,7 @@ import bz2
 import html
 import random
 import re
-import subprocess
-import tarfile
 import tempfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,6 +30,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from lodesmith.native.naturalness import add_keys, key_runs
 from lodesmith.native.words import split
 from lodesmith.prepare.quality import natural
+from packages import unpack
 
 NUM_BYTES = 950_000
 MAX_SOURCE_CHARS = 2_600_000
@@ -64,17 +62,6 @@ def main() -> None:
 
 
 # -- packages --
-
-
-def unpack(packages: Path, folder: Path) -> None:
-    for path in sorted(packages.iterdir()):
-        if path.suffix == ".deb":
-            subprocess.run(["dpkg-deb", "-x", str(path), str(folder)], check=True)
-        elif path.suffix == ".whl":
-            zipfile.ZipFile(path).extractall(folder)
-        elif path.name.endswith(".tar.gz"):
-            with tarfile.open(path) as archive:
-                archive.extractall(folder, filter="data")
 
 
 def one(folder: Path, pattern: str) -> Path:

@@ -16,24 +16,23 @@ The folder holds `documents-*.jsonl.zst`. All run in this process on the same te
 
 import argparse
 import importlib.util
-import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken
-from tokenizers import Tokenizer as Engine
-from tokenizers.trainers import BpeTrainer
-
-from lodesmith.data.byte_level import SPLIT_PATTERN, byte_letters
+from lodesmith.data.byte_level import SPLIT_PATTERN
 from lodesmith.data.documents import read_folder
-from lodesmith.data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.data.tokens import TokenSet, write_token_set
 from lodesmith.lineage.text_index import TextIndex, build_text_index
-from lodesmith.tokenize.bpe import _untrained, train_tokenizer
+from lodesmith.tokenize.bpe import train_tokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from library_tokenizer import train_with_the_library
 
 
 def main() -> None:
@@ -66,19 +65,6 @@ def measure_learning(
     results = show("learning", ways, megabytes, arguments.runs)
     ours = (scratch / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8")
     print(f"  equal tokenizer.json: {ours == results['tokenizers']}")
-
-
-def train_with_the_library(texts: list[str], vocab_size: int) -> str:
-    engine = Engine.from_str(json.dumps(_untrained()))
-    trainer = BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        min_frequency=2,
-        initial_alphabet=list(byte_letters()),
-        show_progress=False,
-    )
-    engine.train_from_iterator(texts, trainer)
-    engine.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL_TOKENS])
-    return engine.to_str(pretty=True) + "\n"
 
 
 def train_with_rustbpe(texts: list[str], vocab_size: int) -> Any:

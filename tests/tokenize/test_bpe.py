@@ -9,16 +9,14 @@ import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken
-from tokenizers import Tokenizer as Engine
-from tokenizers.trainers import BpeTrainer
+from library_tokenizer import train_with_the_library
 
 from lodesmith.core.errors import UserError
-from lodesmith.data.byte_level import SPLIT_PATTERN, byte_letters
+from lodesmith.data.byte_level import SPLIT_PATTERN
 from lodesmith.data.chat import render_prompt
-from lodesmith.data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.native.bpe import MergeLearner
-from lodesmith.tokenize.bpe import MIN_VOCAB_SIZE, _untrained, train_tokenizer
+from lodesmith.tokenize.bpe import MIN_VOCAB_SIZE, train_tokenizer
 
 WORDS = [
     "insert",
@@ -102,20 +100,6 @@ def test_the_file_is_plain_json_with_special_tokens_last(folder: Path) -> None:
     data = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     assert [token["id"] for token in data["added_tokens"]] == [307, 308, 309]
     assert len(data["model"]["merges"]) == 307 - 256
-
-
-def train_with_the_library(texts: list[str], vocab_size: int) -> str:
-    """Return tokenizer.json as the trainer of the `tokenizers` library makes it."""
-    engine = Engine.from_str(json.dumps(_untrained()))
-    trainer = BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        min_frequency=2,
-        initial_alphabet=list(byte_letters()),
-        show_progress=False,
-    )
-    engine.train_from_iterator(texts, trainer)
-    engine.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL_TOKENS])
-    return engine.to_str(pretty=True) + "\n"
 
 
 @settings(max_examples=40)
