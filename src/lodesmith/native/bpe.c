@@ -85,22 +85,36 @@ static uint64_t hash_bytes(const uint8_t *text, size_t size) {
 
 /* -- words -- */
 
-static int rehash_words(bpe_t *bpe) {
-    uint32_t num_slots = bpe->num_slots ? bpe->num_slots * 2 : 1u << 16;
-    uint32_t *slots = num_slots ? calloc(num_slots, sizeof *slots) : NULL;
-    if (slots == NULL) {
+/* Doubles a table of slots; each holds the number of a thing from 1, or 0. */
+static int double_slots(bpe_t *bpe, uint32_t **slots, uint32_t *num_slots, uint32_t num_things,
+                        uint64_t (*hash_of)(const bpe_t *, uint32_t)) {
+    uint32_t doubled = *num_slots ? *num_slots * 2 : 1u << 16;
+    uint32_t *fresh = doubled ? calloc(doubled, sizeof *fresh) : NULL;
+    if (fresh == NULL) {
         bpe->failed = 1;
         return 0;
     }
-    for (uint32_t word = 0; word < bpe->num_words; word++) {
-        uint32_t slot = (uint32_t)bpe->words[word].hash & (num_slots - 1);
-        while (slots[slot]) slot = (slot + 1) & (num_slots - 1);
-        slots[slot] = word + 1;
+    for (uint32_t thing = 0; thing < num_things; thing++) {
+        uint32_t slot = (uint32_t)hash_of(bpe, thing) & (doubled - 1);
+        while (fresh[slot]) slot = (slot + 1) & (doubled - 1);
+        fresh[slot] = thing + 1;
     }
-    free(bpe->slots);
-    bpe->slots = slots;
-    bpe->num_slots = num_slots;
+    free(*slots);
+    *slots = fresh;
+    *num_slots = doubled;
     return 1;
+}
+
+static uint64_t hash_of_word(const bpe_t *bpe, uint32_t word) { return bpe->words[word].hash; }
+
+static uint64_t hash_of_pair(const bpe_t *bpe, uint32_t pair) { return mix(bpe->pairs[pair].key); }
+
+static int rehash_words(bpe_t *bpe) {
+    return double_slots(bpe, &bpe->slots, &bpe->num_slots, bpe->num_words, hash_of_word);
+}
+
+static int rehash_pairs(bpe_t *bpe) {
+    return double_slots(bpe, &bpe->pair_slots, &bpe->num_pair_slots, bpe->num_pairs, hash_of_pair);
 }
 
 static void add_word(bpe_t *bpe, const uint8_t *text, size_t size, uint64_t hash, uint32_t slot) {
@@ -208,24 +222,6 @@ static const uint8_t *match_word(const cursor_t *cursor) {
 }
 
 /* -- pairs -- */
-
-static int rehash_pairs(bpe_t *bpe) {
-    uint32_t num_slots = bpe->num_pair_slots ? bpe->num_pair_slots * 2 : 1u << 16;
-    uint32_t *slots = num_slots ? calloc(num_slots, sizeof *slots) : NULL;
-    if (slots == NULL) {
-        bpe->failed = 1;
-        return 0;
-    }
-    for (uint32_t pair = 0; pair < bpe->num_pairs; pair++) {
-        uint32_t slot = (uint32_t)mix(bpe->pairs[pair].key) & (num_slots - 1);
-        while (slots[slot]) slot = (slot + 1) & (num_slots - 1);
-        slots[slot] = pair + 1;
-    }
-    free(bpe->pair_slots);
-    bpe->pair_slots = slots;
-    bpe->num_pair_slots = num_slots;
-    return 1;
-}
 
 /* Returns the number of a pair, made if it is new; UINT32_MAX without memory. */
 static uint32_t find_pair(bpe_t *bpe, uint32_t left, uint32_t right) {
