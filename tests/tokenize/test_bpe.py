@@ -102,11 +102,15 @@ def test_the_file_is_plain_json_with_special_tokens_last(folder: Path) -> None:
     assert len(data["model"]["merges"]) == 307 - 256
 
 
+# What Unicode has added of late, each library classes by the year of its own tables.
+ASSIGNED = st.characters(exclude_categories=("Cn", "Cs"))
+
+
 @settings(max_examples=40)
 @given(
     st.lists(
         st.one_of(
-            st.text(max_size=60),
+            st.text(ASSIGNED, max_size=60),
             st.text(alphabet="aab c'sS\n\r\t ，。的了12３Ⅷé\u0301\u00a0\u2028", max_size=80),
             st.lists(st.sampled_from(WORDS), max_size=30).map("".join),
         ),
