@@ -22,13 +22,13 @@ from torch.distributed.pipelining import (
     ScheduleInterleaved1F1B,
     ScheduleInterleavedZeroBubble,
 )
-from torch.distributed.tensor import DTensor, Shard
-from torch.distributed.tensor.placement_types import _StridedShard
+from torch.distributed.tensor import DTensor
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
 from lodesmith.parallel.mesh import Layout
+from lodesmith.parallel.parts import fill_part, local_part, part_of
 from lodesmith.parallel.stages import Stage
 from lodesmith.parallel.tensor import vocabulary_loss
 
@@ -86,7 +86,6 @@ class ShardedDecoder:
         """Return this rank's parameters, DTensors all, by their names in the whole model."""
         return {name: weight for stage in self.stages for name, weight in stage.weights().items()}
 
-    @torch.no_grad()
     def fill(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Take this rank's part of each whole weight; one whole weight at a time is in memory.
 
@@ -97,7 +96,7 @@ class ShardedDecoder:
         filled = set()
         for name, whole in weights:
             if name in own:
-                _local(own[name]).copy_(_part_of(own[name], whole))
+                fill_part(own[name], whole)
                 filled.add(name)
         missing = own.keys() - filled
         if missing:
@@ -129,7 +128,7 @@ class ShardedDecoder:
                 dist.all_reduce(load_E, group=self.layout.group("tp"))
                 assert mixture.expert_bias is not None  # noqa: S101
                 bias = mixture.expert_bias.weight
-                _local(bias).add_(_part_of(bias, mixture.bias_step(load_E)))
+                local_part(bias).add_(part_of(bias, mixture.bias_step(load_E)))
                 mixture.load_E = None
 
     def gradient_norm(self) -> float:
@@ -242,23 +241,3 @@ def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:
         if isinstance(module, FSDPModule):
             module.set_force_sum_reduction_for_comms(True)
             module.set_gradient_divide_factor(1.0)
-
-
-def _part_of(weight: Tensor, whole: Tensor) -> Tensor:
-    """Return what this rank holds of a whole: its slice of the tp or ep axis, of that its fsdp."""
-    assert isinstance(weight, DTensor)  # noqa: S101
-    part = whole
-    placed = zip(weight.placements, weight.device_mesh.mesh_dim_names or (), strict=True)
-    for placement, axis in reversed(list(placed)):  # FSDP cuts what the inner axis has left
-        if isinstance(placement, Shard | _StridedShard):
-            size = weight.device_mesh[axis].size()
-            rank = weight.device_mesh.get_local_rank(axis)
-            pieces = part.chunk(size, placement.dim)
-            part = pieces[rank] if rank < len(pieces) else part.narrow(placement.dim, 0, 0)
-    return part
-
-
-def _local(weight: Tensor) -> Tensor:
-    assert isinstance(weight, DTensor)  # noqa: S101
-    local: Tensor = weight.to_local()
-    return local
