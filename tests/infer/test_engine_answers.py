@@ -2,6 +2,7 @@
 
 import queue
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from lodesmith.infer.interface import (
     FinishReason,
     GenerationRequest,
     NewToken,
+    PromptPooled,
     PromptScored,
     QueueFullError,
     Sampling,
@@ -219,3 +221,53 @@ def test_impossible_requests_are_refused_at_once(request_, message):
 def test_sequences_longer_than_the_model_was_made_for_are_refused():
     with pytest.raises(UserError, match=f"sequences of {LONGEST} tokens"):
         start(make_decoder(), max_model_len=LONGEST + 1)
+
+
+def test_an_embedding_is_the_mean_of_the_prompts_last_hidden_states(decoder):
+    input_ids = prompts(1, seed=6)[0]
+    with start(decoder, max_num_batched_tokens=5) as engine:
+        [events] = collect(engine, [greedy(input_ids, max_tokens=0, pool_prompt=True)])
+    with torch.inference_mode():
+        expected = decoder.hidden(torch.tensor([input_ids]))[0].mean(0)
+    [pooled] = [event for event in events if isinstance(event, PromptPooled)]
+    assert pooled.vector == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+class CountingGuide:
+    """Lets only tokens follow that are the last one plus one, three of them."""
+
+    def __init__(self, first):
+        self.next, self.left = first, 3
+
+    def fill_allowed(self, allowed):
+        allowed[:] = 0
+        allowed[self.next // 32] = np.uint32(1 << (self.next % 32)).view(np.int32)
+        return True
+
+    def accept(self, token_id):
+        assert token_id == self.next
+        self.next, self.left = token_id + 1, self.left - 1
+
+    @property
+    def is_finished(self):
+        return self.left == 0
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(seed=1), Sampling(top_p=0.5, seed=1)])
+def test_a_guide_allows_what_its_grammar_allows_and_ends_the_answer(sampling):
+    requests = [
+        GenerationRequest(
+            input_ids=(first,), max_tokens=20, sampling=sampling, guide=CountingGuide(first)
+        )
+        for first in (3, 31, 64, VOCAB - 3)
+    ]
+    with start(make_decoder()) as engine:
+        answers = collect(engine, requests)
+    for first, events in zip((3, 31, 64, VOCAB - 3), answers, strict=True):
+        assert tokens_of(events) == [first, first + 1, first + 2]
+        assert events[-1] == Finished(FinishReason.STOP)
+
+
+def test_an_adapter_that_is_not_loaded_is_refused():
+    with start(make_decoder()) as engine, pytest.raises(UserError, match="no adapter 'law'"):
+        engine.submit([greedy((1,), adapter="law")], lambda _, event: None)

@@ -80,3 +80,9 @@ def test_logprobs_are_normalised_and_best_first():
     assert [token for token, _ in scored.top] == [0, 1, 2, 3, 4]
     assert scored.logprob == pytest.approx(dict(scored.top)[3])
     assert measure_logprobs(LOGITS[None], [0], num_top=0)[0].top == ()
+
+
+def test_the_repetition_penalty_divides_scores_above_zero_and_multiplies_those_below():
+    sampler = Sampler(Sampling(temperature=0, repetition_penalty=2.5), prompt_ids=[0, 3])
+    assert sampler.choose(LOGITS) == 1  # 2 / 2.5 is less than 1
+    assert sampler.choose(LOGITS) == 0  # 0.8 is more than 1 / 2.5, and 0 than -1 x 2.5

@@ -25,6 +25,7 @@ from lodesmith.infer.interface import (
     EngineStats,
     FinishReason,
     GenerationRequest,
+    PromptPooled,
     PromptScored,
     QueueFullError,
     Ticket,
@@ -110,7 +111,9 @@ class LocalEngine:
                 )
             tickets = []
             for place, request in enumerate(requests):
-                sampler = Sampler(request.sampling)
+                sampler = Sampler(
+                    request.sampling, prompt_ids=request.input_ids, guide=request.guide
+                )
                 sequence = Sequence(next(self._tickets), request, place, deliver, sampler)
                 self._alive[sequence.ticket] = sequence
                 self._scheduler.add(sequence)
@@ -203,10 +206,16 @@ class LocalEngine:
         sequence.num_cached += len(piece)
         if request.score_prompt:
             self._score(sequence, x_TD, start=start)
+        if request.pool_prompt:
+            before_D = 0 if sequence.prompt_sum_D is None else sequence.prompt_sum_D
+            sequence.prompt_sum_D = before_D + x_TD.float().sum(0)
         if sequence.num_cached < len(request.input_ids):
             return
         if request.score_prompt:
             sequence.send(PromptScored(tuple(sequence.prompt_logprobs)))
+        if sequence.prompt_sum_D is not None:
+            mean_D = sequence.prompt_sum_D / len(request.input_ids)
+            sequence.send(PromptPooled(mean_D.cpu().numpy()))
         if request.max_tokens == 0:
             self._end(sequence, FinishReason.LENGTH)
             return

@@ -5,16 +5,21 @@ engine can stand behind it. A request's life, seen from here:
 
     tickets = engine.submit([request], deliver)   # raises UserError or QueueFullError
     deliver(0, PromptScored(...))                 # only if asked for
+    deliver(0, PromptPooled(...))                 # only if asked for
     deliver(0, NewToken(...))                     # once a token
     deliver(0, Finished(...))                     # once, always the last
 
-`deliver` is called on the engine's thread and must return at once.
+`deliver` is called on the engine's thread and must return at once. An answer that shall go on past
+the end of a text (`ignore_eos`) has no `stop_ids`; stop strings are found by whoever decodes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lodesmith.core.errors import EngineError, UserError
 
@@ -48,8 +53,26 @@ class Sampling:
     min_p: float = 0.0  # at least this share of the most probable token's probability, in [0, 1]
     presence_penalty: float = 0.0  # off the logit of each token the answer holds
     frequency_penalty: float = 0.0  # the same, times how often it holds it
+    repetition_penalty: float = 1.0  # divides the score of each token of prompt and answer; above 0
     logit_bias: Mapping[int, float] = field(default_factory=dict)  # token id -> added to its logit
     seed: int | None = None  # equal seeds, equal answers; None: another answer each time
+
+
+class TokenGuide(Protocol):
+    """Which tokens may come next: the state of one answer in a grammar."""
+
+    def fill_allowed(self, allowed_W: NDArray[np.int32]) -> bool:  # noqa: N803 W words of 32 bits
+        """Set bit t of the words for each token t that may come next, clear the others.
+
+        Returns False where any token may come; the words are then not looked at.
+        """
+
+    def accept(self, token_id: int) -> None:
+        """Go on past a token that was chosen among those allowed."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer is complete: no further token may come."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +85,9 @@ class GenerationRequest:
     stop_ids: frozenset[int] = frozenset()  # any of these ends the answer
     num_top_logprobs: int | None = None  # alternatives for each new token; None: no logprobs at all
     score_prompt: bool = False  # logprobs of the prompt's tokens too
+    pool_prompt: bool = False  # the mean of the prompt's last hidden states, an embedding of it
+    guide: TokenGuide | None = None  # used up by this request: no two may share one
+    adapter: str | None = None  # name of a loaded adapter; None: the model as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,13 @@ class PromptScored:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptPooled:
+    """The mean over the prompt's positions of what the last layer says, after the final norm."""
+
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class NewToken:
     """One token of the answer; the one that ended it is delivered too."""
 
@@ -94,9 +127,10 @@ class Finished:
 
     reason: FinishReason
     error: str | None = None
+    num_reused_tokens: int = field(default=0, compare=False)  # of the prompt, found in the cache
 
 
-Event = PromptScored | NewToken | Finished
+Event = PromptScored | PromptPooled | NewToken | Finished
 Deliver = Callable[[int, Event], None]  # place in the submitted list, what happened
 
 
@@ -108,16 +142,22 @@ class EngineLimits:
     vocab_size: int
     max_num_seqs: int
     max_num_queued_seqs: int
+    adapters: frozenset[str] = frozenset()  # names that requests may use now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineStats:
-    """What an engine is doing now."""
+    """What an engine is doing now, and what it has done since it started."""
 
     num_running: int
     num_waiting: int
     cache_used_fraction: float
     failure: str | None = None  # why it no longer works
+    num_preemptions: int = 0  # requests that gave their cache up and were read again
+    num_queried_tokens: int = 0  # prompt tokens looked up in the prefix cache
+    num_reused_tokens: int = 0  # those of them that were found
+    num_computed_tokens: int = 0  # tokens that went through the model
+    num_steps: int = 0  # passes through the model
 
 
 class Engine(Protocol):
@@ -140,7 +180,7 @@ class Engine(Protocol):
         """Stop a request by the next step; one that has finished is left alone."""
 
     def stats(self) -> EngineStats:
-        """Return what it is doing now."""
+        """Return what it is doing now and has done so far."""
 
     def close(self) -> None:
         """Cancel what runs and free everything."""
@@ -150,7 +190,8 @@ def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
     """Check that a request can be answered at all.
 
     Raises:
-        UserError: the prompt is empty, too long or holds an id that the model does not have.
+        UserError: the prompt is empty, too long or holds an id that the model does not have; or
+            the adapter is not loaded.
     """
     num_prompt, num_all = len(request.input_ids), len(request.input_ids) + request.max_tokens
     if num_prompt == 0:
@@ -164,3 +205,5 @@ def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
     wrong = next((token for token in used if not 0 <= token < limits.vocab_size), None)
     if wrong is not None:
         raise UserError(f"{wrong} is no token id; ids go from 0 to {limits.vocab_size - 1}")
+    if request.adapter is not None and request.adapter not in limits.adapters:
+        raise UserError(f"no adapter '{request.adapter}' is loaded")

@@ -1,7 +1,8 @@
 """Choosing the next token from logits, each request with a random generator of its own.
 
 Equal seeds therefore give equal answers whatever else runs. The order is the one that vLLM and
-transformers use: penalties and bias on the logits, temperature, top_k, top_p, min_p.
+transformers use: penalties and bias on the logits, the grammar's mask, temperature, top_k, top_p,
+min_p.
 
 Shapes: V vocab, C candidates (best first), T positions.
 """
@@ -11,17 +12,25 @@ Shapes: V vocab, C candidates (best first), T positions.
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lodesmith.infer.interface import Sampling, TokenLogprobs
+from lodesmith.infer.interface import Sampling, TokenGuide, TokenLogprobs
 
 
 class Sampler:
     """Chooses the tokens of one request."""
 
-    def __init__(self, sampling: Sampling) -> None:
-        self.sampling = sampling
+    def __init__(
+        self,
+        sampling: Sampling,
+        *,
+        prompt_ids: Sequence[int] = (),
+        guide: TokenGuide | None = None,
+    ) -> None:
+        self.sampling, self.guide = sampling, guide
+        self._prompt_ids = frozenset(prompt_ids)
         self.counts: Counter[int] = Counter()  # tokens of the answer so far
         self.generator = torch.Generator()
         if sampling.seed is None:
@@ -33,26 +42,52 @@ class Sampler:
     def is_plain_greedy(self) -> bool:
         """Whether the choice is just the most probable token."""
         sampling = self.sampling
-        penalised = sampling.presence_penalty or sampling.frequency_penalty
-        return sampling.temperature == 0 and not penalised and not sampling.logit_bias
+        changed = _is_penalised(sampling) or sampling.logit_bias or self.guide is not None
+        return sampling.temperature == 0 and not changed
 
     def choose(self, logits_V: Tensor) -> int:
         """Return the next token's id."""
-        adjusted_V = self._adjust(logits_V)
+        adjusted_V = self._allow(self._adjust(logits_V))
         if self.sampling.temperature == 0:
             token_id = int(adjusted_V.argmax())
         else:
             token_id = draw(adjusted_V, self.sampling, self.generator)
         self.counts[token_id] += 1
+        if self.guide is not None:
+            self.guide.accept(token_id)
         return token_id
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the grammar lets no further token come."""
+        return self.guide is not None and self.guide.is_finished
+
+    def _allow(self, logits_V: Tensor) -> Tensor:
+        """Return the logits with minus infinity where the grammar lets no token come."""
+        if self.guide is None:
+            return logits_V
+        words_W = np.zeros(-(-len(logits_V) // 32), np.int32)
+        if not self.guide.fill_allowed(words_W):
+            return logits_V
+        bits_V = np.unpackbits(words_W.view(np.uint8), bitorder="little")[: len(logits_V)]
+        forbidden_V = torch.from_numpy(bits_V == 0).to(logits_V.device)
+        return logits_V.masked_fill(forbidden_V, -torch.inf)
 
     def _adjust(self, logits_V: Tensor) -> Tensor:
         """Return the logits less penalties, plus bias.
 
         Source: OpenAI API reference, "Frequency and presence penalties":
-        logit[t] -= count[t] * frequency_penalty + (count[t] > 0) * presence_penalty.
+        logit[t] -= count[t] * frequency_penalty + (count[t] > 0) * presence_penalty. The
+        repetition penalty is that of Keskar et al. 2019, arXiv:1909.05858, section 4.1, with
+        scores below zero multiplied, as vLLM does.
         """
         sampling = self.sampling
+        if sampling.repetition_penalty != 1.0:
+            seen = torch.tensor(sorted(self._prompt_ids | self.counts.keys()))
+            scores = logits_V[seen.to(logits_V.device)]
+            penalty = sampling.repetition_penalty
+            scores = torch.where(scores > 0, scores / penalty, scores * penalty)
+            logits_V = logits_V.index_copy(0, seen.to(logits_V.device), scores)
         changes = dict(sampling.logit_bias)
         if sampling.presence_penalty or sampling.frequency_penalty:
             for token_id, count in self.counts.items():
@@ -63,6 +98,11 @@ class Sampler:
         ids = torch.tensor(list(changes), device=logits_V.device)
         values = torch.tensor(list(changes.values()), device=logits_V.device)
         return logits_V.index_add(0, ids, values)
+
+
+def _is_penalised(sampling: Sampling) -> bool:
+    subtracted = sampling.presence_penalty != 0 or sampling.frequency_penalty != 0
+    return subtracted or sampling.repetition_penalty != 1.0
 
 
 def draw(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> int:

@@ -1,6 +1,13 @@
-"""One request inside the engine: what it has so far, and where its events go."""
+"""One request inside the engine: what it has so far, and where its events go.
+
+Shapes: D hidden.
+"""
+
+# ruff: noqa: N815 shape suffixes are the house's names for tensors
 
 from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from lodesmith.infer.interface import (
     Deliver,
@@ -28,6 +35,7 @@ class Sequence:
     num_answered: int = 0
     newest: int = -1  # the newest token of the answer; not in the cache yet
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_sum_D: Tensor | None = None  # of the last hidden states, where an embedding is asked
 
     def send(self, event: Event) -> None:
         """Hand an event to whoever asked."""
@@ -38,7 +46,7 @@ class Sequence:
         self.newest = token_id
         self.num_answered += 1
         self.send(NewToken(token_id, logprobs))
-        if token_id in self.request.stop_ids:
+        if token_id in self.request.stop_ids or self.sampler.is_finished:
             return FinishReason.STOP
         return FinishReason.LENGTH if self.num_answered >= self.request.max_tokens else None
 
