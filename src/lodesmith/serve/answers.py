@@ -19,6 +19,7 @@ from lodesmith.infer.interface import (
     FinishReason,
     GenerationRequest,
     NewToken,
+    PromptPooled,
     PromptScored,
     TokenLogprobs,
 )
@@ -64,6 +65,8 @@ class Choice:
         if isinstance(event, PromptScored):
             self.prompt_logprobs = event.logprobs
             return None
+        if isinstance(event, PromptPooled):
+            return None  # an embedding has no text
         if isinstance(event, Finished):
             return self._finish(event)
         self.num_tokens += 1
