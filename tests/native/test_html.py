@@ -105,6 +105,45 @@ def test_markdown_keeps_headings_lists_code_tables_and_formulae() -> None:
     ]  # fmt: skip
 
 
+def test_every_row_of_a_markdown_table_has_all_its_columns() -> None:
+    rows = (
+        "<tr><th>name<th colspan=2>both</tr><tr><td rowspan=2>a<br>b<td><p>one</p><p>two</p><td>3"
+        "</tr><tr><td><ul><li>item</ul><td></tr><tr><td colspan='3'>over all</tr>"
+    )
+    lines = _lines(
+        f"<p>{_PROSE}</p><table>{rows}</table><table>{rows}</table>", everything=True, markdown=True
+    )
+    table = [
+        "| name | both | |", "| --- | --- | --- |", "| a b | one two | 3 |", "| | item | |",
+        "| over all | | |",
+    ]  # fmt: skip
+    assert lines == [_PROSE.strip(), "", *table, "", *table]
+
+
+def test_a_table_that_lays_out_a_page_is_none_in_markdown() -> None:
+    page = f"<table><tr><td>menu<td><h2>Head</h2><p>{_PROSE * 3}</p><pre>x = 1</pre></table>"
+    text = _read(page, everything=True, markdown=True).text
+    assert "|" not in text
+    assert "\n\n## Head\n\n" in text
+
+
+def test_a_numbered_list_begins_where_it_says() -> None:
+    lines = _lines("<ol start=3><li>three<li>four</ol>", everything=True, markdown=True)
+    assert lines == ["3. three", "4. four"]
+
+
+@pytest.mark.parametrize(
+    ("markup", "tex"),
+    [
+        ("<mfrac><mi>a</mi><mrow><mi>b</mi><mo>+</mo><mn>1</mn></mrow></mfrac>", "\\frac{a}{b+1}"),
+        ("<msup><mi>x</mi><mn>2</mn></msup>=<msub><mi>y</mi><mi>i</mi></msub>", "x^{2}=y_{i}"),
+        ("<msqrt><msubsup><mi>z</mi><mn>0</mn><mi>n</mi></msubsup></msqrt>", "\\sqrt{z_{0}^{n}}"),
+    ],
+)  # fmt: skip
+def test_a_formula_without_tex_keeps_its_shape(markup: str, tex: str) -> None:
+    assert _read(f"<p>So <math>{markup}</math> holds.</p>").text == f"So ${tex}$ holds."
+
+
 @pytest.mark.parametrize(
     "markup",
     [
@@ -115,6 +154,7 @@ def test_markdown_keeps_headings_lists_code_tables_and_formulae() -> None:
         "E=mc^2</annotation></math></span><span class=katex-html aria-hidden=true>E</span></span>",
         "<script type='math/tex'>E=mc^2</script>",
         "<span class=mwe-math style='display: none'><math alttext='E=mc^2'></math></span>",
+        "<img class=tex src=x.png alt='E=mc^2'>",
     ],
 )
 def test_a_formula_is_its_tex(markup: str) -> None:
@@ -161,6 +201,27 @@ def test_comments_and_teasers_go_and_short_articles_stay() -> None:
     ).text
     assert text.count(_PROSE.strip()) == 3
     assert "teaser" not in text
+
+
+def test_a_body_that_unfolds_at_read_more_is_whole() -> None:
+    teaser = "<div class=teaser><p><a href=/x>A headline of another page, a summary.</a></p></div>"
+    body = "".join(f"<p>Part {n}. {_PROSE * 2}</p>" for n in range(8))
+    text = _read(
+        f"<div class=story-body><p>Part 0. {_PROSE}</p><div id=read-more>{body}</div></div>{teaser}"
+    ).text
+    assert text.count("Part ") == 9
+    assert "headline" not in text
+
+
+def test_a_sidebar_longer_than_the_article_stays_out_of_it() -> None:
+    feed = "".join(f"<li><span>News {n}. {_PROSE}</span></li>" for n in range(60))
+    body = "".join(f"<p>Part {n}. {_PROSE * 2}</p>" for n in range(8))
+    text = _read(
+        f"<div class=grid><article><div class=article-body>{body}</div></article>"
+        f"<aside id=sidebar><ul>{feed}</ul></aside></div>"
+    ).text
+    assert text.count("Part ") == 8
+    assert "News" not in text
 
 
 def test_names_that_mislead_do_not_empty_a_page() -> None:

@@ -14,13 +14,17 @@ enum {
     PROSE_WEIGHT = 60,      /* a sentence of this many characters is prose */
     LONG_WEIGHT = 140,      /* so is a text of this many without one */
     SHORT_WEIGHT = 120,     /* what a set phrase and its object make up */
+    FORMULA_WEIGHT = 20,    /* of a formula that is a picture */
     HIDDEN_WEIGHT = 200,    /* less prose than this may mean that the text is hidden */
     MAJORITY_PERCENT = 50,  /* who holds this share of the prose is never pruned */
+    BODY_WEIGHT = 600,      /* an article's body by name: what stands beside it is no body */
+    UNFOLDED_PERCENT = 40,  /* "read more" with this share of the prose and no links is the text itself */
 };
 
 typedef struct {
     int64_t value;             /* of the subtree's blocks */
     uint32_t weight, linked, prose;
+    uint32_t plain; /* prose outside of what its name calls something else than content */
     uint32_t mains; /* elements named as the main content */
     uint32_t marks; /* elements that an article has: <article>, <h1>, bodies by name */
 } totals;
@@ -29,7 +33,7 @@ typedef struct {
     ls_article *article;
     ls_page *page;
     totals *sums; /* one for each node */
-    uint32_t page_prose;
+    uint32_t page_prose, body_prose; /* of all, of the largest element named as the content */
     int manual, distrust;
 } judge;
 
@@ -196,6 +200,10 @@ static void find_blocks(judge *j, int shown) {
             open.heading = context->heading;
             open.code = context->code;
         }
+        if (node->tag == TAG_IMG) {
+            open.weight += FORMULA_WEIGHT;
+            continue;
+        }
         const uint8_t *text = page->bytes + node->start;
         measure_text(&open, text, text + node->size, node->flags & N_LINK);
         if (open.weight < 800 && is_legal(text, text + node->size)) open.legal = 1;
@@ -245,7 +253,9 @@ static int is_pruned(judge *j, uint32_t index) {
         int around = flags & (N_STRONG | N_TEASER) && sum->prose < LONG_WEIGHT;
         return around || sum->linked * 5 > sum->weight * 2;
     }
-    int beyond = flags & (N_COMMENT | N_TEASER) && !sum->marks && j->page_prose - sum->prose >= 2 * PROSE_WEIGHT;
+    if (flags == N_TEASER && sum->linked * 50 <= sum->weight && (uint64_t)sum->prose * 100 > (uint64_t)j->page_prose * UNFOLDED_PERCENT) return 0;
+    uint32_t rest = j->page_prose - sum->prose;
+    int beyond = !sum->marks && rest >= 2 * PROSE_WEIGHT && (flags & (N_COMMENT | N_TEASER) || (flags & N_SIDE && j->body_prose >= BODY_WEIGHT));
     uint32_t most = beyond ? 97 : MAJORITY_PERCENT;
     if ((uint64_t)sum->prose * 100 > (uint64_t)j->page_prose * most) return 0;
     if (flags & ~(unsigned)N_WEAK) return 1;
@@ -261,12 +271,14 @@ static void add_up(judge *j, int with_pruning) {
         sum->weight += b->weight;
         sum->linked += b->linked;
         sum->value += value_of(j, b);
-        if (is_prose(b)) sum->prose += b->weight;
+        if (is_prose(b)) sum->prose += b->weight, sum->plain += b->weight;
     }
+    if (!with_pruning) j->body_prose = 0;
     for (uint32_t i = page->num_nodes - 1; i > 0; i--) {
         const ls_node *node = page->nodes + i;
         if (node->flags & (N_GOOD | N_MAIN) || node->tag == TAG_ARTICLE || node->tag == TAG_H1) j->sums[node->parent].marks++;
         if (node->flags & (N_GOOD | N_MAIN)) j->sums[node->parent].mains++;
+        if (!with_pruning && node->flags & (N_GOOD | N_MAIN) && j->sums[i].plain > j->body_prose) j->body_prose = j->sums[i].plain;
         if (with_pruning && is_pruned(j, i)) {
             page->nodes[i].flags |= N_PRUNED;
             continue;
@@ -276,6 +288,7 @@ static void add_up(judge *j, int with_pruning) {
         to->weight += from->weight;
         to->linked += from->linked;
         to->prose += from->prose;
+        if (!named_as(node) || node->flags & N_MAIN) to->plain += from->plain;
         to->marks += from->marks;
         to->mains += from->mains;
     }

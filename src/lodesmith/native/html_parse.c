@@ -369,6 +369,7 @@ static void start_tag(reader *r, const uint8_t *name, uint32_t size) {
         if (tag == TAG_HTML || tag == TAG_BODY) flags &= N_MAIN;
         if (tag == TAG_TABLE || tag == TAG_TBODY || tag == TAG_MATH) flags &= ~(uint32_t)N_HIDDEN;
         if (tag == TAG_A && has_link) flags |= N_LINK;
+        if (tag == TAG_IMG && flags & N_MATH) flags |= N_TEX; /* its alt is the formula */
         if ((flags & N_MATH) && !(flags & N_ARIA)) flags &= ~(uint32_t)N_HIDDEN;
         node->flags = flags;
         node->start = attributes;

@@ -7,6 +7,9 @@
 
 enum { KIND_TEXT = 0, KIND_HEADING = 1 /* to 6 */, KIND_ITEM = 7, KIND_CELL = 8, KIND_CODE = 9, KIND_QUOTE = 10 };
 enum { MAX_TEX = 4096 };
+enum { MAX_ORDINAL = 1000000, MAX_COLUMNS = 64, MAX_CELL_WEIGHT = 800 };
+enum { G_SEEN = 1, G_ROWS = 2 /* cells stand side by side */, G_LAYOUT = 4 /* not to be written as a table */ };
+
 
 typedef struct {
     ls_article *article;
@@ -18,6 +21,9 @@ typedef struct {
     int failed, space, broken; /* white space is due; it held a line break */
     int markdown;
     uint32_t table;  /* whose first row has been written */
+    int in_cell;     /* a cell of a Markdown table is one line */
+    uint8_t *grids;  /* what a table was found to be, by node; Markdown only */
+    uint32_t spans[MAX_COLUMNS]; /* rows below that a cell of the column still covers */
     uint32_t item;   /* whose mark has been written */
     uint32_t *ordinals; /* of list items, by node; counted on the way */
 } writer;
@@ -142,12 +148,24 @@ static ls_range attribute_of(const ls_page *page, const ls_node *node, const cha
         if (!ls_is_space(*p) || !ls_html_same(p + 1, (uint32_t)size, name) || p[1 + size] != '=') continue;
         const uint8_t *value = p + size + 2, *stop;
         uint8_t quote = *value;
-        if (quote != '"' && quote != '\'') return (ls_range){0, 0};
+        if (quote != '"' && quote != '\'') {
+            for (stop = value; stop < end && !ls_is_space(*stop) && *stop != '>' && *stop != '/';) stop++;
+            return (ls_range){(uint32_t)(value - page->bytes), (uint32_t)(stop - value)};
+        }
         stop = memchr(value + 1, quote, (size_t)(end - value - 1));
         if (!stop) return (ls_range){0, 0};
         return (ls_range){(uint32_t)(value + 1 - page->bytes), (uint32_t)(stop - value - 1)};
     }
     return (ls_range){0, 0};
+}
+
+/* A whole number that an attribute gives, between 0 and `most`; `otherwise` where it gives none. */
+static uint32_t number_of(const ls_page *page, const ls_node *node, const char *name, uint32_t otherwise, uint32_t most) {
+    ls_range value = attribute_of(page, node, name);
+    uint32_t number = 0, i = 0;
+    for (; i < value.size && (uint8_t)(page->bytes[value.start + i] - '0') < 10; i++)
+        if (number < most) number = number * 10 + page->bytes[value.start + i] - '0';
+    return !i ? otherwise : number < most ? number : most;
 }
 
 static void put_tex(writer *w, ls_range tex, int display) {
@@ -169,7 +187,62 @@ static void put_tex(writer *w, ls_range tex, int display) {
     else put(w, mark, strlen(mark));
 }
 
-/* Writes a <math> by its TeX; returns 0 where it has none. */
+/* Which child of its parent an element is, from 0; what lies far behind is not counted. */
+static uint32_t place_of(const ls_page *page, uint32_t index) {
+    uint32_t place = 0, steps = 0;
+    for (uint32_t i = page->nodes[index].parent + 1; i < index && steps < 8; i = page->nodes[i].end, steps++)
+        place += page->nodes[i].tag != TAG_TEXT;
+    return place;
+}
+
+/* What TeX puts before an element of a formula; a brace closes it. NULL: nothing. */
+static const char *brace_of(const ls_page *page, uint32_t index) {
+    if (page->nodes[index].tag == TAG_MSQRT) return "\\sqrt{";
+    unsigned parent = page->nodes[page->nodes[index].parent].tag;
+    uint32_t place = place_of(page, index);
+    if (parent == TAG_MFRAC) return place ? "{" : "\\frac{";
+    if (!place) return NULL;
+    if (parent == TAG_MSUB || parent == TAG_MUNDER) return "_{";
+    if (parent == TAG_MSUP || parent == TAG_MOVER) return "^{";
+    if (parent == TAG_MSUBSUP || parent == TAG_MUNDEROVER) return place == 1 ? "_{" : "^{";
+    return NULL;
+}
+
+static int has_shape(const ls_page *page, uint32_t index) {
+    for (uint32_t i = index + 1; i < page->nodes[index].end; i++) {
+        unsigned tag = page->nodes[i].tag;
+        if (tag >= TAG_MFRAC && tag <= TAG_MUNDEROVER && tag != TAG_MROW) return 1;
+    }
+    return 0;
+}
+
+/* Writes a <math> that has no TeX: fractions, powers, indices and roots as TeX, all else as it stands. */
+static void put_parts(writer *w, uint32_t index, const char *mark) {
+    enum { MAX_OPEN = 60 };
+    uint32_t ends[MAX_OPEN], num_open = 0;
+    const ls_page *page = w->article->page;
+    put_space(w, (const uint8_t *)mark);
+    put(w, mark, strlen(mark));
+    for (uint32_t i = index + 1; i < page->nodes[index].end; i++) {
+        const ls_node *node = page->nodes + i;
+        for (; num_open && ends[num_open - 1] <= i; num_open--) put(w, "}", 1);
+        if (node->tag == TAG_ANNOTATION || node->tag == TAG_ANNOTATION_XML) {
+            i = node->end - 1;
+        } else if (node->tag == TAG_TEXT) {
+            put_text(w, page->bytes + node->start, page->bytes + node->start + node->size, 0);
+            w->space = 0;
+        } else if (num_open < MAX_OPEN) {
+            const char *brace = brace_of(page, i);
+            if (!brace) continue;
+            put(w, brace, strlen(brace));
+            ends[num_open++] = node->end;
+        }
+    }
+    for (; num_open; num_open--) put(w, "}", 1);
+    put(w, mark, strlen(mark));
+}
+
+/* Writes a <math> as TeX; returns 0 where plain text says as much. */
 static int put_math(writer *w, uint32_t index) {
     ls_page *page = w->article->page;
     ls_node *math = page->nodes + index;
@@ -182,8 +255,9 @@ static int put_math(writer *w, uint32_t index) {
         return 1;
     }
     ls_range alt = attribute_of(page, math, "alttext");
-    if (!alt.size) return 0;
-    put_tex(w, alt, is_display);
+    if (alt.size) put_tex(w, alt, is_display);
+    else if (has_shape(page, index)) put_parts(w, index, is_display ? "$$" : "$");
+    else return 0;
     return 1;
 }
 
@@ -235,11 +309,15 @@ static void put_content(writer *w, const ls_block *b) {
         if (code_end && i >= code_end) put(w, "`", 1), code_end = 0;
         if (node->flags & N_TEX && node->tag == TAG_SCRIPT) {
             put_tex(w, (ls_range){node->start, node->size}, 0);
+        } else if (node->flags & N_TEX && node->tag == TAG_IMG) {
+            put_tex(w, attribute_of(page, node, "alt"), 0);
         } else if (node->tag == TAG_MATH && put_math(w, i)) {
             i = node->end - 1;
         } else if (node->tag == TAG_ANNOTATION || node->tag == TAG_ANNOTATION_XML ||
                    ((node->flags & (N_DROP | N_HIDDEN)) && !shown_button)) {
             i = node->end - 1;
+        } else if (node->tag == TAG_BR && w->in_cell) {
+            w->space = 1;
         } else if (node->tag == TAG_BR) {
             end_line(w, b->code);
             if (!b->code && contexts[b->owner].item) put_item_mark(w, contexts + b->owner);
@@ -284,14 +362,6 @@ static uint32_t end_of_row(const writer *w, uint32_t first) {
     return last;
 }
 
-/* How many cells lie from node `from` up to node `to`, brothers in a row. */
-static uint32_t count_cells(const writer *w, uint32_t from, uint32_t to) {
-    const ls_node *nodes = w->article->page->nodes;
-    uint32_t count = 0;
-    for (uint32_t i = from; i < to; i = nodes[i].end) count += nodes[i].tag == TAG_TD || nodes[i].tag == TAG_TH;
-    return count;
-}
-
 static void put_cell(writer *w, const ls_block *b) {
     w->space = w->broken = 0;
     size_t start = w->size;
@@ -308,35 +378,121 @@ static void put_cell(writer *w, const ls_block *b) {
     }
 }
 
+/* Writes a row of short cells with tabs between them. */
+static void put_row(writer *w, uint32_t first, uint32_t last) {
+    w->kind = KIND_CELL;
+    for (uint32_t i = first; i <= last; i++) {
+        const ls_block *b = w->article->blocks + i;
+        if (!b->keep) continue;
+        if (i > first) put(w, "\t", 1);
+        put_cell(w, b);
+    }
+}
+
+/* ---- tables in Markdown ---- */
+
+static uint32_t table_of(const writer *w, uint32_t cell) {
+    const ls_node *nodes = w->article->page->nodes;
+    uint32_t i = nodes[cell].parent;
+    for (int steps = 0; i && steps < 3 && nodes[i].tag != TAG_TABLE; steps++) i = nodes[i].parent;
+    return nodes[i].tag == TAG_TABLE ? i : 0;
+}
+
+/* Marks the table of a cell, and those around it, which lay out rather than tabulate. */
+static void see_table(writer *w, uint32_t table) {
+    while (!(w->grids[table] & G_SEEN)) {
+        w->grids[table] |= G_SEEN;
+        uint32_t cell = w->article->contexts[w->article->page->nodes[table].parent].cell;
+        table = cell ? table_of(w, cell) : 0;
+        if (!table) return;
+        w->grids[table] |= G_LAYOUT;
+    }
+}
+
+/* Tells tables of short cells from those that lay out a page. */
+static void find_grids(writer *w) {
+    const ls_article *article = w->article;
+    uint32_t before = 0; /* the cell of the block before */
+    for (uint32_t i = 0; i < article->num_blocks; i++) {
+        const ls_block *b = article->blocks + i;
+        if (!b->keep) continue;
+        uint32_t cell = cell_of(w, b), table = cell ? table_of(w, cell) : 0;
+        if (table) {
+            see_table(w, table);
+            if (b->code || b->heading || b->weight > MAX_CELL_WEIGHT) w->grids[table] |= G_LAYOUT;
+            else if (before && before != cell && row_of(w, b) == article->page->nodes[before].parent) w->grids[table] |= G_ROWS;
+        }
+        before = cell;
+    }
+}
+
+static int is_grid_cell(const writer *w, const ls_block *b) {
+    uint32_t cell = w->markdown ? cell_of(w, b) : 0, table = cell ? table_of(w, cell) : 0;
+    return table && (w->grids[table] & (G_ROWS | G_LAYOUT)) == G_ROWS;
+}
+
 static void put_empty_cells(writer *w, uint32_t count) {
     for (; count; count--) put(w, " |", 2);
 }
 
-/* Writes a row of short cells: tabs between them, in Markdown a table's row. */
-static void put_row(writer *w, uint32_t first, uint32_t last) {
-    const ls_node *nodes = w->article->page->nodes;
-    uint32_t row = row_of(w, w->article->blocks + first), next = row + 1;
-    w->kind = KIND_CELL;
-    if (w->markdown) put(w, "|", 1);
-    for (uint32_t i = first; i <= last; i++) {
-        const ls_block *b = w->article->blocks + i;
+/* Writes empty cells where a cell of a row above reaches into this one. */
+static uint32_t skip_covered(writer *w, uint32_t column) {
+    for (; column < MAX_COLUMNS && w->spans[column]; column++) w->spans[column]--, put_empty_cells(w, 1);
+    return column;
+}
+
+/* The blocks before node `end`, from `*block` on, in one line: a cell, and what stands astray before it. */
+static void put_grid_cell(writer *w, uint32_t end, uint32_t *block, uint32_t last) {
+    size_t start = w->size;
+    for (; *block <= last; ++*block) {
+        const ls_block *b = w->article->blocks + *block;
         if (!b->keep) continue;
-        uint32_t cell = cell_of(w, b);
-        if (w->markdown) put_empty_cells(w, count_cells(w, next, cell)), put(w, " ", 1);
-        else if (i > first) put(w, "\t", 1);
+        if (b->first >= end) break;
+        put(w, " ", 1);
         put_cell(w, b);
-        if (w->markdown) put(w, " |", 2);
-        next = nodes[cell].end;
     }
-    if (!w->markdown) return;
-    put_empty_cells(w, count_cells(w, next, nodes[row].end));
-    uint32_t table = nodes[row].parent;
-    if (nodes[table].tag != TAG_TABLE) table = nodes[table].parent;
+    if (w->size == start || w->text[w->size - 1] != ' ') put(w, " ", 1);
+    put(w, "|", 1);
+}
+
+/* Writes the row of the blocks `first` to `last`, and under a table's first row the line that makes it one. */
+static void put_grid_row(writer *w, uint32_t first, uint32_t last) {
+    ls_page *page = w->article->page;
+    uint32_t row = row_of(w, w->article->blocks + first), table = table_of(w, cell_of(w, w->article->blocks + first));
+    uint32_t column = 0, block = first;
+    if (table != w->table) memset(w->spans, 0, sizeof w->spans);
+    w->kind = KIND_CELL;
+    w->in_cell = 1;
+    put(w, "|", 1);
+    for (uint32_t cell = row + 1; cell < page->nodes[row].end; cell = page->nodes[cell].end) {
+        const ls_node *node = page->nodes + cell;
+        if (node->tag != TAG_TD && node->tag != TAG_TH) continue;
+        column = skip_covered(w, column);
+        put_grid_cell(w, node->end, &block, last);
+        uint32_t wide = number_of(page, node, "colspan", 1, MAX_COLUMNS), high = number_of(page, node, "rowspan", 1, MAX_ORDINAL);
+        if (wide > 1) put_empty_cells(w, wide - 1);
+        for (uint32_t end = column + (wide ? wide : 1); column < end; column++)
+            if (column < MAX_COLUMNS && high > 1) w->spans[column] = high - 1;
+    }
+    column = skip_covered(w, column);
+    if (block <= last) put_grid_cell(w, UINT32_MAX, &block, last), column++;
+    w->in_cell = 0;
     if (table == w->table) return;
     w->table = table;
     end_line(w, 0);
     put(w, "|", 1);
-    for (uint32_t count = count_cells(w, row + 1, nodes[row].end); count; count--) put(w, " --- |", 6);
+    for (; column; column--) put(w, " --- |", 6);
+}
+
+/* The last of the blocks that stand in the row of `first`. */
+static uint32_t end_of_grid_row(const writer *w, uint32_t first) {
+    uint32_t row = row_of(w, w->article->blocks + first), last = first;
+    for (uint32_t i = first + 1; i < w->article->num_blocks; i++) {
+        const ls_block *b = w->article->blocks + i;
+        if (b->first >= w->article->page->nodes[row].end) break;
+        if (b->keep) last = i;
+    }
+    return last;
 }
 
 /* ---- the whole ---- */
@@ -386,7 +542,8 @@ static void part_blocks(writer *w, uint8_t before, uint8_t kind) {
 static void count_items(writer *w) {
     ls_page *page = w->article->page;
     for (uint32_t i = 1; i < page->num_nodes; i++)
-        if (page->nodes[i].tag == TAG_LI) w->ordinals[i] = ++w->ordinals[page->nodes[i].parent];
+        if (page->nodes[i].tag == TAG_OL) w->ordinals[i] = number_of(page, page->nodes + i, "start", 1, MAX_ORDINAL) - 1;
+        else if (page->nodes[i].tag == TAG_LI) w->ordinals[i] = ++w->ordinals[page->nodes[i].parent];
 }
 
 static void put_blocks(writer *w) {
@@ -396,19 +553,24 @@ static void put_blocks(writer *w) {
         const ls_block *b = article->blocks + i;
         if (!b->keep) continue;
         const ls_context *context = article->contexts + b->owner;
-        part_blocks(w, before, kind_of(b, context));
-        before = kind_of(b, context);
-        uint32_t last = end_of_row(w, i);
-        if (b->code) {
+        int is_grid = is_grid_cell(w, b);
+        uint8_t kind = is_grid ? KIND_CELL : kind_of(b, context);
+        if (is_grid && table_of(w, context->cell) != w->table) before = KIND_TEXT;
+        part_blocks(w, before, kind);
+        before = kind;
+        uint32_t last = is_grid ? end_of_grid_row(w, i) : w->markdown ? i : end_of_row(w, i);
+        if (is_grid) {
+            put_grid_row(w, i, last);
+        } else if (b->code) {
             put_code(w, b);
         } else if (last > i) {
             put_row(w, i, last);
             before = KIND_CELL;
-            i = last;
         } else {
             begin_line(w, b, context);
             put_content(w, b);
         }
+        i = last;
         end_line(w, 0);
     }
 }
@@ -425,9 +587,12 @@ typedef struct {
 static int render(ls_article *article, int markdown, ls_extracted *result) {
     writer w = {.article = article, .markdown = markdown};
     w.ordinals = calloc(article->page->num_nodes, sizeof *w.ordinals);
-    w.failed = !w.ordinals;
+    w.grids = markdown ? calloc(article->page->num_nodes, 1) : NULL;
+    w.failed = !w.ordinals || (markdown && !w.grids);
+    if (!w.failed && markdown) find_grids(&w);
     if (!w.failed) count_items(&w), put_blocks(&w);
     free(w.ordinals);
+    free(w.grids);
     result->text = w.text;
     result->kinds = w.kinds;
     result->size = w.size;

@@ -44,6 +44,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a abbr b big cite code del em font i ins kbd label mark math annotation annotation-xml", ()),
     ("nobr q ruby s samp small span strike strong sub sup time tt u var option", ()),
     ("foreignobject", ()),
+    ("mrow mfrac msup msub msubsup msqrt mroot mover munder munderover", ()),
 )  # fmt: skip
 
 # Words of class, id, role and itemprop, split at everything but letters and at capitals inside.
