@@ -392,7 +392,7 @@ static int is_set_phrase(const judge *j, const ls_block *b) {
         "read also", "also read", "related:", "share this", "story continues", "continue reading",
         "sign up for", "click here", "follow us", "subscribe to", "相关阅读", "责任编辑", "责编", "（责任编辑",
         "(责任编辑", "原标题", "点击进入", "扫一扫", "分享到", "上一篇", "下一篇", "延伸阅读", "推荐阅读", "编辑：",
-        "更多精彩", "返回搜狐", "特别声明", "声明：",
+        "更多精彩", "返回搜狐", "特别声明", "声明：", "您所在的位置", "您的位置", "当前位置", "你的位置", "所在位置",
     };
     const ls_node *node = j->page->nodes + b->first;
     for (uint32_t i = b->first; i < b->end && node->tag != TAG_TEXT; i++) node = j->page->nodes + i;
@@ -403,6 +403,12 @@ static int is_set_phrase(const judge *j, const ls_block *b) {
         if ((size_t)(end - p) >= size && ls_html_same(p, (uint32_t)size, phrases[i])) return 1;
     }
     return 0;
+}
+
+/* Whether a short paragraph is a sentence beside the first long one: a greeting, not a dateline. */
+static int opens_text(const ls_page *page, const ls_block *b, const ls_block *prose) {
+    const ls_node *node = page->nodes + b->owner, *other = page->nodes + prose->owner;
+    return node->tag == TAG_P && other->tag == TAG_P && node->parent == other->parent && b->sentences && !b->linked;
 }
 
 /* Marks what stays within the root; returns whether any of it reads like text. */
@@ -440,7 +446,7 @@ static int choose_blocks(judge *j, int strict) {
         if (is_prose(b)) continue;
         if (is_lead(b, tag)) b->keep = 0;
         else if (named && !b->heading && (tag == TAG_P || tag == TAG_LI || tag == TAG_TD) && b->linked * 5 < b->weight) continue;
-        else if (i < first_prose && !b->heading) b->keep = 0;
+        else if (i < first_prose && !b->heading && !opens_text(page, b, article->blocks + first_prose)) b->keep = 0;
         else if (i > last_prose && tag != TAG_LI && !(tag == TAG_P && !b->linked && (!said || b->sentences || b->weight >= PROSE_WEIGHT))) b->keep = 0;
         if (b->heading == 1 && page->signs & SIGN_ARTICLE) b->keep = 0; /* the title has it */
     }
