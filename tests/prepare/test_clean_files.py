@@ -286,6 +286,41 @@ def test_a_torn_zstd_file_is_told_and_gives_what_it_holds(tmp_path: Path) -> Non
     assert 100 < sum(name.startswith("torn.jsonl.zst#") for name in names) < 400
 
 
+def test_a_torn_gzip_file_gives_the_lines_before_the_place(tmp_path: Path) -> None:
+    rows = [json.dumps({"id": f"r{n}", "text": random.Random(n).randbytes(90).hex()})
+            for n in range(40)]  # fmt: skip
+    whole = gzip.compress("\n".join(rows).encode())
+    (tmp_path / "torn.jsonl.gz").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "two.jsonl.gz").write_bytes(
+        whole + gzip.compress(b"\n" + rows[0].encode()) + b"\0" * 9
+    )
+    summary, kept, dropped = _run(
+        tmp_path, tmp_path / "torn.jsonl.gz", tmp_path / "two.jsonl.gz", steps=["language"]
+    )
+    assert [problem.rpartition("/")[2] for problem in summary.problems] == [
+        "torn.jsonl.gz could not be read to its end: the file is cut short"
+    ]
+    names = [record["source"].rpartition("/")[2] for record in [*kept, *dropped]]
+    assert sum(name.startswith("two") for name in names) == 41
+    assert 20 < sum(name.startswith("torn.jsonl.gz#") for name in names) < 40
+
+
+def test_archives_are_known_by_their_bytes_and_packed_pages_are_unpacked(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    _write_warc(folder / "crawl.bad", range(2))
+    (folder / "crawl.unpacked").write_bytes(gzip.decompress((folder / "crawl.bad").read_bytes()))
+    (folder / "page.html.gz").write_bytes(gzip.compress(_markup(2).encode()))
+    (folder / "text.txt.gz").write_bytes(gzip.compress(_text(3).encode())[:-9])
+    (folder / "notes.docx").write_bytes(b"PK")
+    summary, kept, dropped = _run(tmp_path, folder, steps=["extract"])
+    names = [record["source"].rpartition("/")[2].partition("#")[0] for record in kept]
+    assert names == ["crawl.bad"] * 2 + ["crawl.unpacked"] * 2 + ["page.html.gz"]
+    assert any("text.txt.gz could not be read" in problem for problem in summary.problems)
+    assert any("1 files of other kinds left out (1 .docx)" in line for line in summary.problems)
+    assert len(kept) + len(dropped) == summary.num_records == 5 + 2 + 1
+
+
 def test_one_row_that_is_no_utf8_does_not_cost_the_table(tmp_path: Path) -> None:
     texts = pa.array([_text(1).encode(), b"\xff\xfe\xd6 " + _text(2).encode(), _text(3).encode()])
     broken = pa.Array.from_buffers(pa.string(), 3, texts.buffers())

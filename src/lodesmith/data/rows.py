@@ -4,11 +4,10 @@ Each row comes once, as a mapping or with the reason why it is none; what a sing
 never costs those behind it. A file that is torn raises one of `ROW_FAULTS` after its last row.
 """
 
-import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +18,7 @@ ROW_FAULTS = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError)
 
 _BATCH_ROWS = 256  # of a table, held at a time
 _SKIP_BYTES = 1 << 20  # read at once of a line that is too long
-_ZSTD_STEP_BYTES = 4096  # of input: a bomb of that size unpacks to 128 MiB at most
+_STEP_BYTES = 4096  # of input: a Zstandard bomb of that size unpacks to 128 MiB at most
 _MAX_WINDOW_BYTES = 1 << 27  # what a Zstandard decoder should bear (RFC 8878, section 3.1.1.1.2)
 
 
@@ -137,21 +136,35 @@ def is_plain(path: Path) -> bool:
 
 def open_lines(path: Path) -> IO[bytes]:
     """Open a file of lines that may be compressed with gzip or Zstandard, as its name says."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
-    if suffix == ".zst":
-        return io.BufferedReader(_ZstdFile(path), 1 << 20)
+    open_frame = _FRAMES.get(path.suffix.lower())
+    if open_frame is not None:
+        return io.BufferedReader(_UnpackedFile(path, open_frame), 1 << 20)
     return path.open("rb", buffering=1 << 20)
 
 
-class _ZstdFile(io.RawIOBase):
-    """Unpacked bytes of Zstandard frames; the library's own reader takes a torn end for the end."""
+def _open_zstd() -> Any:
+    return zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
 
-    def __init__(self, path: Path) -> None:
+
+# Each opens a decoder of one member or frame, with `decompress`, `eof` and `unused_data`.
+_FRAMES: dict[str, Callable[[], Any]] = {
+    ".gz": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
+    ".zst": _open_zstd,
+}
+
+
+class _UnpackedFile(io.RawIOBase):
+    """Unpacked bytes of gzip members or Zstandard frames, all that stand before a torn place.
+
+    The libraries' own readers lose what they have unpacked when the file breaks off, or take the
+    place for its end.
+    """
+
+    def __init__(self, path: Path, open_frame: Callable[[], Any]) -> None:
         self._file = path.open("rb")
-        self._context = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        self._open_frame = open_frame
         self._frame: Any = None  # the open one
+        self._is_first = True
         self._raw = self._pending = b""
 
     def readable(self) -> bool:
@@ -163,16 +176,24 @@ class _ZstdFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._pending:
-            self._raw = self._raw or self._file.read(_ZSTD_STEP_BYTES)
+            self._raw = self._raw or self._file.read(_STEP_BYTES)
             if not self._raw:
                 if self._frame is not None:
                     raise EOFError("the file is cut short")
                 return 0
-            self._frame = self._frame or self._context.decompressobj()
-            self._pending, self._raw = self._frame.decompress(self._raw), b""
-            if self._frame.eof:
-                self._raw, self._frame = self._frame.unused_data, None
+            if self._frame is None and not self._is_first:
+                self._raw = self._raw.lstrip(b"\0")  # what pads a file that was copied in blocks
+                if not self._raw:
+                    continue
+            self._unpack()
         count = min(len(buffer), len(self._pending))
         buffer[:count] = self._pending[:count]
         self._pending = self._pending[count:]
         return count
+
+    def _unpack(self) -> None:
+        self._frame = self._frame or self._open_frame()
+        self._is_first = False
+        self._pending, self._raw = self._frame.decompress(self._raw), b""
+        if self._frame.eof:
+            self._raw, self._frame = self._frame.unused_data, None

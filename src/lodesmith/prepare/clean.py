@@ -4,9 +4,11 @@ import lodesmith
 print(lodesmith.clean(["crawl/"], output="clean.jsonl", rejected="dropped.jsonl").to_text())
 """
 
+import contextlib
 import difflib
 import stat
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,9 +28,13 @@ from lodesmith.prepare.records import Source
 _KINDS = {
     ".warc": "archive", ".warc.gz": "archive", ".warc.zst": "archive", ".warc.lz4": "archive",
     ".arc": "archive", ".arc.gz": "archive", ".arc.zst": "archive", ".arc.lz4": "archive",
-    ".html": "html", ".htm": "html", ".xhtml": "html", ".txt": "text",
+    ".wet": "archive", ".wet.gz": "archive", ".wat": "archive", ".wat.gz": "archive",
+    ".html": "html", ".htm": "html", ".xhtml": "html", ".html.gz": "html", ".htm.gz": "html",
+    ".txt": "text", ".txt.gz": "text",
     ".jsonl": "json", ".jsonl.gz": "json", ".jsonl.zst": "json", ".parquet": "parquet",
 }  # fmt: skip
+_ARCHIVE_BEGINS = (b"WARC/", b"filedesc://")
+_SNIFFED_BYTES = 4096
 _COMPRESSED = (".gz", ".zst", ".lz4", ".parquet")
 _INFLATES_TIMES = 4  # about: decides how files are cut into shards
 
@@ -72,8 +78,9 @@ def clean(
     """Clean files and folders into one file of JSON lines, and return what was dropped and why.
 
     Args:
-        inputs: .warc .arc (also .gz) .html .txt .jsonl (also .gz .zst) .parquet files, or folders
-            of them. A JSON or Parquet record holds `text`, `html` or `raw`.
+        inputs: .warc .arc .wet .html .txt .jsonl (also .gz, some .zst) .parquet files, or folders
+            of them; an archive is known whatever its name. A JSON or Parquet record holds `text`,
+            `html` or `raw`.
         output: one JSON a line: id, source, url, language, text, title, headings, corpus.
         rejected: the same, and why, for each record that is not in `output`.
         config: settings; the defaults if not given.
@@ -188,12 +195,13 @@ def _find_sources(
 def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
     """Return a folder's files of known kinds, and add one line on the others."""
     files = list(_walk(folder, problems))
-    others = Counter(path.suffix or path.name for path in files if kind_of(path) is None)
+    known = [path for path in files if (kind_of(path) or _look_inside(path)) is not None]
+    others = Counter(path.suffix or path.name for path in sorted(set(files) - set(known)))
     if others:
         named = ", ".join(f"{count} {name}" for name, count in others.most_common(5))
         more = ", ..." if len(others) > 5 else ""
         problems.append(f"{folder}: {others.total()} files of other kinds left out ({named}{more})")
-    return [path for path in files if kind_of(path) is not None]
+    return known
 
 
 def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
@@ -228,7 +236,7 @@ def show_name(path: Path) -> str:
 
 def _open_source(path: Path, problems: list[str]) -> Source | None:
     """Return a file as a source, or None and a line on why it is none."""
-    kind, name = kind_of(path), show_name(path)
+    kind, name = kind_of(path) or _look_inside(path), show_name(path)
     if kind is None:
         problems.append(f"{name} is left out: its name ends in none of {', '.join(_KINDS)}")
         return None
@@ -257,6 +265,21 @@ def kind_of(path: Path) -> str | None:
     """
     name = path.name.lower()
     return next((kind for ending, kind in _KINDS.items() if name.endswith(ending)), None)
+
+
+def _look_inside(path: Path) -> str | None:
+    """Return "archive" for a file that begins as one, whatever its name is."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as file:
+            start = file.read(_SNIFFED_BYTES)
+    except OSError:
+        return None
+    if start.startswith(b"\x1f\x8b"):
+        with contextlib.suppress(zlib.error):
+            start = zlib.decompressobj(31).decompress(start, _SNIFFED_BYTES)
+    return "archive" if start.startswith(_ARCHIVE_BEGINS) else None
 
 
 def _join(path: Path, parts: Iterable[Path]) -> None:

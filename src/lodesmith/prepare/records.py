@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import LodesmithError
-from lodesmith.data.rows import ROW_FAULTS, is_plain, read_json_rows, read_table_rows
+from lodesmith.data.rows import (
+    ROW_FAULTS,
+    is_plain,
+    open_lines,
+    read_json_rows,
+    read_table_rows,
+)
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES, Damage, WarcRecord, read_warc
 from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop, Page
 
@@ -80,7 +86,7 @@ def _archive_page(record: WarcRecord, source: Source) -> Record:
 
 
 def _read_file(source: Source, content_type: str) -> Iterator[Record]:
-    with source.path.open("rb") as file:
+    with open_lines(source.path) as file:  # unpacked where the name says so
         payload = file.read(MAX_PAYLOAD_BYTES + 1)
     is_whole = len(payload) <= MAX_PAYLOAD_BYTES
     page = Page(
