@@ -1,16 +1,18 @@
 """Settings of the prepare stage, one small class for each step that has any."""
 
+import hashlib
+import hmac
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.shards import Engine
 from lodesmith.core.storage import JSON, hash_file
 
-STAGE_VERSION = 2  # raised when the same pages and settings begin to give other bytes
+STAGE_VERSION = 3  # raised when the same pages and settings begin to give other bytes
 
 STEPS = (
     "extract",
@@ -24,6 +26,8 @@ STEPS = (
     "decontaminate",
 )
 """All steps, in the one order in which they run."""
+
+_MIN_KEY_BYTES = 16
 
 
 class ExtractConfig(Config):
@@ -195,6 +199,66 @@ class NearDuplicatesConfig(Config):
     is thereby their priority; or the longest, of equal ones the first."""
 
 
+PersonalDataKind = Literal[
+    "email", "resident_id", "mobile", "landline", "phone", "bank_card", "bank_account", "address",
+    "plate", "passport", "company_code", "social_security", "ip_address", "secret", "person",
+]  # fmt: skip
+
+
+class PersonalDataConfig(Config):
+    """What is done with data of people."""
+
+    action: Literal["mask", "pseudonymise", "drop"] = "mask"
+    """mask: `<MOBILE>` stands where a number was; pseudonymise: `<MOBILE 3f2a...>`, the same for
+    the same number under the same key; drop: the whole document goes."""
+
+    kinds: tuple[PersonalDataKind, ...] = (
+        "email", "resident_id", "mobile", "landline", "phone", "bank_card", "bank_account",
+        "address", "plate", "passport", "company_code", "social_security", "ip_address", "secret",
+    )  # fmt: skip
+    """What is looked for. `address` and `person` are guesses; `person` finds only names beside a
+    word that says so, and is left out by default, for public pages name public people."""
+
+    key_file: str | None = None
+    """File with the secret of pseudonymise, at least 16 bytes; keep it outside the workspace."""
+
+    plug_ins: tuple[str, ...] = ()
+    """Further recognisers, of installed packages (entry points of `lodesmith.personal_data`)."""
+
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if (self.action == "pseudonymise") != (self.key_file is not None):
+            raise ValueError("key_file goes with action: pseudonymise; set both or neither")
+        return self
+
+    def key(self) -> bytes:
+        """Return the secret.
+
+        Raises:
+            UserError: the file cannot be read or is too short.
+        """
+        assert self.key_file is not None  # noqa: S101 the validator saw to it
+        try:
+            key = Path(self.key_file).read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"personal_data.key_file: {self.key_file} cannot be read ({error.strerror})"
+            ) from None
+        if len(key) < _MIN_KEY_BYTES:
+            raise UserError(
+                f"personal_data.key_file: {self.key_file} holds {len(key)} bytes; a key needs "
+                f"{_MIN_KEY_BYTES}: head -c 32 /dev/urandom > FILE makes one"
+            )
+        return key
+
+    def identity(self) -> JSON:
+        """Return what an artifact's id depends on: which key it is, but not where it lies."""
+        named = None
+        if self.key_file is not None:
+            named = hmac.new(self.key(), b"lodesmith", hashlib.sha256).hexdigest()[:16]
+        return {**super().identity(), "key_file": named}
+
+
 class DecontaminateConfig(Config):
     """Which texts a model must not have seen."""
 
@@ -250,6 +314,9 @@ class PrepareConfig(Config):
 
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     """Almost equal documents."""
+
+    personal_data: PersonalDataConfig = PersonalDataConfig()
+    """Data of people."""
 
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     """Benchmark texts."""

@@ -6,7 +6,7 @@ draw that any two halves of a corpus agree on. Scores are counted in bins, so th
 small whatever the corpus.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import floor, log10
 from typing import Any
@@ -191,6 +191,15 @@ class Funnel:
         """Return the first step that is run, of this one and those after it; else the last run."""
         later = [name for name in self.steps if STEPS.index(name) >= STEPS.index(step)]
         return later[0] if later else list(self.steps)[-1]
+
+    def change_samples(self, change: Callable[[str], str]) -> None:
+        """Show every sample of text as `change` returns it."""
+        for tally in self.steps.values():
+            for entry in tally.dropped.values():
+                for sample in entry["samples"]:
+                    sample["text"] = change(sample["text"])
+            if tally.lines_dropped:
+                tally.lines_dropped["samples"] = list(map(change, tally.lines_dropped["samples"]))
 
     def merge(self, data: JSON) -> None:
         """Add the funnel of another shard or pass, given as `to_json` gave it."""

@@ -32,7 +32,7 @@ from lodesmith.prepare.exact_duplicates import (
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
 from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.personal_data import mask_personal_data
+from lodesmith.prepare.personal_data import PersonalData
 from lodesmith.prepare.repeated_runs import RepeatedRuns
 from lodesmith.prepare.shard_files import Parts, Ranges, Shard
 from lodesmith.prepare.sorted_rows import MapTasks
@@ -170,6 +170,7 @@ class _Finish:
             self.similarities = read_similarities(
                 Parts(shard.folder, 0), shard.number, ranges.near, config.near_duplicates
             )
+        self.personal_data = PersonalData(config.personal_data)
         self.benchmarks = read_benchmarks(config.decontaminate)
         self.text_bytes = 0
 
@@ -182,7 +183,7 @@ class _Finish:
                 result = self._finish(item, self.similarities.get(place), condemned)
                 place += 1
             if isinstance(result, Rejected):
-                rejected.append(result)
+                rejected.append(self._hide(result))
             else:
                 self.text_bytes += _size(result.document)
                 yield result.document
@@ -199,19 +200,41 @@ class _Finish:
             drop = Drop(f"nearly equal to {which} document", similarity, near.min_similarity)
             return drop_document(self.funnel, "near_duplicates", document, drop)
         for step in self.steps:
-            if step == "near_duplicates":
-                keep_document(self.funnel, step, document, document)
-            elif step == "personal_data":
-                masked = mask_personal_data(document)
-                self.funnel[step].add_masked(masked.counts)
-                keep_document(self.funnel, step, document, masked.document)
-                document = masked.document
-            elif step == "decontaminate":
-                checked = check_contamination(document, self.benchmarks)
-                if isinstance(checked, Drop):
-                    return drop_document(self.funnel, step, document, checked)
-                keep_document(self.funnel, step, document, document)
+            after = self._apply(step, document)
+            if isinstance(after, Rejected):
+                return after
+            document = after
         return item.with_document(document)
+
+    def _apply(self, step: str, document: Document) -> Document | Rejected:
+        """Take a document through one step of this pass; those of the passes before do nothing."""
+        if step == "near_duplicates":
+            keep_document(self.funnel, step, document, document)
+        elif step == "personal_data":
+            return self._mask(document)
+        elif step == "decontaminate":
+            checked = check_contamination(document, self.benchmarks)
+            if isinstance(checked, Drop):
+                return drop_document(self.funnel, step, document, checked)
+            keep_document(self.funnel, step, document, document)
+        return document
+
+    def _hide(self, rejected: Rejected) -> Rejected:
+        """Return a record that an earlier step dropped, without personal data too."""
+        if "personal_data" not in self.steps:
+            return rejected
+        mask, record = self.personal_data.mask_text, rejected.record
+        headings = [mask(heading) for heading in record["headings"]]
+        texts = {name: mask(record[name]) for name in ("text", "title")}
+        return Rejected({**record, **texts, "headings": headings})
+
+    def _mask(self, document: Document) -> Document | Rejected:
+        masked = self.personal_data.mask(document)
+        self.funnel["personal_data"].add_masked(masked.counts)
+        if masked.drop is not None:
+            return drop_document(self.funnel, "personal_data", masked.document, masked.drop)
+        keep_document(self.funnel, "personal_data", document, masked.document)
+        return masked.document
 
 
 def keep_document(funnel: Funnel, step: str, before: Document, after: Document) -> None:

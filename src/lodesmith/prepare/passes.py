@@ -22,6 +22,7 @@ from lodesmith.prepare.later_passes import (
     merge_alike,
     merge_texts,
 )
+from lodesmith.prepare.personal_data import PersonalData
 from lodesmith.prepare.records import Source
 from lodesmith.prepare.shard_files import Parts, Shard
 from lodesmith.prepare.stretches import make_shards
@@ -77,7 +78,10 @@ def prepare_corpus(
         )
         alike = merge_alike(parts, chosen, config, run.tasks)
         third = run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config))
-    return _gather(shards, chosen, first, second, third)
+    prepared = _gather(shards, chosen, first, second, third)
+    if "personal_data" in chosen:
+        prepared.funnel.change_samples(PersonalData(config.personal_data).mask_text)
+    return prepared
 
 
 @dataclass(frozen=True, slots=True)
