@@ -38,7 +38,7 @@ def mask_text(text: str) -> tuple[str, dict[str, int]]:
         ("座机010-62345678转1", "座机<LANDLINE>转1"),
         ("座机(021) 62345678", "座机<LANDLINE>"),
         ("卡号4111 1111 1111 1111已冻结", "卡号<BANK_CARD>已冻结"),
-        ("卡号5201 6912 3456 7893。", "卡号<BANK_CARD>。"),
+        ("卡号5201 6912 3456 7891。", "卡号<BANK_CARD>。"),
         ("from 123.234.45.89 at noon", "from <IP_ADDRESS> at noon"),
         ("地址为123.234.45.89的主机", "地址为<IP_ADDRESS>的主机"),
         ("身份证 110101 19900307 123X。", "身份证 <RESIDENT_ID>。"),
