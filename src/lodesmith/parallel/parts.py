@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor.placement_types import _StridedShard
 
+from lodesmith.parallel.boxes import Box
 from lodesmith.parallel.mesh import Layout
 
 
@@ -21,26 +22,29 @@ def local_part(tensor: Tensor) -> Tensor:
     return local
 
 
-def part_of(tensor: Tensor, whole: Tensor, *, place: Sequence[int] | None = None) -> Tensor:
-    """Return a view of the piece of a whole that a rank holds: its slice of tp or ep, of that fsdp.
+def box_of(tensor: Tensor, *, place: Sequence[int] | None = None) -> Box:
+    """Return where a rank's piece lies in the whole: its slice of tp or ep, of that fsdp's.
 
     Args:
-        tensor: says how the whole is cut.
-        whole: of the same shape.
+        tensor: says how the whole is cut; one that is no DTensor is the whole itself.
         place: the rank's coordinates in the tensor's mesh; None is this rank.
     """
+    box = Box.whole(tensor.shape)
     if not isinstance(tensor, DTensor):
-        return whole
-    mesh, part = tensor.device_mesh, whole
+        return box
+    mesh = tensor.device_mesh
     place = mesh.get_coordinate() if place is None else place
     assert place is not None  # noqa: S101 this rank is of the mesh
     for dim in reversed(range(mesh.ndim)):  # FSDP cuts what the inner axis has left
         placement = tensor.placements[dim]
         if isinstance(placement, Shard | _StridedShard):
-            pieces = part.chunk(mesh.size(dim), placement.dim)
-            within = place[dim] < len(pieces)
-            part = pieces[place[dim]] if within else part.narrow(placement.dim, 0, 0)
-    return part
+            box = box.cut(placement.dim, mesh.size(dim), place[dim])
+    return box
+
+
+def part_of(tensor: Tensor, whole: Tensor, *, place: Sequence[int] | None = None) -> Tensor:
+    """Return a view of the piece of a whole that a rank holds; arguments as of `box_of`."""
+    return whole[box_of(tensor, place=place).slices] if isinstance(tensor, DTensor) else whole
 
 
 @torch.no_grad()

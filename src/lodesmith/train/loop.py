@@ -3,7 +3,8 @@
 A step: each of the two parts of the global batch goes through the decoder micro-batch by
 micro-batch into the part's gradient buffer; parts and ranks are added in a fixed order and divided
 by the number of learnt tokens; the optimizer moves the weights. Every rank holds all weights and
-all optimizer state, so rank 0 alone writes checkpoints, metrics and the model.
+all optimizer state, so rank 0 alone writes metrics and the model; each writes its part of a
+checkpoint.
 """
 
 import math
@@ -17,7 +18,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, write_json
 from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.decoder import Decoder
-from lodesmith.parallel.checkpoint import load_checkpoint, save_checkpoint
+from lodesmith.parallel.checkpoint import Checkpoints
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, Ranks
 from lodesmith.train.job import RankTask, TrainingJob
 from lodesmith.train.loader import Batch, Loader, open_source
@@ -88,39 +89,29 @@ class Training:
             "tokens_seen": self.progress.tokens_seen,
         }
 
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint."""
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint holds but the progress."""
         weights = {f"weight.{name}": weight for name, weight in self.decoder.named_parameters()}
-        save_checkpoint(
-            folder,
-            step=self.progress.step,
-            tensors={**weights, **self.optimizer.state()},
-            facts={"job": self.job.digest, "progress": vars(self.progress)},
-        )
+        return weights | self.optimizer.state()
 
-    @torch.no_grad()
-    def resume(self, folder: Path) -> list[str]:
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Begin a checkpoint."""
+        facts = {"job": self.job.digest, "progress": vars(self.progress)}
+        checkpoints.save(step=self.progress.step, tensors=self.state(), facts=facts)
+
+    def resume(self, checkpoints: Checkpoints) -> list[str]:
         """Go on from the latest whole checkpoint, if there is one; return messages for people.
 
         Raises:
             UserError: the checkpoint is of another job.
         """
-        saved = load_checkpoint(folder)
+        saved = checkpoints.load(self.state(), expect={"job": self.job.digest})
         if saved is None:
             return []
-        messages = [f"checkpoint {name} is damaged and passed over" for name in saved.damaged]
-        if not saved.tensors:
-            return [*messages, "no whole checkpoint is left; starting again from step 0"]
-        if saved.facts["job"] != self.job.digest:
-            raise UserError(
-                f"{folder} holds checkpoints of a run with other settings; remove it to start over"
-            )
-        # Copied, not taken over: where a tensor lies in memory may decide how products round.
-        for name, weight in self.decoder.named_parameters():
-            weight.copy_(saved.tensors[f"weight.{name}"])
-        self.optimizer.load_state(saved.tensors)
+        if saved.step == 0:
+            return [*saved.messages, "no whole checkpoint is left; starting again from step 0"]
         self.progress = Progress(**saved.facts["progress"])
-        return [*messages, f"{self.job.title} goes on from step {saved.step}"]
+        return [*saved.messages, f"{self.job.title} goes on from step {saved.step}"]
 
     def _collect(self, part: int, batch: Batch) -> None:
         size, micro = self.config.global_batch_size // NUM_PARTS, self.config.micro_batch_size
@@ -152,33 +143,41 @@ def open_decoder(job: TrainingJob) -> Decoder:
 
 
 def train(task: RankTask, *, ranks: Ranks) -> JSON | None:
-    """Run a job to its end; rank 0 writes all files and returns the run's facts."""
-    job, config = task.job, task.job.config
+    """Run a job to its end; rank 0 writes the files and returns the run's facts."""
+    job = task.job
     training = Training(job, ranks=ranks)
-    checkpoints = job.scratch / "checkpoints"
-    messages = training.resume(checkpoints)
-    loader = Loader(
+    with Checkpoints(job.scratch / "checkpoints") as checkpoints:
+        messages = training.resume(checkpoints)
+        loader = _open_loader(training)
+        if ranks.rank == 0:
+            started = training.progress.step
+            with MetricsFile(job.metrics_file, steps_done=started) as metrics:
+                write_json(task.started_file, {"step": started, "messages": messages})
+                _train_and_record(training, loader, metrics, checkpoints)
+        else:
+            for batch in loader:
+                training.step(batch)
+                _save_if_due(training, checkpoints)
+    if ranks.rank != 0:
+        return None
+    save_decoder(job.model_folder, training.decoder, eos_ids=job.eos_ids)
+    return describe(training)
+
+
+def _open_loader(training: Training) -> Loader:
+    job, config = training.job, training.config
+    return Loader(
         open_source(job.data, sequence_length=config.sequence_length),
         global_batch_size=config.global_batch_size,
         seed=config.seed,
         first_step=training.progress.step,
         steps=config.max_steps,
     )
-    if ranks.rank != 0:
-        for batch in loader:
-            training.step(batch)
-        return None
-    with MetricsFile(job.metrics_file, steps_done=training.progress.step) as metrics:
-        write_json(task.started_file, {"step": training.progress.step, "messages": messages})
-        _train_and_record(training, loader, metrics, checkpoints)
-    save_decoder(job.model_folder, training.decoder, eos_ids=job.eos_ids)
-    return describe(training)
 
 
 def _train_and_record(
-    training: Training, loader: Loader, metrics: MetricsFile, checkpoints: Path
+    training: Training, loader: Loader, metrics: MetricsFile, checkpoints: Checkpoints
 ) -> None:
-    every, last = training.config.checkpoint_every_steps, training.config.max_steps
     started = time.perf_counter()
     for batch in loader:
         record = training.step(batch)
@@ -192,8 +191,13 @@ def _train_and_record(
             }
         )
         started = now
-        if training.progress.step % every == 0 or training.progress.step == last:
-            training.save(checkpoints)
+        _save_if_due(training, checkpoints)
+
+
+def _save_if_due(training: Training, checkpoints: Checkpoints) -> None:
+    every, last = training.config.checkpoint_every_steps, training.config.max_steps
+    if training.progress.step % every == 0 or training.progress.step == last:
+        training.save(checkpoints)
 
 
 def describe(training: Training) -> JSON:

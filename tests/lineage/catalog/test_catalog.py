@@ -290,7 +290,7 @@ def test_columns_that_do_not_fit_are_refused(catalog: Catalog, wrong: dict) -> N
 
 
 def test_a_store_without_atomic_puts_is_refused() -> None:
-    with pytest.raises(UserError, match="two writers could take one commit number"):
+    with pytest.raises(UserError, match="two writers could both believe"):
         Catalog("ftp://example.org/catalog")
 
 

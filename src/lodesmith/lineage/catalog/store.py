@@ -58,8 +58,8 @@ def open_store(place: str | Path) -> Store:
         return LocalStore(Path(rest))
     if protocol not in _ATOMIC_PROTOCOLS:
         raise UserError(
-            f"a catalog cannot lie on {protocol}://: two writers could take one commit number "
-            "there; use a local or NFS folder, s3://, gs:// or abfs://"
+            f"{place}: on {protocol}:// two writers could both believe that they wrote one name "
+            "first; use a local or NFS folder, s3://, gs:// or abfs://"
         )
     return ObjectStore(str(place))
 
@@ -146,7 +146,7 @@ class LocalStore:
                 os.fsync(file.fileno())
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise explain_os_error(error, doing="writing the catalog") or error from None
+            raise explain_os_error(error, doing=f"writing {path}") or error from None
         return temporary
 
     def __del__(self) -> None:
