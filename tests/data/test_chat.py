@@ -1,6 +1,7 @@
 """A model is asked in the ids it was trained on, and nobody can smuggle in a control token."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
-from lodesmith.data.chat import Message, render_prompt, render_training
+from lodesmith.data.chat import (
+    Message,
+    render_prompt,
+    render_training,
+    render_training_by_template,
+)
 from lodesmith.data.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lodesmith.tokenize.bpe import train_tokenizer
 
@@ -125,3 +131,58 @@ def test_wrong_messages_are_named(tokenizer: Tokenizer, messages: list, fault: s
 def test_nothing_can_be_learned_without_an_answer(tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match="needs a message of the assistant"):
         render_training(tokenizer, say(("user", "hi")))
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Callable[[str], Tokenizer]:
+    train_tokenizer(tmp_path / "made", TEXTS, vocab_size=400)
+
+    def load(template: str) -> Tokenizer:
+        folder = tmp_path / "foreign"
+        folder.mkdir(exist_ok=True)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (folder / name).write_bytes((tmp_path / "made" / name).read_bytes())
+        (folder / "chat_template.jinja").write_text(template)
+        return Tokenizer.load(folder)
+
+    return load
+
+
+TALK = [("user", "hi"), ("assistant", "hello"), ("user", "bye"), ("assistant", "see you")]
+PLAIN = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+
+def test_our_template_and_the_same_one_of_a_checkpoint_teach_the_same(tokenizer: Tokenizer) -> None:
+    assert render_training_by_template(tokenizer, say(*TALK)) == render_training(
+        tokenizer, say(*TALK)
+    )
+
+
+def test_a_foreign_template_teaches_what_it_will_be_asked_for(
+    foreign: Callable[[str], Tokenizer],
+) -> None:
+    tokenizer = foreign(PLAIN)
+    ids, mask = render_training_by_template(tokenizer, say(*TALK))
+    learnt = [number for number, counts in zip(ids, mask, strict=True) if counts]
+    assert tokenizer.decode(learnt) == "hello<|im_end|>see you<|im_end|>"
+    prompt = render_prompt(tokenizer, say(*TALK[:3]))
+    assert ids[: len(prompt)] == prompt
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{{ messages | length }} messages", "otherwise than after the prompt before it"),
+        ("{{ messages[-1]['content'] }}", "otherwise than after the prompt before it"),
+        ("{{ raise_exception('no') }}", "refuses these messages: no"),
+        ("{% for %}", "refuses these messages"),
+    ],
+)
+def test_a_wrong_template_is_refused(
+    foreign: Callable[[str], Tokenizer], template: str, fault: str
+) -> None:
+    with pytest.raises(UserError, match=fault):
+        render_training_by_template(foreign(template), say(*TALK))

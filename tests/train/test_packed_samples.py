@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
+from lodesmith.train.loss import attend_within_segments
 from lodesmith.train.packed import PackedSamples, open_packed, pack_documents, write_packed
 
 PADDING = 99
@@ -70,3 +74,42 @@ def test_torn_files_are_damage(tmp_path):
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(DamagedArtifactError, match="no whole packed samples"):
         open_packed(tmp_path)
+
+
+def test_rows_of_many_short_documents_are_full():
+    generator = np.random.default_rng(1)
+    lengths = generator.integers(5, 120, 2000)
+    given_documents = [([1] * length, [True] * length) for length in lengths]
+    packed = pack_documents(given_documents, sequence_length=255, padding_id=0)
+    assert (packed.segment_ids > 0).mean() >= 0.98
+
+
+def test_packed_logits_equal_those_of_documents_alone():
+    decoder = write_decoder()
+    given_documents = [([number, 5, 6, 7 + number][: 2 + number % 3], [True] * (2 + number % 3))
+                       for number in range(9)]  # fmt: skip
+    packed = pack_documents(given_documents, sequence_length=9, padding_id=0)
+    ids = torch.from_numpy(packed.input_ids.astype(np.int64))
+    segments = torch.from_numpy(packed.segment_ids)
+    with torch.no_grad():
+        together = decoder.logits(decoder.hidden(ids, attend=attend_within_segments(segments)))
+        mixed = decoder(ids)
+        for row, owners in zip(range(len(ids)), segments, strict=True):
+            for segment in range(1, int(owners.max()) + 1):
+                inside = owners == segment
+                alone = decoder(ids[row][inside][None])[0]
+                torch.testing.assert_close(together[row][inside], alone, atol=1e-5, rtol=0)
+    assert not torch.allclose(together, mixed, atol=1e-2), "the test must be able to fail"
+
+
+def write_decoder():
+    config = DecoderConfig(
+        vocab_size=30, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+    )  # fmt: skip
+    decoder = Decoder.fresh(config, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for weight in decoder.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.3)
+    return decoder

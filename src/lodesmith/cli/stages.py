@@ -28,7 +28,6 @@ _SUMMARIES = {
     "prepare": "Turn raw pages into clean documents.",
     "tokenize": "Train the tokenizer and write token shards.",
     "pretrain": "Train the base model.",
-    "tune": "Teach the base model to chat.",
 }
 
 
@@ -55,12 +54,16 @@ def run(
 
 
 def run_until(
-    recipe: str, overrides: Sequence[str], workspace: Path, until: str | None
+    recipe: str,
+    overrides: Sequence[str],
+    workspace: Path,
+    until: str | None,
+    start: str | None = None,
 ) -> "RunResult":
     """Run a recipe up to a stage."""
     from lodesmith.pipeline import run as pipeline
 
-    return pipeline.run(recipe, overrides=overrides, workspace=workspace, until=until)
+    return pipeline.run(recipe, overrides=overrides, workspace=workspace, until=until, start=start)
 
 
 def print_result(result: "RunResult", *, as_json: bool) -> None:
@@ -126,3 +129,27 @@ def _add_stage_command(kind: str) -> None:
 
 for _kind in _SUMMARIES:
     _add_stage_command(_kind)
+
+
+@app.command(rich_help_panel="Run a recipe")
+def tune(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Artifact id, Hugging Face folder or GGUF file to learn the domains on top of.",
+        ),
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach the base model to chat, or a chain of domains to any model.
+
+    Without --from it runs the stages before it that are missing, too.
+
+    Examples:  lodesmith tune quickstart  ·  lodesmith tune domains.yaml --from ./SmolLM2-135M
+    """
+    print_result(run_until(recipe, overrides or (), workspace, "tune", start), as_json=as_json)

@@ -45,6 +45,14 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
         UserError: the messages or their roles are wrong, or the model has no template.
     """
     check_messages(messages)
+    names, mark, hidden = _hide_all(tokenizer, messages)
+    return _encode_hidden(tokenizer, _render(tokenizer, hidden), names, mark)
+
+
+def _hide_all(
+    tokenizer: Tokenizer, messages: Sequence[Message]
+) -> tuple[list[str], str, list[Message]]:
+    """Return the names of special tokens, a mark, and messages in which it breaks these names."""
     if tokenizer.chat_template is None:
         raise UserError(
             "this model has no chat template, so it cannot take messages; "
@@ -52,8 +60,11 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
         )
     names = [name for name in tokenizer.special_ids if len(name) > 1]
     mark = _unused_letter([tokenizer.chat_template, *(entry["content"] for entry in messages)])
-    hidden = [_hide(message, names, mark) for message in messages]
-    text = _render(tokenizer, hidden)
+    return names, mark, [_hide(message, names, mark) for message in messages]
+
+
+def _encode_hidden(tokenizer: Tokenizer, text: str, names: list[str], mark: str) -> list[int]:
+    """Return the ids of a rendered text, in which marked names are the text that they are."""
     if mark not in text:  # the usual case: no message holds the name of a special token
         return tokenizer.encode(text, allow_special=True)
     ids: list[int] = []
@@ -91,6 +102,51 @@ def render_training(
         loss_mask += [learned] * (len(body) - num_header + 1)
         loss_mask += [False] * len(newline)
     return ids, loss_mask
+
+
+def render_training_by_template(
+    tokenizer: Tokenizer, messages: Sequence[Message]
+) -> tuple[list[int], list[bool]]:
+    """Return the ids of a conversation in the template of the model's folder, and where loss falls.
+
+    The loss falls on what the template writes after asking for an answer, to the last special token
+    of it: that is what the model will have to say itself.
+
+    Raises:
+        UserError: the messages are wrong, or the template is missing, refuses them, or writes a
+            conversation otherwise than the prompt before it.
+    """
+    check_messages(messages)
+    names, mark, hidden = _hide_all(tokenizer, messages)
+    ids: list[int] = []
+    loss_mask: list[bool] = []
+    told = ""
+    for number, message in enumerate(hidden):
+        if message["role"] != "assistant":
+            continue
+        asked = _render(tokenizer, hidden[:number])
+        full = _render(tokenizer, hidden[: number + 1], asks=False)
+        if not (asked.startswith(told) and full.startswith(asked) and len(full) > len(asked)):
+            raise UserError(
+                f"the model's chat template writes the answer messages[{number}] otherwise than "
+                "after the prompt before it, so it cannot be learnt; set template: own"
+            )
+        for piece, learned in ((asked[len(told) :], False), (full[len(asked) :], True)):
+            encoded = _encode_hidden(tokenizer, piece, names, mark)
+            ids += encoded
+            loss_mask += [learned] * _answer_length(tokenizer, encoded)
+            loss_mask += [False] * (len(ids) - len(loss_mask))
+        told = full
+    if not any(loss_mask):
+        raise UserError("a conversation to learn from needs a message of the assistant")
+    return ids, loss_mask
+
+
+def _answer_length(tokenizer: Tokenizer, ids: list[int]) -> int:
+    """Return how many ids an answer has up to its last special token; all if it has none."""
+    special = set(tokenizer.special_ids.values())
+    return max((place + 1 for place, number in enumerate(ids) if number in special),
+               default=len(ids))  # fmt: skip
 
 
 def check_messages(messages: Sequence[Message]) -> None:
@@ -136,13 +192,13 @@ def _cut(text: str, names: list[str]) -> list[str]:
     return [piece for piece in re.split(f"({pattern})", text) if piece]
 
 
-def _render(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
+def _render(tokenizer: Tokenizer, messages: Sequence[Message], *, asks: bool = True) -> str:
     import jinja2
 
     try:
         template = _compile(tokenizer.chat_template or "")
         return template.render(
-            messages=messages, tools=None, documents=None, add_generation_prompt=True,
+            messages=messages, tools=None, documents=None, add_generation_prompt=asks,
             **tokenizer.settings.special_texts,
         )  # fmt: skip
     except jinja2.TemplateError as error:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lodesmith.acquire.config import AcquireConfig
 from lodesmith.core.config import Config, validate
@@ -20,16 +21,23 @@ from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.serve.config import ServeConfig
 from lodesmith.tokenize.config import TokenizeConfig
 from lodesmith.tune.config import TuneConfig
+from lodesmith.tune.domains import DomainConfig, tune_kind
 
 # A section, and those that it cannot do without.
 _NEEDS = {
     "prepare": ("acquire",),
     "tokenize": ("prepare",),
     "pretrain": ("tokenize", "model"),
-    "tune": ("pretrain",),
     "evaluate": ("pretrain",),
     "serve": ("pretrain",),
 }
+
+
+TuneSection = Annotated[
+    Annotated[TuneConfig, Tag("<TuneConfig>")]
+    | Annotated[list[DomainConfig], Field(min_length=1), Tag("<domains>")],
+    Discriminator(tune_kind),
+]
 
 
 class Recipe(Config):
@@ -50,8 +58,8 @@ class Recipe(Config):
     pretrain: PretrainConfig | None = None
     """How the base model is trained."""
 
-    tune: TuneConfig | None = None
-    """How the base model learns to chat."""
+    tune: TuneSection | None = None
+    """How the base model learns to chat; or a list of domains, learnt one after the other."""
 
     evaluate: EvaluateConfig | None = None
     """What is measured, against which baselines."""
@@ -68,7 +76,17 @@ class Recipe(Config):
             for need in needs:
                 if getattr(self, section) is not None and getattr(self, need) is None:
                     raise ValueError(f"the section {section} needs a section {need}; add one")
+        if isinstance(self.tune, TuneConfig) and self.pretrain is None:
+            raise ValueError("the section tune needs a section pretrain; add one")
+        names = [domain.domain for domain in self.domains]
+        if len(set(names)) != len(names):
+            raise ValueError(f"tune names a domain twice: {', '.join(names)}")
         return self
+
+    @property
+    def domains(self) -> list[DomainConfig]:
+        """The domains of a chain; none where `tune` is not a list."""
+        return self.tune if isinstance(self.tune, list) else []
 
 
 @dataclass(frozen=True)

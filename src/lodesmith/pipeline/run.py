@@ -19,6 +19,7 @@ from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
 from lodesmith.train.config import settle_dtype
+from lodesmith.tune.config import TuneConfig
 
 
 @dataclass(kw_only=True)
@@ -38,6 +39,7 @@ def run(
     overrides: Sequence[str] = (),
     workspace: Path | str = DEFAULT_WORKSPACE,
     until: str | None = None,
+    start: str | None = None,
 ) -> RunResult:
     """Run every stage of a recipe that is not done yet, and write the report.
 
@@ -48,6 +50,7 @@ def run(
         overrides: settings as `section.field=value`.
         workspace: the folder of all artifacts; made if it is not there.
         until: the last stage to run.
+        start: the model whose chain the recipe's domains go on with; None: the recipe's own.
 
     Raises:
         UserError: the recipe or an input is wrong.
@@ -55,13 +58,16 @@ def run(
         EngineError: a program, disk or process that a stage needs has failed.
     """
     loaded = _resolve(read_recipe(recipe, overrides))
-    stages = stages_until(loaded.recipe, until)
+    stages = _stages(loaded.recipe, until, start)
     space = Workspace(Path(workspace))
     started = time.monotonic()
     with space.lock():
         result = RunResult(recipe=loaded.name)
         for stage in stages:
-            _run_stage(stage, loaded.recipe, space, result)
+            if stage.kind == "tune" and loaded.recipe.domains:
+                _run_domains(loaded.recipe, space, result, start)
+            else:
+                _run_stage(stage, loaded.recipe, space, result)
         result.seconds = time.monotonic() - started
         _record(space, result, until)
     return result
@@ -89,6 +95,9 @@ def dry_run(
     done: dict[str, Artifact] = {}
     planned = []
     for stage in stages_until(loaded.recipe, until):
+        if stage.kind == "tune" and loaded.recipe.domains:
+            planned.append(PlannedStage(kind="tune", id=None, done=False))
+            continue
         known = all(kind in done for kind in stage.parents)
         order = stage.order(loaded.recipe, done) if known else None
         artifact = space.get(order) if order else None
@@ -108,7 +117,7 @@ def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
         settled["acquire"] = resolve(recipe.acquire)
     if recipe.pretrain is not None:
         settled["pretrain"] = settle_dtype(recipe.pretrain)
-    if recipe.tune is not None:
+    if isinstance(recipe.tune, TuneConfig):  # a chain's links are settled one by one
         settled["tune"] = settle_dtype(recipe.tune)
     return replace(loaded, recipe=recipe.model_copy(update=settled))
 
@@ -128,6 +137,34 @@ def _run_stage(stage: Stage, recipe: Recipe, space: Workspace, result: RunResult
     if stage.kind in ("acquire", "prepare"):
         import_module("lodesmith.pipeline.catalog_artifacts").record_artifact(space, artifact)
     result.artifacts[stage.kind] = artifact
+
+
+def _stages(recipe: Recipe, until: str | None, start: str | None) -> list[Stage]:
+    """Return the stages to run: those that make the base model only where it is not given."""
+    stages = stages_until(recipe, until)
+    if start is None:
+        if recipe.domains and recipe.pretrain is None:
+            raise UserError(
+                "the recipe makes no base model; say what its domains are learnt on top of: "
+                "--from an artifact's id, a Hugging Face folder or a GGUF file"
+            )
+        return stages
+    if not recipe.domains:
+        raise UserError("--from needs a recipe whose section tune is a list of domains")
+    return [stage for stage in stages if stage.kind == "tune"]
+
+
+def _run_domains(recipe: Recipe, space: Workspace, result: RunResult, start: str | None) -> None:
+    chain = import_module("lodesmith.pipeline.chain")
+    if start is None:
+        first = chain.Start.of(result.artifacts["pretrain"], space)
+    else:
+        first = chain.find_start(start, space)
+    known = {artifact.id for artifact in space.list_artifacts()}
+    links = chain.run_chain(recipe.domains, start=first, space=space)
+    result.artifacts["tune"] = links[-1]
+    if any(link.id not in known for link in links):
+        result.made.append("tune")
 
 
 def _record(space: Workspace, result: RunResult, until: str | None) -> None:

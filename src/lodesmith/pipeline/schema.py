@@ -94,7 +94,9 @@ def _show(value: Any) -> str:
 
 
 def _first_reference(field: JSON) -> str:
-    options = field.get("anyOf", [field])
+    """Return the type of a section; of a section with two forms, the first."""
+    options = [inner for option in field.get("anyOf", [field])
+               for inner in option.get("oneOf", [option])]  # fmt: skip
     return next(str(o["$ref"]).rsplit("/", 1)[1] for o in options if "$ref" in o)
 
 

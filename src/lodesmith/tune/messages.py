@@ -1,7 +1,7 @@
 """Reads conversations in OpenAI's form: JSON with `messages`, one a line or all in one list."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lodesmith.core.errors import UserError
@@ -68,6 +68,22 @@ def _check(entry: Any, place: str) -> tuple[Message, ...]:
     messages = entry.get("messages") if isinstance(entry, dict) else None
     if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
         raise UserError(f'{place}: has no "messages", a list of {{"role", "content"}}')
+    return check_turns(messages, place)
+
+
+def check_turns(
+    messages: Sequence[Message], place: str, *, ends_with: Sequence[str] = ("assistant",)
+) -> tuple[Message, ...]:
+    """Return a conversation whose turns are in order.
+
+    Args:
+        messages: of any shape.
+        place: file and line, for the message.
+        ends_with: the roles that may speak last.
+
+    Raises:
+        UserError: naming place and message: a wrong role or content, or turns out of order.
+    """
     try:
         check_messages(messages)
     except UserError as error:
@@ -82,6 +98,9 @@ def _check(entry: Any, place: str) -> tuple[Message, ...]:
                 "the user first"
             )
         before = role
-    if before != "assistant":
-        raise UserError(f"{place}: the last message is the {before}'s; it must be the assistant's")
+    if before not in ends_with:
+        raise UserError(
+            f"{place}: the last message is the {before}'s; it must be the "
+            f"{' or '.join(ends_with)}'s"
+        )
     return tuple({"role": item["role"], "content": item["content"]} for item in messages)

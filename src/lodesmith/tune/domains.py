@@ -1,0 +1,114 @@
+"""A recipe's `tune` as a list of domains: each is one link of a chain, learnt on top of the last.
+
+tune:
+  - {domain: medicine, files: [pairs.jsonl], max_steps: 200}
+  - {domain: liver, files: [liver.json], max_steps: 50}
+"""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lodesmith.core.config import Config
+from lodesmith.train.config import TrainingConfig
+from lodesmith.tune.config import TuneConfig
+
+STAGE_VERSION = 1
+
+Method = Literal["pretraining", "sft"]
+Matrix = Literal[
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+]  # named as in Hugging Face checkpoints
+
+
+class AdapterConfig(Config):
+    """A low-rank adapter (LoRA): small matrices are trained beside the frozen ones."""
+
+    rank: int = Field(default=16, gt=0)
+    """Width of the small matrices."""
+
+    alpha: float = Field(default=32.0, gt=0)
+    """What the adapter adds is multiplied by alpha / rank."""
+
+    targets: list[Matrix] = Field(
+        default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+    )
+    """Matrices that get an adapter, in every layer."""
+
+    keep: Literal["merge", "stack"] = "merge"
+    """What becomes of it when the next domain comes: merged into the weights, under a fresh one; or
+    kept in the stack of adapters over the weights that the chain began with."""
+
+
+class DomainConfig(TrainingConfig):
+    """One domain: what it is learnt from, how, and how much the earlier ones may suffer."""
+
+    without_effect: ClassVar[frozenset[str]] = TrainingConfig.without_effect | {"forgetting_limit"}
+
+    domain: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Its name, in tables and messages."""
+
+    files: list[str] = Field(min_length=1)
+    """Files or folders to learn from: .jsonl or .json (plain, .gz, .zst) and .txt. The form of a
+    record is found by its fields: OpenAI, ShareGPT or Alpaca chats, pairs, rated answers, text."""
+
+    method: Method = "sft"
+    """pretraining: every token is learnt; sft: what the assistant says."""
+
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    """What updates the matrices of the layers; embeddings and norms always get AdamW."""
+
+    learning_rate: float = Field(default=0.0002, gt=0)
+    """Peak rate, to which each domain warms up again: about 0.0002 for adapters, a tenth for all
+    weights."""
+
+    adapter: AdapterConfig | None = None
+    """Train a low-rank adapter and leave the weights; none trains all weights."""
+
+    template: Literal["own", "checkpoint"] | None = None
+    """How chats are written: our ChatML, or the chat template of the model that is started from;
+    none takes the checkpoint's where it has one."""
+
+    replay_fraction: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the rows that are of the chain's earlier domains, so that they are not forgotten."""
+
+    held_out_fraction: float = Field(default=0.05, gt=0, lt=1)
+    """Share of the records that is never learnt, on which the chain's models are compared."""
+
+    max_held_out: int = Field(default=200, gt=0)
+    """Records held out at most."""
+
+    forgetting_limit: float | None = Field(default=0.02, ge=0)
+    """By what share bits per byte on an earlier domain may rise before the chain stops; none lets
+    it go on."""
+
+    @model_validator(mode="after")
+    def _check_adapter(self) -> Self:
+        if self.adapter is not None and self.optimizer == "muon":
+            raise ValueError(
+                "optimizer is muon, which is for whole matrices; use adamw with an adapter"
+            )
+        return self
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The settings of the training loop alone."""
+        return TrainingConfig(**{name: getattr(self, name) for name in TrainingConfig.model_fields})
+
+
+class LinkConfig(DomainConfig):
+    """A domain whose files have been read: what the link's artifact depends on."""
+
+    without_effect: ClassVar[frozenset[str]] = DomainConfig.without_effect | {"files"}
+
+    data: dict[str, str]
+    """SHA-256 of each file, by its path as given."""
+
+    base: str | None
+    """SHA-256 over the model folder that the chain begins with; none where that is an artifact."""
+
+
+def tune_kind(value: Any) -> str:
+    """Return the tag of one form of the section `tune`, for the recipe's type."""
+    return "<domains>" if isinstance(value, list) else f"<{TuneConfig.__name__}>"

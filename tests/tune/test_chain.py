@@ -1,0 +1,148 @@
+"""Chains of domains: each link on top of the last, compared with it, and stopped if it forgets."""
+
+import json
+import shutil
+
+import pytest
+from tests.support.tiny_model import write_chain, write_domain, write_model
+
+from lodesmith.core.errors import UserError
+from lodesmith.core.storage import read_json
+from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.lineage.workspace import Workspace
+from lodesmith.model.checkpoint import load_decoder
+from lodesmith.pipeline.run import run
+from lodesmith.tune.split import read_rows
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chain")
+    write_model(folder / "base")
+    for subject in ("table", "chair"):
+        write_domain(folder / f"{subject}.jsonl", subject=subject)
+    return folder
+
+
+def domain(place, subject, **settings):
+    return {"domain": subject, "files": [str(place / f"{subject}.jsonl")], **settings}
+
+
+def tune(place, *domains, start=None, workspace="space"):
+    recipe = write_chain(place / "chain.yaml", *domains)
+    return run(str(recipe), workspace=place / workspace, until="tune",
+               start=str(start or place / "base"))  # fmt: skip
+
+
+def write_texts(path, form):
+    rows = (json.dumps({"text": form.format(number)}) for number in range(30))
+    path.write_text("\n".join(rows))
+
+
+@pytest.fixture(scope="module")
+def two_links(place):
+    return tune(place, domain(place, "table"), domain(place, "chair", replay_fraction=0.2,
+                                                      forgetting_limit=None))  # fmt: skip
+
+
+def test_a_link_records_parent_data_and_what_it_replayed(place, two_links):
+    last = two_links.artifacts["tune"]
+    parent = Workspace(place / "space").open_parent(last, "tune")
+    assert parent.receipt.config["tune"]["domain"] == "table"
+    assert list(last.receipt.config["tune"]["data"]) == [str(place / "chair.jsonl")]
+    replayed = list(read_rows(last.file("replayed.jsonl.zst")))
+    assert replayed
+    assert all("table" in sample.messages[0]["content"] for sample in replayed)
+    learnt = list(read_rows(last.file("chat.jsonl.zst")))
+    held_out = list(read_rows(last.file("held_out.jsonl.zst")))
+    assert len(learnt) + len(held_out) == 40
+    assert not {sample.messages[0]["content"] for sample in learnt} & {
+        sample.messages[0]["content"] for sample in held_out
+    }
+
+
+def test_the_matrix_compares_three_models_on_all_domains(place, two_links):
+    last = two_links.artifacts["tune"]
+    matrix = read_json(last.file("matrix.json"))
+    assert {model: list(scores) for model, scores in matrix.items()} == {
+        "base": ["table", "chair"], "parent": ["table", "chair"], "child": ["table", "chair"],
+    }  # fmt: skip
+    parent = read_json(Workspace(place / "space").open_parent(last, "tune").file("matrix.json"))
+    assert matrix["base"]["table"] == parent["parent"]["table"]
+    assert matrix["parent"]["table"] == parent["child"]["table"]
+    assert matrix["child"]["chair"] < matrix["parent"]["chair"]
+
+
+def test_a_model_of_a_chain_is_a_whole_model_folder(two_links):
+    folder = two_links.artifacts["tune"].file("model")
+    assert load_decoder(folder).config.vocab_size == Tokenizer.load(folder).vocab_size
+
+
+def test_the_same_chain_again_makes_nothing(place, two_links):
+    again = tune(place, domain(place, "table"), domain(place, "chair", replay_fraction=0.2,
+                                                       forgetting_limit=None))  # fmt: skip
+    assert again.made == []
+    assert again.artifacts["tune"].id == two_links.artifacts["tune"].id
+
+
+def test_a_chain_goes_on_from_an_artifact_as_if_it_had_been_one(place, two_links):
+    first = Workspace(place / "space").open_parent(two_links.artifacts["tune"], "tune")
+    alone = tune(place, domain(place, "chair", replay_fraction=0.2), start=first.id)
+    assert alone.artifacts["tune"].id == two_links.artifacts["tune"].id
+
+
+def test_a_chain_that_forgets_stops_and_says_what(place, two_links):
+    write_texts(place / "odd.jsonl", "肝清血{}")
+    spoiling = domain(place, "odd", method="pretraining", learning_rate=0.1, replay_fraction=0.0)
+    after = domain(place, "table", domain="never")
+    with pytest.raises(UserError, match=r"the chain stops at odd: on table .* forgetting_limit"):
+        tune(place, domain(place, "table"), spoiling, after)
+    kinds = [artifact.receipt.config["tune"]["domain"]
+             for artifact in Workspace(place / "space").list_artifacts()]  # fmt: skip
+    assert "never" not in kinds
+    kept = tune(place, domain(place, "table"), {**spoiling, "forgetting_limit": None})
+    assert kept.made == [], "raising the limit trains nothing again"
+
+
+def test_a_base_that_went_away_is_named(place, two_links):
+    shutil.move(place / "base", place / "gone")
+    try:
+        with pytest.raises(UserError, match="which is no longer there"):
+            tune(place, domain(place, "chair"), start=two_links.artifacts["tune"].id)
+    finally:
+        shutil.move(place / "gone", place / "base")
+
+
+def test_a_recipe_without_a_base_asks_for_one(place):
+    recipe = write_chain(place / "bare.yaml", domain(place, "table"))
+    with pytest.raises(UserError, match="--from an artifact's id"):
+        run(str(recipe), workspace=place / "space", until="tune")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"method": "pretraining"}, "is a chat, which method pretraining does not learn from"),
+        ({"sequence_length": 256}, "above the model's max_position_embeddings"),
+        ({"sequence_length": 4}, "no record has a token to learn within sequence_length"),
+        ({"files": ["nowhere"]}, "neither a file nor a folder"),
+    ],
+)
+def test_bad_input_leaves_no_artifact(place, settings, fault):
+    with pytest.raises(UserError, match=fault):
+        tune(place, domain(place, "table") | settings, workspace="empty")
+    assert not Workspace(place / "empty").list_artifacts()
+
+
+def test_continued_pretraining_learns_plain_text(place):
+    write_texts(place / "texts.jsonl", "The liver number {} cleans the blood.")
+    made = tune(place, domain(place, "texts", method="pretraining"), workspace="texts")
+    matrix = read_json(made.artifacts["tune"].file("matrix.json"))
+    assert matrix["child"]["texts"] < matrix["base"]["texts"]
+
+
+def test_a_tokenizer_of_another_model_is_refused(place, tmp_path):
+    write_model(tmp_path / "mixed", vocab_size=280)
+    shutil.copy(place / "base" / "tokenizer.json", tmp_path / "mixed")
+    with pytest.raises(UserError, match=r"the tokenizer has \d+ tokens but the model only"):
+        tune(place, domain(place, "table"), start=tmp_path / "mixed", workspace="empty")
