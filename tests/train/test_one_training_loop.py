@@ -16,6 +16,7 @@ from lodesmith.train import loop
 from lodesmith.train.job import PackedData, RankTask, TrainingJob
 from lodesmith.train.metrics import LineReader, MetricsFile, read_metrics
 from lodesmith.train.packed import pack_documents, write_packed
+from lodesmith.train.pulse import Pulse, PulseBoard
 
 ONE_RANK = Ranks(rank=0, num_ranks=1)
 
@@ -34,7 +35,10 @@ def task_of(job):
 
 
 def run(job):
-    return loop.train(task_of(job), ranks=ONE_RANK)
+    task = task_of(job)
+    PulseBoard(task.pulse_file, num_ranks=1)
+    with Pulse(task.pulse_file, slot=0) as pulse:
+        return loop.train(task, ranks=ONE_RANK, pulse=pulse)
 
 
 def stop_after(monkeypatch, step):

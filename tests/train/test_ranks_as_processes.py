@@ -1,117 +1,169 @@
-"""Real ranks: one or two of them, killed or not, give the same bits; a dead one is named."""
+"""Real ranks: one or two of them, killed, frozen or not, give the same bits and a true record."""
 
+import json
 import os
+import random
 import signal
-import subprocess
-import sys
 import threading
-import time
 
 import psutil
 import pytest
 from tiny_training import make_job, weights_digest
+from watched_training import events_of, ranks_of, start_training, wait_for_step
 
-from lodesmith.core.errors import EngineError, UserError
-from lodesmith.train.launch import find_loopback, run_training
+from lodesmith.core.errors import DamagedArtifactError, EngineError
+from lodesmith.train.launch import run_training
+from lodesmith.train.local_ranks import find_interface
 from lodesmith.train.metrics import read_metrics
+from lodesmith.train.record import measure_goodput, read_record
 
-RUN = "import sys; from pathlib import Path; from tiny_training import make_job; \
-from lodesmith.train.launch import run_training; \
-run_training(make_job(Path(sys.argv[1]), max_steps=120, num_ranks=2))"
+STEPS = 120
+SETTINGS = {"max_steps": STEPS, "num_ranks": 2}
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run of 120 steps in one rank that nothing has disturbed."""
-    job = make_job(tmp_path_factory.mktemp("whole"), max_steps=120)
+    job = make_job(tmp_path_factory.mktemp("whole"), max_steps=STEPS)
     return job, run_training(job)
 
 
-def ranks_of(pid):
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        try:
-            if "lodesmith.train.worker" in child.cmdline():
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
+def curve(job):
+    return [
+        (line["step"], line["loss"], line["grad_norm"]) for line in read_metrics(job.metrics_file)
+    ]
 
 
-def wait_for_step(job, step):
-    for _ in range(1200):
-        if job.metrics_file.exists() and len(read_metrics(job.metrics_file)) >= step:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"step {step} did not come")
+def assert_same_end(job, whole):
+    one, facts = whole
+    assert json.loads(job.finished_file.read_text()) == facts
+    assert weights_digest(job) == weights_digest(one)
+    assert curve(job) == curve(one)  # each step once, no loss a bit off
+
+
+def hurt(job, step, act):
+    """Do something to the ranks of this process once a step is done, while training runs."""
+    thread = threading.Thread(
+        target=lambda: (wait_for_step(job, step), act(ranks_of(os.getpid()))), daemon=True
+    )
+    thread.start()
+    return thread
 
 
 @pytest.mark.dist
 def test_two_ranks_give_the_bits_of_one(tmp_path, whole):
-    one, facts = whole
-    two = make_job(tmp_path, max_steps=120, num_ranks=2)
-    assert run_training(two) == facts
-    assert weights_digest(two) == weights_digest(one)
-    for name in ("loss", "grad_norm"):
-        first, second = (
-            [record[name] for record in read_metrics(job.metrics_file)] for job in (one, two)
-        )
-        assert first == second, name
+    two = make_job(tmp_path, **SETTINGS)
+    facts = run_training(two)
+    assert_same_end(two, whole)
     before = two.metrics_file.read_bytes()
     assert run_training(two) == facts  # nothing is done twice
     assert two.metrics_file.read_bytes() == before
+    assert [event["event"] for event in read_record(two.record_file)] == [
+        "launched", "training", "finished",
+    ]  # fmt: skip
 
 
 @pytest.mark.dist
 @pytest.mark.chaos
-def test_a_killed_rank_is_named_and_the_next_run_ends_with_the_same_bits(tmp_path, whole):
-    one, facts = whole
-    job = make_job(tmp_path, max_steps=120, num_ranks=2)
-
-    def kill_the_second_rank():
-        wait_for_step(job, 10)
-        ranks = ranks_of(os.getpid())
-        victim = next(rank for rank in ranks if rank.cmdline()[-1].endswith("rank-1.json"))
-        victim.kill()
-
-    killer = threading.Thread(target=kill_the_second_rank)
-    killer.start()
-    with pytest.raises(EngineError, match=r"tiny: rank 1 was killed by signal 9; run the same"):
-        run_training(job)
-    killer.join()
+def test_a_killed_rank_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path, whole):
+    job = make_job(tmp_path, **SETTINGS)
+    hurt(job, 10, lambda ranks: ranks[1].kill())
+    run_training(job)
+    assert_same_end(job, whole)
+    [event] = events_of(job, "interruption")
+    assert (event["what"], event["rank"]) == ("killed", 1)
+    assert event["says"] == "rank 1 was killed by signal 9"
+    assert event["step"] >= 10
+    assert event["resumed_step"] % 4 == 0
+    assert event["steps_repeated"] == event["step"] - event["resumed_step"]
+    assert event["seconds_lost"] >= event["seconds_to_next_step"] > 0
+    goodput = measure_goodput(metrics=job.metrics_file, record=job.record_file)
+    assert goodput.num_interruptions == 1
+    assert 0 < goodput.share < 1
     assert ranks_of(os.getpid()) == []
-    assert run_training(make_job(tmp_path, max_steps=120, num_ranks=1)) == facts
-    assert weights_digest(job) == weights_digest(one)
 
 
 @pytest.mark.dist
 @pytest.mark.chaos
-def test_a_killed_parent_leaves_no_rank_and_a_run_that_can_go_on(tmp_path, whole):
-    one, facts = whole
-    job = make_job(tmp_path, max_steps=120, num_ranks=2)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path)],
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
+def test_a_frozen_rank_is_noticed_and_replaced(tmp_path, whole):
+    job = make_job(tmp_path, **SETTINGS)
+    hurt(job, 20, lambda ranks: ranks[0].suspend())
+    run_training(job)
+    assert_same_end(job, whole)
+    [event] = events_of(job, "interruption")
+    assert (event["what"], event["rank"]) == ("frozen", 0)
+    assert event["seconds_to_notice"] <= 10
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_all_ranks_killed_at_once_go_on(tmp_path, whole):
+    job = make_job(tmp_path, **SETTINGS)
+    hurt(job, random.randrange(1, STEPS - 20), lambda ranks: [rank.kill() for rank in ranks])
+    run_training(job)
+    assert_same_end(job, whole)
+    assert [event["what"] for event in events_of(job, "interruption")] == ["killed"]
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_a_killed_launcher_leaves_no_rank_and_a_run_that_can_go_on(tmp_path, whole):
+    job = make_job(tmp_path, **SETTINGS)
+    parent = start_training(tmp_path, json.dumps(SETTINGS))
     wait_for_step(job, 15)
     ranks = ranks_of(parent.pid)
     assert len(ranks) == 2
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    _, alive = psutil.wait_procs(ranks, timeout=5)
+    parent.kill()
+    parent.communicate()
+    _, alive = psutil.wait_procs(ranks, timeout=20)
     assert alive == []
-    assert run_training(job) == facts
-    assert weights_digest(job) == weights_digest(one)
+    run_training(job)
+    assert_same_end(job, whole)
+    [event] = events_of(job, "interruption")
+    assert event["what"] == "launcher"
+    assert event["steps_repeated"] == event["step"] - event["resumed_step"]
 
 
 @pytest.mark.dist
-def test_what_a_rank_refuses_is_raised_as_it_was(tmp_path):
-    job = make_job(tmp_path, optimizer="adamw", learning_rate=1e38, warmup_steps=0)
-    with pytest.raises(UserError, match="come apart"):
+@pytest.mark.chaos
+def test_sigterm_saves_and_ends_well_and_the_same_command_goes_on(tmp_path, whole):
+    job = make_job(tmp_path, **SETTINGS, checkpoint_every_steps=1000)
+    parent = start_training(tmp_path, json.dumps({**SETTINGS, "checkpoint_every_steps": 1000}))
+    wait_for_step(job, 10)
+    parent.send_signal(signal.SIGTERM)
+    output, errors = parent.communicate(timeout=120)
+    assert parent.returncode == 0, errors.decode()
+    steps = len(read_metrics(job.metrics_file))
+    assert f"has saved step {steps}" in output.decode()
+    assert events_of(job, "stopped")[0]["step"] == steps
+    run_training(job)
+    assert_same_end(job, whole)
+    assert events_of(job, "interruption") == []  # it was asked for
+    assert len(events_of(job, "training")) == 2
+
+
+@pytest.mark.dist
+def test_what_a_rank_refuses_is_raised_as_it_was_and_not_tried_again(tmp_path):
+    job = make_job(tmp_path, max_steps=4)
+    (tmp_path / "tokens" / "tokens.bin").unlink()
+    with pytest.raises(DamagedArtifactError, match="no whole token set"):
         run_training(job)
+    assert [event["event"] for event in read_record(job.record_file)] == ["launched", "failed"]
 
 
-def test_the_loopback_interface_is_found():
-    assert find_loopback() in psutil.net_if_addrs()
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_ranks_that_die_again_and_again_are_given_up_with_the_end_of_a_log(tmp_path):
+    job = make_job(tmp_path, max_steps=4)
+    job.scratch.mkdir()
+    (job.scratch / "checkpoints").touch()  # a fault that nobody foresaw
+    message = r"rank 0 ended with code 1; 3 starts in a row(?s:.*)(NotADirectory|FileExists)Error"
+    with pytest.raises(EngineError, match=message):
+        run_training(job)
+    assert len(events_of(job, "interruption")) == 4
+
+
+def test_the_interface_of_an_address_is_found():
+    assert find_interface("127.0.0.1") in psutil.net_if_addrs()
+    with pytest.raises(EngineError, match=r"192\.0\.2\.1"):
+        find_interface("192.0.2.1")

@@ -47,7 +47,7 @@ def run_app() -> int:
         code = app(standalone_mode=False)
     except LodesmithError as error:
         for line in str(error).splitlines():
-            say(f"error: {line}")
+            say(f"error: {line}" if error.exit_code else line)
         return error.exit_code
     except _USAGE_ERROR as error:
         say(f"error: {error.format_message()} See `lodesmith --help`")  # type: ignore[attr-defined]

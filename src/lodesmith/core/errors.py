@@ -3,7 +3,8 @@
 LodesmithError
 ├── UserError              exit 2: what the user wrote or gave is wrong
 ├── DamagedArtifactError   exit 3: a file on disk is not what its receipt says
-└── EngineError            exit 4: a thing we need failed (apt-get, pip, a rank, a port, a disk)
+├── EngineError            exit 4: a thing we need failed (apt-get, pip, a rank, a port, a disk)
+└── StoppedError           exit 0: asked to stop (SIGTERM), saved, and so ended before the end
 
 A message says what is wrong, where, what was got, and what to do. The command line prints it in
 one line, without a traceback, and exits with the class's code.
@@ -35,6 +36,12 @@ class EngineError(LodesmithError):
     """A program, peer, device or disk that we need has failed."""
 
     exit_code: ClassVar[int] = 4
+
+
+class StoppedError(LodesmithError):
+    """The work was asked to stop and has saved what it did: no fault, but no result either."""
+
+    exit_code: ClassVar[int] = 0
 
 
 _DISK_FAULTS = {

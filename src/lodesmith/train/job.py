@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lodesmith.core.storage import JSON, hash_json
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
+from lodesmith.train.record import RECORD_FILE
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class TrainingJob:
     def finished_file(self) -> Path:
         """Written when all is done: the run's facts."""
         return self.scratch / "finished.json"
+
+    @property
+    def record_file(self) -> Path:
+        """Gets a JSON line for whatever happens to the run: see `train.record`."""
+        return self.metrics_file.with_name(RECORD_FILE)
 
     @property
     def digest(self) -> str:
@@ -90,9 +95,11 @@ class RankTask:
 
     job: TrainingJob
     rank: int
-    num_ranks: Literal[1, 2]
+    num_ranks: int
     attempt: Path  # a fresh folder: rendezvous, logs and errors of this attempt
     parent_pid: int
+    node: int = 0  # which of the machines that train together
+    slot: int = 0  # which of the ranks on its machine
 
     def to_json(self) -> JSON:
         """Return the task as JSON data."""
@@ -102,6 +109,8 @@ class RankTask:
             "num_ranks": self.num_ranks,
             "attempt": str(self.attempt),
             "parent_pid": self.parent_pid,
+            "node": self.node,
+            "slot": self.slot,
         }
 
     @classmethod
@@ -119,6 +128,11 @@ class RankTask:
     def started_file(self) -> Path:
         """Written when training begins: the step it goes on from, and messages for people."""
         return self.attempt / "started.json"
+
+    @property
+    def pulse_file(self) -> Path:
+        """Where the ranks of a machine and their supervisor see each other's signs."""
+        return self.attempt / f"node-{self.node}.pulse"
 
     @property
     def log_file(self) -> Path:

@@ -1,39 +1,47 @@
-"""Runs a training job in processes of its own, shows how it goes, and says why if it fails.
+"""Runs a training job in processes of its own, and starts them again when one is lost.
 
 This side imports no torch: the ranks do the work, and what they write (metrics, checkpoints, the
-model) is on disk. A killed job is run again with the same arguments and goes on from its last
-checkpoint.
+model) is on disk. A rank that dies, freezes or hangs ends the attempt; the next one goes on from
+the last checkpoint, and the run's record says what it cost. A job whose command was killed is run
+again with the same arguments and goes on in the same way.
 """
 
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from types import FrameType
 
-import psutil
-
-from lodesmith.core.errors import DamagedArtifactError, EngineError, LodesmithError, UserError
-from lodesmith.core.log import say, show_progress
+from lodesmith.core.errors import (
+    DamagedArtifactError,
+    EngineError,
+    LodesmithError,
+    StoppedError,
+    UserError,
+)
+from lodesmith.core.log import Progress, say, show_progress, warn
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.storage import JSON, read_json, write_json
+from lodesmith.core.storage import JSON, read_json
 from lodesmith.train.config import TrainingConfig
+from lodesmith.train.interruptions import Timeline
 from lodesmith.train.job import RankTask, TrainingJob
+from lodesmith.train.local_ranks import LocalRanks, Look
 from lodesmith.train.metrics import LineReader
+from lodesmith.train.record import RunRecord
+from lodesmith.train.restart import Restarts
+from lodesmith.train.watch import Fault
 
 _POLL_SECONDS = 0.1
-_LOG_LINES = 12  # of a dead rank, for the message
+_REPORT_SECONDS = 2.0  # peers of a rank that refuses fail too, maybe before its report is written
 _ERRORS: dict[int, type[LodesmithError]] = {
     error.exit_code: error for error in (UserError, DamagedArtifactError, EngineError)
 }
-_Process = subprocess.Popen[bytes]
 
 
 def run_training(job: TrainingJob) -> JSON:
@@ -45,126 +53,154 @@ def run_training(job: TrainingJob) -> JSON:
     Raises:
         UserError: data or settings do not allow it, or the loss is no longer a number.
         DamagedArtifactError: data or the model to start from is damaged.
-        EngineError: a rank has died.
+        EngineError: ranks are lost again and again.
+        StoppedError: SIGTERM came; a checkpoint is written.
     """
     if not job.finished_file.exists():
         job.scratch.mkdir(parents=True, exist_ok=True)
-        attempt = Path(tempfile.mkdtemp(prefix="attempt-", dir=job.scratch))
-        num_ranks = choose_num_ranks(job.config)
-        tasks = [
-            RankTask(
-                job=job, rank=rank, num_ranks=num_ranks, attempt=attempt, parent_pid=os.getpid()
-            )
-            for rank in range(num_ranks)
-        ]
-        with _started(tasks) as processes:
-            _watch(tasks, processes)
-        shutil.rmtree(attempt)
+        with _catch_sigterm() as asked_to_stop:
+            _Run(job, asked_to_stop).run()
     return read_json(job.finished_file)
 
 
-def choose_num_ranks(config: TrainingConfig) -> Literal[1, 2]:
+def choose_num_ranks(config: TrainingConfig) -> int:
     """Return how many processes train together: two where two cores are free."""
     if config.num_ranks == "auto":
         return 2 if count_free_cores() >= 2 else 1
     return config.num_ranks
 
 
-@contextmanager
-def _started(tasks: Sequence[RankTask]) -> Iterator[list[_Process]]:
-    """Yield the running ranks; none is left when the block ends, however it ends."""
-    processes: list[_Process] = []
-    try:
-        for task in tasks:
-            processes.append(_start(task))  # noqa: PERF401 known before the next may fail
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()  # at once: whatever they were writing is whole or absent
-            process.wait()
+class _Run:
+    """One launch of a job: attempts, until one comes to the end."""
+
+    def __init__(self, job: TrainingJob, asked_to_stop: threading.Event) -> None:
+        self.job, self.asked_to_stop = job, asked_to_stop
+        self.record = RunRecord(job.record_file)
+        self.timeline = Timeline(self.record, metrics=job.metrics_file)
+        self.restarts = Restarts(title=job.title)
+
+    def run(self) -> None:
+        """Train to the end, starting again after faults."""
+        num_ranks = choose_num_ranks(self.job.config)
+        self.timeline.launch(num_ranks=num_ranks)
+        try:
+            while (fault := self._attempt(num_ranks)) is not None:
+                self.restarts.allow(fault, step=self.timeline.step)
+                warn(f"{self.job.title}: {fault.says}; starting again from the last checkpoint")
+        except StoppedError:
+            raise
+        except BaseException as error:
+            self.timeline.give_up(str(error) or type(error).__name__)
+            raise
+        self.timeline.finish()
+
+    def _attempt(self, num_ranks: int) -> Fault | None:
+        """Return what ended an attempt; None if it came to the end.
+
+        Raises:
+            StoppedError: asked to stop, and saved.
+            LodesmithError: what a rank refuses for good.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self.job.scratch))
+        tasks = [
+            RankTask(
+                job=self.job, rank=rank, num_ranks=num_ranks, attempt=folder, parent_pid=os.getpid()
+            )
+            for rank in range(num_ranks)
+        ]
+        with LocalRanks(tasks) as ranks:
+            fault = _Watch(self, tasks, ranks).until_over()
+            if fault is not None:
+                _raise_report(tasks, ranks)
+                self.timeline.interrupt(fault)
+                return fault
+        shutil.rmtree(folder)
+        if not self.job.finished_file.exists():
+            self.timeline.stop()
+            raise StoppedError(
+                f"{self.job.title} was asked to stop and has saved step {self.timeline.step}; the "
+                "same command goes on from there"
+            )
+        return None
 
 
-def _start(task: RankTask) -> _Process:
-    task_file = task.attempt / f"rank-{task.rank}.json"
-    write_json(task_file, task.to_json())
-    one_core = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    loopback = {"GLOO_SOCKET_IFNAME": find_loopback()}
-    # -P: a file called torch.py in the user's folder must not be taken for the library.
-    command = [sys.executable, "-P", "-m", "lodesmith.train.worker", str(task_file)]
-    with task.log_file.open("wb") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **one_core, **loopback},
-        )
+class _Watch:
+    """Looks after the ranks of one attempt and shows how it goes."""
 
+    def __init__(self, run: _Run, tasks: Sequence[RankTask], ranks: LocalRanks) -> None:
+        self.run, self.tasks, self.ranks = run, tasks, ranks
 
-def find_loopback() -> str:
-    """Return the name of the interface that has the address 127.0.0.1.
+    def until_over(self) -> Fault | None:
+        """Return the fault that ended the attempt; None if all ranks have ended well."""
+        started_file = self.tasks[0].started_file
+        while not started_file.exists():
+            look = self._look()
+            if look.ended or look.fault:
+                return look.fault
+        started = read_json(started_file)
+        for message in started["messages"]:
+            say(message)
+        self.run.timeline.resume(started["step"])
+        config = self.run.job.config
+        with show_progress(
+            self.run.job.title,
+            total=config.max_steps * config.step_tokens,
+            unit="tokens",
+            done=started["step"] * config.step_tokens,
+        ) as progress:
+            return self._follow(progress, started["step"])
 
-    Raises:
-        EngineError: there is none.
-    """
-    for name, addresses in psutil.net_if_addrs().items():
-        for address in addresses:
-            if address.family == socket.AF_INET and address.address == "127.0.0.1":
-                return name
-    raise EngineError("no network interface has the address 127.0.0.1; set num_ranks to 1")
-
-
-def _watch(tasks: Sequence[RankTask], processes: Sequence[_Process]) -> None:
-    first, config = tasks[0], tasks[0].job.config
-    while not first.started_file.exists():
-        if _all_ended(tasks, processes):
-            return
-    started = read_json(first.started_file)
-    for message in started["messages"]:
-        say(message)
-    lines = LineReader(first.job.metrics_file)
-    seen = started["step"]
-    total = config.max_steps * config.step_tokens
-    with show_progress(
-        first.job.title, total=total, unit="tokens", done=seen * config.step_tokens
-    ) as progress:
-        ended = False
-        while not ended:
-            ended = _all_ended(tasks, processes)  # first, so that the last lines are read after it
+    def _follow(self, progress: Progress, seen: int) -> Fault | None:
+        config = self.run.job.config
+        lines = LineReader(self.run.job.metrics_file)
+        while True:
+            look = self._look()  # first, so that the last lines are read after it
             for record in map(json.loads, lines.new_lines()):
                 steps = max(0, record["step"] - seen)
                 seen += steps
                 note = f"loss {record['loss']:.3f}, step {seen:,} of {config.max_steps:,}"
                 progress.advance(steps * config.step_tokens, note=note)
+            if look.ended or look.fault:
+                return look.fault
+
+    def _look(self) -> Look:
+        look = self.ranks.look()
+        self.run.timeline.see(look.step)
+        if self.run.asked_to_stop.is_set():
+            self.ranks.ask_to_stop()
+        if not (look.ended or look.fault):
+            time.sleep(_POLL_SECONDS)
+        return look
 
 
-def _all_ended(tasks: Sequence[RankTask], processes: Sequence[_Process]) -> bool:
-    """Tell whether all ranks have ended well, after a short wait if they have not.
-
-    Raises:
-        LodesmithError: one has not ended well.
-    """
-    codes = [process.poll() for process in processes]
-    if any(codes):
-        time.sleep(_POLL_SECONDS)  # peers of a dead rank fail too; its own report comes first
-        raise _explain(tasks, [process.poll() for process in processes])
-    if None in codes:
+def _raise_report(tasks: Sequence[RankTask], ranks: LocalRanks) -> None:
+    """Raise what a rank has refused, if one has said so; a fault that nobody explains returns."""
+    deadline = time.monotonic() + _REPORT_SECONDS
+    while True:
+        over = ranks.all_ended or time.monotonic() > deadline
+        for task in tasks:
+            if task.error_file.exists():
+                fault = read_json(task.error_file)
+                raise _ERRORS[fault["exit_code"]](fault["message"])
+        if over:
+            return
         time.sleep(_POLL_SECONDS)
-    return None not in codes
 
 
-def _explain(tasks: Sequence[RankTask], codes: Sequence[int | None]) -> LodesmithError:
-    for task in tasks:
-        if task.error_file.exists():
-            fault = read_json(task.error_file)
-            return _ERRORS[fault["exit_code"]](fault["message"])
-    # A signal explains more than the broken connection that the other rank died of.
-    worst = min((code, rank) for rank, code in enumerate(codes) if code)
-    code, rank = worst
-    log = tasks[rank].log_file.read_text(encoding="utf-8", errors="replace")
-    end = "\n".join(log.splitlines()[-_LOG_LINES:])
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return EngineError(
-        f"{tasks[rank].job.title}: rank {rank} {how}; run the same command again to go on from the "
-        f"last checkpoint. The end of its log:\n{end or '(nothing)'}"
-    )
+@contextmanager
+def _catch_sigterm() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM sets, instead of ending the process, while the block runs."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 Python's signature
+        say("asked to stop: saving after this step")
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # signals are the main thread's; whoever runs us in another one sees to them
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,7 +1,8 @@
 """Global batches in the order that one integer fixes, read ahead by a thread.
 
-The loader's whole state is the number of samples consumed: step s of batch size G reads samples
-s * G to (s + 1) * G - 1, whatever ranks there are, so nothing of it needs saving.
+The loader's whole state is the number of samples consumed: step s of batch size G reads samples s
+* G to (s + 1) * G - 1, whatever ranks there are, so nothing of it needs saving. A run that passes
+samples over reads the next ones in their place (`data.skips`).
 """
 
 import queue
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.order import SampleOrder
+from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.data.tokens import TokenSet
 from lodesmith.train.job import PackedData, TokenSetData
 from lodesmith.train.packed import PackedSamples, open_packed
@@ -54,6 +56,9 @@ class SampleSource(Protocol):
     def batch(self, samples: npt.NDArray[np.int64]) -> Batch:
         """Return the samples of these numbers, in this order."""
 
+    def documents(self, index: int) -> list[str]:
+        """Return what a sample was made of: ids of documents, or a packed row's number."""
+
 
 @dataclass(frozen=True)
 class TokenSetSource:
@@ -72,6 +77,10 @@ class TokenSetSource:
         windows = [self.tokens.window(int(index), self.sequence_length) for index in samples]
         rows = torch.from_numpy(np.stack(windows))
         return Batch(input_ids=rows[:, :-1].contiguous(), labels=rows[:, 1:].contiguous())
+
+    def documents(self, index: int) -> list[str]:
+        """Return the ids of the documents that have a token in a window."""
+        return self.tokens.documents_in_window(index, self.sequence_length)
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,10 @@ class PackedSource:
             loss_mask=mask[:, 1:].contiguous(),
             segment_ids=segments[:, :-1].contiguous(),
         )
+
+    def documents(self, index: int) -> list[str]:
+        """Return the number of a row; packed rows do not know their documents."""
+        return [f"packed row {index}"]
 
 
 def open_source(data: TokenSetData | PackedData, *, sequence_length: int) -> SampleSource:
@@ -127,10 +140,11 @@ class Loader:
         seed: int,
         first_step: int,
         steps: int,
+        skips: SkipList = NO_SKIPS,
     ) -> None:
         self.data_wait_seconds = 0.0
         self._source, self._size = source, global_batch_size
-        self._order = SampleOrder(source.num_samples, seed)
+        self._order, self._skips = SampleOrder(source.num_samples, seed), skips
         self._steps = range(first_step, steps)
         self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_READ_AHEAD)
         threading.Thread(target=self._read_ahead, daemon=True).start()
@@ -147,7 +161,8 @@ class Loader:
     def _read_ahead(self) -> None:
         try:
             for step in self._steps:
-                samples = np.arange(step * self._size, (step + 1) * self._size)
+                places = np.arange(step * self._size, (step + 1) * self._size)
+                samples = self._skips.samples(places)
                 self._ready.put(self._source.batch(self._order.windows(samples)))
         except BaseException as error:  # noqa: BLE001 handed to the reader, who raises it
             self._ready.put(error)

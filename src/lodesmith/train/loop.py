@@ -9,23 +9,33 @@ checkpoint.
 
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, write_json
+from lodesmith.data.order import SampleOrder
+from lodesmith.data.skips import SkipList
 from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.checkpoint import Checkpoints
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, Ranks
+from lodesmith.train.guard import SpikeGuard
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.loader import Batch, Loader, open_source
+from lodesmith.train.loader import Batch, Loader, SampleSource, open_source
 from lodesmith.train.loss import summed_loss
-from lodesmith.train.metrics import MetricsFile, Record
+from lodesmith.train.metrics import MetricsFile, Record, read_metrics
 from lodesmith.train.optimizer import Optimizer
+from lodesmith.train.pulse import Phase, Pulse
+from lodesmith.train.record import RunRecord
+from lodesmith.train.roll_call import Roll, StragglerWatch, call_roll
+from lodesmith.train.rollback import Rollbacks, SpikeError, read_rollbacks, write_rollbacks
 from lodesmith.train.schedule import rate_fraction
+from lodesmith.train.speed import SpeedMeter
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FINAL_STEPS = 20  # over which the final loss is averaged: one batch alone is noisy
@@ -40,6 +50,12 @@ class Progress:
     learnt_tokens: int = 0  # tokens that were labels
     first_loss: float = 0.0
     last_losses: list[float] = field(default_factory=list)
+    guard: SpikeGuard = field(default_factory=SpikeGuard)
+
+    @classmethod
+    def from_json(cls, data: JSON) -> "Progress":
+        """Return the progress that `dataclasses.asdict` gave."""
+        return cls(**{**data, "guard": SpikeGuard(**data["guard"])})
 
     def record(self, *, loss: float, input_tokens: int, learnt_tokens: int) -> None:
         """Count one more step."""
@@ -53,8 +69,18 @@ class Progress:
 class Training:
     """A run's weights, optimizer and progress in one rank."""
 
-    def __init__(self, job: TrainingJob, *, ranks: Ranks) -> None:
-        self.job, self.config, self.ranks = job, job.config, ranks
+    def __init__(
+        self, job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make the weights that the job starts from.
+
+        Args:
+            job: what is asked for.
+            ranks: seen from this one.
+            beat: called after each micro-batch.
+        """
+        self.job, self.config, self.ranks, self.beat = job, job.config, ranks, beat
+        self.own_seconds = 0.0  # of the last step: work before the first wait for other ranks
         self.decoder = open_decoder(job)
         self.gradients = GradientBuffer(self.decoder.parameters(), ranks=ranks)
         self.optimizer = Optimizer(self.decoder, job.config, ranks=ranks)
@@ -66,10 +92,13 @@ class Training:
         """Learn one global batch; return what a metrics record says of it.
 
         Raises:
-            UserError: the loss is no longer a finite number, or no token is to be learnt.
+            UserError: no token is to be learnt.
+            SpikeError: the loss is no finite number, or far above what it was; nothing is changed.
         """
+        started = time.perf_counter()
         for part in self.ranks.own_parts:
             self._collect(part, batch)
+        self.own_seconds = time.perf_counter() - started
         loss, num_learnt = self.gradients.reduce()
         grad_norm = float(torch.linalg.vector_norm(self.gradients.gradients))
         self._check(loss, grad_norm, num_learnt)
@@ -78,6 +107,7 @@ class Training:
             self.gradients.gradients.mul_(limit / grad_norm)
         fraction = rate_fraction(self.config, self.progress.step)
         self.optimizer.step(self.progress.step, fraction=fraction)
+        self.progress.guard.accept(loss=loss, grad_norm=grad_norm)
         self.progress.record(
             loss=loss, input_tokens=batch.input_ids.numel(), learnt_tokens=num_learnt
         )
@@ -96,7 +126,7 @@ class Training:
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Begin a checkpoint."""
-        facts = {"job": self.job.digest, "progress": vars(self.progress)}
+        facts = {"job": self.job.digest, "progress": asdict(self.progress)}
         checkpoints.save(step=self.progress.step, tensors=self.state(), facts=facts)
 
     def resume(self, checkpoints: Checkpoints) -> list[str]:
@@ -110,7 +140,7 @@ class Training:
             return []
         if saved.step == 0:
             return [*saved.messages, "no whole checkpoint is left; starting again from step 0"]
-        self.progress = Progress(**saved.facts["progress"])
+        self.progress = Progress.from_json(saved.facts["progress"])
         return [*saved.messages, f"{self.job.title} goes on from step {saved.step}"]
 
     def _collect(self, part: int, batch: Batch) -> None:
@@ -122,17 +152,15 @@ class Training:
                 loss.backward()  # type: ignore[no-untyped-call]
                 tail[0] += loss.detach()
                 tail[1] += num_labels
+                self.beat()
 
     def _check(self, loss: float, grad_norm: float, num_learnt: int) -> None:
         step = self.progress.step + 1
         if not num_learnt:
             raise UserError(f"step {step} has no token to learn; raise global_batch_size")
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            raise UserError(
-                f"training has come apart: at step {step} the loss is {loss:.4g} and the "
-                f"gradient's norm {grad_norm:.4g}; lower learning_rate "
-                f"({self.config.learning_rate}), lengthen warmup_steps or set max_grad_norm"
-            )
+        fault = self.progress.guard.judge(loss=loss, grad_norm=grad_norm)
+        if fault is not None:
+            raise SpikeError(step=step, says=fault)
 
 
 def open_decoder(job: TrainingJob) -> Decoder:
@@ -142,65 +170,146 @@ def open_decoder(job: TrainingJob) -> Decoder:
     return Decoder.fresh(job.start, seed=job.config.seed)
 
 
-def train(task: RankTask, *, ranks: Ranks) -> JSON | None:
-    """Run a job to its end; rank 0 writes the files and returns the run's facts."""
+def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
+    """Run a job to its end; rank 0 writes all files and returns the run's facts.
+
+    None is returned by the other ranks, and by all if the run was asked to stop.
+    """
     job = task.job
-    training = Training(job, ranks=ranks)
-    with Checkpoints(job.scratch / "checkpoints") as checkpoints:
-        messages = training.resume(checkpoints)
-        loader = _open_loader(training)
-        if ranks.rank == 0:
-            started = training.progress.step
-            with MetricsFile(job.metrics_file, steps_done=started) as metrics:
-                write_json(task.started_file, {"step": started, "messages": messages})
-                _train_and_record(training, loader, metrics, checkpoints)
-        else:
-            for batch in loader:
-                training.step(batch)
-                _save_if_due(training, checkpoints)
-    if ranks.rank != 0:
-        return None
-    save_decoder(job.model_folder, training.decoder, eos_ids=job.eos_ids)
-    return describe(training)
+    messages: list[str] = []
+    while True:
+        pulse.enter(Phase.LOADING)
+        rollbacks = read_rollbacks(job.scratch)
+        source = open_source(job.data, sequence_length=job.config.sequence_length)
+        training = Training(job, ranks=ranks, beat=pulse.beat)
+        try:
+            with Checkpoints(job.scratch / "checkpoints") as checkpoints:
+                messages = [*messages, *training.resume(checkpoints)]
+                steps = _Steps(task, training, source, rollbacks.skips, pulse, checkpoints)
+                finished = steps.run(messages)
+        except SpikeError as spike:
+            messages = [_roll_back(training, source, rollbacks, spike, checkpoints)]
+            del training  # its memory is wanted for the next
+            continue
+        if ranks.rank != 0 or not finished:
+            return None
+        with pulse.during(Phase.SAVING):
+            save_decoder(job.model_folder, training.decoder, eos_ids=job.eos_ids)
+        return describe(training, rollbacks)
 
 
-def _open_loader(training: Training) -> Loader:
-    job, config = training.job, training.config
-    return Loader(
-        open_source(job.data, sequence_length=config.sequence_length),
-        global_batch_size=config.global_batch_size,
-        seed=config.seed,
-        first_step=training.progress.step,
-        steps=config.max_steps,
+class _Steps:
+    """The steps from one start, or one roll-back, to the next."""
+
+    def __init__(
+        self,
+        task: RankTask,
+        training: Training,
+        source: SampleSource,
+        skips: SkipList,
+        pulse: Pulse,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self.task, self.training, self.pulse = task, training, pulse
+        self.checkpoints = checkpoints
+        self.config = config = training.config
+        self.loader = Loader(
+            source,
+            global_batch_size=config.global_batch_size,
+            seed=config.seed,
+            first_step=training.progress.step,
+            steps=config.max_steps,
+            skips=skips,
+        )
+        self.stragglers = StragglerWatch()
+
+    def run(self, messages: list[str]) -> bool:
+        """Take the steps; return whether they are all done, not stopped before."""
+        first = self.training.progress.step
+        self.pulse.enter(Phase.COMPILING)
+        if self.training.ranks.rank != 0:
+            return self._take(None)
+        with MetricsFile(self.task.job.metrics_file, steps_done=first) as metrics:
+            write_json(self.task.started_file, {"step": first, "messages": messages})
+            return self._take(metrics)
+
+    def _take(self, metrics: MetricsFile | None) -> bool:
+        """Take the steps; rank 0, which gives `metrics`, writes."""
+        training, config = self.training, self.config
+        speed = SpeedMeter(
+            training.decoder.config,
+            config,
+            dtype=training.dtype,
+            num_ranks=training.ranks.num_ranks,
+        )
+        for batch in self.loader:
+            record = training.step(batch)
+            roll = call_roll(
+                training.ranks, stop=self.pulse.asked_to_stop, own_seconds=training.own_seconds
+            )
+            if metrics is not None:
+                seen = speed.measure(roll, data_wait_seconds=self.loader.data_wait_seconds)
+                metrics.write({**record, **seen})
+                self._name_straggler(roll)
+            self.pulse.finish_step(training.progress.step)
+            done = training.progress.step == config.max_steps
+            due = training.progress.step % config.checkpoint_every_steps == 0
+            if due or done or roll.stop:
+                with self.pulse.during(Phase.SAVING):
+                    training.save(self.checkpoints)
+            if roll.stop and not done:
+                return False
+        return True
+
+    def _name_straggler(self, roll: Roll) -> None:
+        slow = self.stragglers.see(roll.own_seconds)
+        if slow is not None:
+            rank, times = slow
+            RunRecord(self.task.job.record_file).write(
+                "straggler", rank=rank, times=round(times, 2), step=self.training.progress.step
+            )
+
+
+def _roll_back(
+    training: Training,
+    source: SampleSource,
+    rollbacks: Rollbacks,
+    spike: SpikeError,
+    checkpoints: Checkpoints,
+) -> str:
+    """Decide what is passed over, make it hold, and return a message for people."""
+    job = training.job
+    after = rollbacks.after(spike, global_batch_size=job.config.global_batch_size)
+    good = rollbacks.good_step(spike)
+    if training.ranks.rank == 0:
+        size = job.config.global_batch_size
+        samples = rollbacks.skips.samples(np.arange(good * size, spike.step * size))
+        order = SampleOrder(source.num_samples, job.config.seed)
+        documents = [source.documents(int(window)) for window in order.windows(samples)]
+        RunRecord(job.record_file).write(
+            "rollback",
+            step=spike.step,
+            says=spike.says,
+            good_step=good,
+            samples=samples.tolist(),
+            documents=sorted({name for names in documents for name in names}),
+            seconds_lost=sum(
+                line["step_seconds"]
+                for line in read_metrics(job.metrics_file)
+                if line["step"] > good
+            ),
+        )
+        # In this order: a kill in between leaves a run that meets the same spike again.
+        checkpoints.shelf.drop_after(good)
+        write_rollbacks(job.scratch, after)
+    training.ranks.sum_in_place(torch.zeros(1))  # nobody reads before rank 0 has written
+    return (
+        f"step {spike.step}: {spike.says}; going back, and past the samples of steps {good + 1} "
+        f"to {spike.step}"
     )
 
 
-def _train_and_record(
-    training: Training, loader: Loader, metrics: MetricsFile, checkpoints: Checkpoints
-) -> None:
-    started = time.perf_counter()
-    for batch in loader:
-        record = training.step(batch)
-        now = time.perf_counter()
-        metrics.write(
-            {
-                **record,
-                "step_seconds": now - started,
-                "tokens_per_second": batch.input_ids.numel() / (now - started),
-                "data_wait_seconds": loader.data_wait_seconds,
-            }
-        )
-        started = now
-        _save_if_due(training, checkpoints)
-
-
-def _save_if_due(training: Training, checkpoints: Checkpoints) -> None:
-    every, last = training.config.checkpoint_every_steps, training.config.max_steps
-    if training.progress.step % every == 0 or training.progress.step == last:
-        training.save(checkpoints)
-
-
-def describe(training: Training) -> JSON:
+def describe(training: Training, rollbacks: Rollbacks) -> JSON:
     """Return what is worth knowing of a finished run; the same whenever it is repeated."""
     config, progress = training.config, training.progress
     decoder = training.decoder.config
@@ -211,6 +320,7 @@ def describe(training: Training) -> JSON:
         "tokens_seen": progress.tokens_seen,
         "learnt_tokens": progress.learnt_tokens,
         "samples_consumed": progress.step * config.global_batch_size,
+        "samples_skipped": rollbacks.skips.to_json(),  # ranges of numbers, ends excluded
         "first_loss": progress.first_loss,
         "final_loss": math.fsum(progress.last_losses) / len(progress.last_losses),
         "seed": config.seed,

@@ -1,6 +1,7 @@
 """metrics.jsonl: one JSON line for each step, and each step once, also after a restart."""
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -43,16 +44,22 @@ def read_metrics(path: Path) -> list[Record]:
 
 
 class LineReader:
-    """Reads what others append to a text file, whole lines at a time."""
+    """Reads what others append to a text file, whole lines at a time.
+
+    A file that was replaced is read from its start again.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._place = path, 0
+        self._path, self._place, self._file_id = path, 0, 0
 
     def new_lines(self) -> list[str]:
         """Return the lines that were finished since the last call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_ino != self._file_id:  # written anew after a roll-back or restart
+                self._file_id, self._place = status.st_ino, 0
             file.seek(self._place)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]

@@ -5,6 +5,7 @@ task gives the same bits, however often it is killed and however many ranks shar
 """
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -18,18 +19,23 @@ from lodesmith.core.storage import read_json, write_json
 from lodesmith.parallel.data_parallel import join_ranks
 from lodesmith.train.job import RankTask
 from lodesmith.train.loop import train
+from lodesmith.train.pulse import Pulse
 
 
 def main(task_file: Path) -> int:
     """Run a rank, which ends its process; return the exit code of one that has failed."""
     task = RankTask.from_json(read_json(task_file))
     die_with_parent(task.parent_pid)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for the launcher, which asks us to stop
     make_deterministic()
     try:
-        with join_ranks(
-            rank=task.rank, num_ranks=task.num_ranks, rendezvous=task.rendezvous
-        ) as ranks:
-            facts = train(task, ranks=ranks)
+        with (
+            Pulse(task.pulse_file, slot=task.slot) as pulse,
+            join_ranks(
+                rank=task.rank, num_ranks=task.num_ranks, rendezvous=task.rendezvous
+            ) as ranks,
+        ):
+            facts = train(task, ranks=ranks, pulse=pulse)
             if facts is not None:
                 write_json(task.job.finished_file, facts)
             _leave()

@@ -4,6 +4,7 @@ model/             the tuned model, a Hugging Face folder
 chat.jsonl.zst     the conversations that it learnt from, one a line
 training.json      facts of the run
 metrics.jsonl      one line a step (an observation)
+run.jsonl          what happened to the run (an observation)
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import run_training
 from lodesmith.train.packed import pack_documents, write_packed
+from lodesmith.train.record import RECORD_FILE
 from lodesmith.tune.config import TuneConfig
 from lodesmith.tune.harvest import harvest_rows, read_sources
 from lodesmith.tune.rows import HELP_ORIGIN, Harvest, Row
@@ -69,7 +71,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tune: TuneConfig) -> 
     for file in sorted(tokenizer_folder.iterdir()):
         write_bytes(job.model_folder / file.name, file.read_bytes())
     write_json(draft.path / "training.json", facts)
-    draft.observations.add(_METRICS_FILE)
+    draft.observations |= {_METRICS_FILE, RECORD_FILE}
     _describe(draft, harvest, acquire=parents["acquire"].path, num_samples=num_samples)
 
 

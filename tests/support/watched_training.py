@@ -1,0 +1,71 @@
+"""Training in processes of its own that tests can hurt: find the ranks, wait for a step, freeze."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from tiny_training import make_job
+
+from lodesmith.train.metrics import read_metrics
+from lodesmith.train.record import read_record
+
+_PROGRAM = """
+import json, sys
+from pathlib import Path
+from tiny_training import make_job
+from lodesmith.core.errors import StoppedError
+from lodesmith.train.launch import run_training
+try:
+    run_training(make_job(Path(sys.argv[1]), **json.loads(sys.argv[2])))
+except StoppedError as error:
+    print(error)
+"""
+
+
+def start_training(folder: Path, settings: str) -> subprocess.Popen[bytes]:
+    """Start `run_training` of a tiny job in a process of its own; `settings` is JSON."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(folder), settings],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ranks_of(pid: int) -> list[psutil.Process]:
+    """Return the ranks that a process has started, by their number."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        try:
+            if "lodesmith.train.worker" in child.cmdline():
+                found.append((child.cmdline()[-1], child))
+        except psutil.Error:
+            continue
+    return [child for _, child in sorted(found, key=lambda pair: pair[0])]
+
+
+def wait_for(condition, *, seconds: float = 90.0):
+    """Return what `condition()` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("what was waited for did not come")
+
+
+def wait_for_step(job, step: int) -> None:
+    """Return when a step's line stands in the metrics."""
+    wait_for(lambda: len(read_metrics(job.metrics_file)) >= step)
+
+
+def events_of(job, kind: str) -> list[dict]:
+    """Return the events of one kind in a run's record."""
+    return [event for event in read_record(job.record_file) if event["event"] == kind]
+
+
+__all__ = ["events_of", "make_job", "ranks_of", "start_training", "wait_for", "wait_for_step"]
