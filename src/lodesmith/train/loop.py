@@ -187,6 +187,7 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
                 messages = [*messages, *training.resume(checkpoints)]
                 steps = _Steps(task, training, source, rollbacks.skips, pulse, checkpoints)
                 finished = steps.run(messages)
+                pulse.enter(Phase.SAVING)  # the last checkpoint is waited for
         except SpikeError as spike:
             messages = [_roll_back(training, source, rollbacks, spike, checkpoints)]
             del training  # its memory is wanted for the next
