@@ -35,6 +35,8 @@ _BROKEN = [
     ("ﾊﾝｶｸ", "ハンカク"),
     ("中\u200d文", "中文"),
     ("&amp;lt;p&amp;gt; x", "<p> x"),
+    ("ä½ å¥½ä¸–ç•Œ", "你好世界"),  # UTF-8 as windows-1252, 0xA0 made a space
+    ("ã“ã‚“ã«ã¡ã¯", "こんにちは"),  # the same, bytes without a meaning there lost
     ("他(ta)今天(tian)很(hen)高兴地来到了学校。", "他今天很高兴地来到了学校。"),
 ]
 _PIECES = st.one_of(
@@ -48,6 +50,12 @@ _PIECES = st.one_of(
 @pytest.mark.parametrize(("broken", "whole"), _BROKEN)
 def test_known_damage_is_mended(broken: str, whole: str) -> None:
     assert repair_text(broken).replace("’", "'") == whole
+
+
+def test_what_a_script_needs_is_not_taken_for_invisible() -> None:
+    for text in ("ᠨᠡᠷ᠎ᠡ", "می\u200cخواهم", "क्\u200dष", "👨\u200d👩\u200d👧 ❤\ufe0f"):
+        assert repair_text(text) == text
+    assert repair_text("a\u180eb") == "ab"
 
 
 @given(st.lists(_PIECES, max_size=8).map("".join))

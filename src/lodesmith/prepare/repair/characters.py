@@ -25,7 +25,8 @@ INVISIBLES = (
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _LINE_END = re.compile(f"\r\n?|[{LINE_ENDS}]")
 _SPACE = re.compile(f"[{SPACES}]")
-_INVISIBLE = re.compile(f"[{INVISIBLES}]")
+# U+180E is a letter's part in Mongolian words.
+_INVISIBLE = re.compile(f"(?!(?<=[\u1820-\u18aa])\u180e[\u1820-\u18aa])[{INVISIBLES}]")
 _JOINER = re.compile(f"(?<=[{_HAN}])[\u200c\u200d](?=[{_HAN}])")
 _C1 = re.compile("[\x80\x82-\x84\x86-\x8c\x8e\x91-\x9c\x9e\x9f]")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")

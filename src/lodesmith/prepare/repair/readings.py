@@ -7,6 +7,7 @@ reading with the most usual characters stays, if it is likelier by far than what
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lodesmith.prepare.repair.costs import costs, mean_cost
@@ -35,6 +36,16 @@ _PAIRS = (
     ("cp1251", "koi8_r"),
     ("koi8_r", "cp1251"),
 )
+_UTF8_PAIRS = tuple(pair for pair in _PAIRS if pair[1] == "utf-8")
+# A character of UTF-8, or what is left of one.
+_UTF8_TRACE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef](?:[\x80-\xbf]{1,2}| [\x80-\xbf])"
+    rb"|[\xf0-\xf4][\x80-\xbf]{1,3}"
+)
+_GAP = re.compile(rb"[\xe0-\xef](?:[\x80-\xbf] | [\x80-\xbf]|[\x80-\xbf](?![\x80-\xbf]))")
+_LOST_IN_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+_MAX_UNKNOWN = 0.2  # of the characters of a line whose missing bytes are guessed
+_MIN_TRACES = 0.9  # of the bytes beyond ASCII
 _SINGLE_BYTES = ("cp1251", "koi8_r")
 _MIN_GAIN_PER_CHARACTER = 1.5  # natural logarithm
 _MIN_GAIN = 10.0
@@ -65,7 +76,8 @@ def read_again(line: str) -> Reading | None:
     """
     best: Reading | None = None
     before = _total(line)
-    for read_in, written_in in _PAIRS:
+    leaky = _leaky_utf8(line)
+    for read_in, written_in in _PAIRS if leaky is None else _UTF8_PAIRS:
         text = _undo(line, read_in, written_in)
         if text is None or text == line:
             continue
@@ -77,7 +89,51 @@ def read_again(line: str) -> Reading | None:
             continue
         if best is None or gain > best.gain + 1e-6:
             best = Reading(text, f"{written_in} read as {read_in}", gain)
-    return best
+    return best if best is not None or leaky is None else _refill(leaky, before)
+
+
+def _leaky_utf8(line: str) -> bytes | None:
+    """Return the bytes of UTF-8 that was read as windows-1252, though some are missing.
+
+    Five bytes mean nothing in windows-1252 and get lost, and 0xA0 becomes a space. What is left is
+    no whole UTF-8, but would pass as text of another two-byte charset.
+    """
+    codes = [_CP1252_ONLY.get(character, ord(character)) for character in line]
+    if max(codes, default=0) > 0xFF:
+        return None
+    data = bytes(codes)
+    inside = sum(len(match[0].replace(b" ", b"")) for match in _UTF8_TRACE.finditer(data))
+    beyond = sum(byte > 0x7F for byte in data)
+    return data if beyond >= 4 and inside >= _MIN_TRACES * beyond else None
+
+
+def _refill(data: bytes, before: float) -> Reading | None:
+    """Return leaky UTF-8 with its missing bytes guessed; None where too many stay unknown."""
+    text = _GAP.sub(_fill_gap, data).decode("utf-8", "replace")
+    gain = before - _total(text)
+    if gain <= 0 or text.count("\ufffd") > _MAX_UNKNOWN * _num_beyond_ascii(text):
+        return None
+    return Reading(text, "utf-8 read as windows-1252", gain)
+
+
+def _fill_gap(match: re.Match[bytes]) -> bytes:
+    code = match[0]
+    if b" " in code:
+        return code.replace(b" ", b"\xa0")
+    filled = (
+        (code[:at] + bytes((byte,)) + code[at:]).decode("utf-8", "ignore")
+        for byte in _LOST_IN_CP1252
+        for at in range(1, len(code) + 1)
+    )
+    return _likeliest(character for character in filled if len(character) == 1).encode()
+
+
+def _likeliest(characters: Iterable[str]) -> str:
+    """Return the most usual of some characters, U+FFFD where none is by far."""
+    found = [(math.exp(-float(costs()[ord(character)])), character) for character in characters]
+    share, character = max(found, default=(0.0, "\ufffd"))
+    certainty = share / max(sum(other for other, _ in found), 1e-9)
+    return character if certainty >= _MIN_CERTAINTY else "\ufffd"
 
 
 def _total(text: str) -> float:
@@ -142,11 +198,8 @@ def _complete(code: bytes, *, is_last: bool) -> str:
     if code.count(b"\xff") > 1:
         return "\ufffd"
     at = code.index(b"\xff")
-    found = []
-    for byte in range(0x80, 0xC0) if at else range(0xE3, 0xEA):
-        character = (code[:at] + bytes((byte,)) + code[at + 1 :]).decode("utf-8", "ignore")
-        if character:
-            found.append((math.exp(-float(costs()[ord(character)])), character))
-    likeliest = max(found, default=(0.0, "\ufffd"))
-    certainty = likeliest[0] / max(sum(share for share, _ in found), 1e-9)
-    return likeliest[1] if certainty >= _MIN_CERTAINTY else "\ufffd"
+    found = (
+        (code[:at] + bytes((byte,)) + code[at + 1 :]).decode("utf-8", "ignore")
+        for byte in (range(0x80, 0xC0) if at else range(0xE3, 0xEA))
+    )
+    return _likeliest(character for character in found if character)
