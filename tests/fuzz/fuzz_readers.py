@@ -32,9 +32,15 @@ import pyarrow.parquet as pq
 import zstandard
 
 from lodesmith.data import warc_http, warc_reader
+from lodesmith.data.charset import decode_page
+from lodesmith.data.documents import Document
 from lodesmith.data.rows import ROW_FAULTS, read_json_rows, read_table_rows
 from lodesmith.data.warc import read_warc
+from lodesmith.native import library
 from lodesmith.native import warc as kernel
+from lodesmith.native.html import extract_html
+from lodesmith.prepare.ads import WithoutAds, remove_ads
+from lodesmith.prepare.repair import repair_text
 
 _MAX_CPU_SECONDS = 5.0  # for one small input; more is a hang
 _WORDS = [
@@ -76,6 +82,18 @@ def _make_parquet() -> bytes:
     return buffer.getvalue()
 
 
+PAGE = """<!doctype html><html lang=zh><head><title>标题</title><meta charset=gbk></head><body>
+<nav><a href=/>首页</a></nav><article class=post-content><h1>Head</h1>
+<p>一段很长的文字，说明很多事情。 Text &amp; &#x4e2d;.</p><ul><li>one<ol start=3><li>two</ol></ul>
+<table><tr><th colspan=2>a<td rowspan=3>b|<tr><td>c<br>d</table><pre><code class="language-c">
+int x;</code></pre><math><mfrac><mi>a</mi><msup>b c</msup></mfrac></math><img class=tex alt="x^2">
+<script type="math/tex">y</script><blockquote>q</blockquote></article><aside class=sidebar>
+<p hidden>no</p></aside><footer>&copy; 2020</footer></body></html>""".encode()
+TEXT = (
+    "他对这?(ge)鑫侍夂苊靼住? 加微信abc123。\n"
+    "Good text, it is. cafÃ© &amp;amp; 浣犲ソ\n上一篇：标题"
+)
+
 SEEDS: dict[str, list[bytes]] = {
     "plain": [b"".join(RECORDS)],
     "gzip": [b"".join(map(gzip.compress, RECORDS)), gzip.compress(b"".join(RECORDS))],
@@ -85,6 +103,8 @@ SEEDS: dict[str, list[bytes]] = {
     "http": [record.split(b"\r\n\r\n", 1)[1] for record in RECORDS],
     "inflate": [zlib.compress(b"".join(RECORDS), level) for level in (0, 1, 6, 9)]
     + [gzip.compress(b"ab" * 500), zlib.compress(random.Random(1).randbytes(3000))],
+    "html": [PAGE, PAGE.decode().encode("gb18030"), b"<table><tr><td>" * 30],
+    "text": [TEXT.encode(), TEXT.encode().decode("latin-1").encode(), TEXT.encode("gb18030")],
     "json": ["".join(json.dumps({"text": f"t{n} ä", "id": n}) + "\n" for n in range(9)).encode()],
     "parquet": [_make_parquet()],
 }
@@ -209,10 +229,31 @@ def check_parquet(data: bytes, folder: Path) -> None:
         pass
 
 
+def check_html(data: bytes, _: Path) -> None:
+    """Each line has a kind, whatever the bytes are and however they are written."""
+    markup = decode_page(data, charset="").text.encode("utf-8", "replace")
+    for how in ({}, {"everything": True}, {"markdown": True}):
+        found = extract_html(markup, **how)
+        lines = found.text.split("\n") if found.text else []
+        assert len(found.kinds) == len(lines), "a line without a kind"
+        assert len(found.text) <= 200 * len(markup) + 100, "more text than a page can hold"
+
+
+def check_text(data: bytes, _: Path) -> None:
+    """Repair ends and is its own fixed point; each line stays or is named."""
+    mended = repair_text(data.decode("utf-8", "replace"))
+    assert repair_text(mended) == mended, "repaired text is repaired further"
+    document = Document(id="a", source="a", url="", language="zh", text=mended)
+    result = remove_ads(document)
+    if isinstance(result, WithoutAds):
+        kept = result.document.text.split("\n")
+        assert {*kept, *result.lines, ""} >= set(mended.split("\n"))
+
+
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "plain": check_archive, "gzip": check_archive, "zstd": check_archive, "lz4": check_archive,
-    "arc": check_archive, "http": check_http, "inflate": check_inflate, "json": check_json,
-    "parquet": check_parquet,
+    "arc": check_archive, "http": check_http, "inflate": check_inflate, "html": check_html,
+    "text": check_text, "json": check_json, "parquet": check_parquet,
 }  # fmt: skip
 
 
@@ -234,8 +275,11 @@ def use_sanitized_kernels(folder: Path) -> None:
 
     build_library(folder / "k.so", extra_flags=("-fsanitize=address,undefined", "-g",
                                                 "-fno-sanitize-recover=undefined"))  # fmt: skip
-    library = ctypes.CDLL(str(folder / "k.so"))
-    kernel.load_library = lambda: library
+    sanitized = ctypes.CDLL(str(folder / "k.so"))
+    for module in [module for name, module in sys.modules.items() if name.startswith("lodesmith.")]:
+        if hasattr(module, "load_library"):
+            module.load_library = lambda: sanitized
+    library.load_library = lambda: sanitized
 
 
 def main() -> None:
