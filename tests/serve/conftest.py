@@ -1,69 +1,12 @@
-"""A tiny random model with a byte-level tokenizer, and a server of it in this process."""
+"""A tiny random model, and servers of it."""
 
-import socket
-import threading
-import time
 from types import SimpleNamespace
 
-import httpx
 import pytest
-import torch
-import uvicorn
+from tiny_server import LocalServer, write_model_folder
 
-from lodesmith.core.storage import write_json
-from lodesmith.data.byte_level import byte_letters, pre_tokenizer
-from lodesmith.data.chat import CHAT_TEMPLATE
-from lodesmith.data.tokenizer import SPECIAL_TOKENS
-from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import load_folder
-from lodesmith.model.checkpoint import save_decoder
-from lodesmith.model.config import DecoderConfig
-from lodesmith.model.decoder import Decoder
-from lodesmith.serve.app import create_app
 from lodesmith.serve.keys import ApiKeys
-from lodesmith.serve.service import Service
-
-LONGEST = 256
-END_ID = 256 + SPECIAL_TOKENS.index("<|im_end|>")
-
-
-def write_model_folder(folder):
-    torch.set_num_threads(1)
-    config = DecoderConfig(
-        kind="qwen3", vocab_size=256 + len(SPECIAL_TOKENS), hidden_size=32, intermediate_size=48,
-        num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
-        max_position_embeddings=LONGEST,
-    )  # fmt: skip
-    decoder = Decoder(config)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for weight in decoder.parameters():
-            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
-    save_decoder(folder, decoder, eos_ids=[END_ID])
-    added = [
-        {"id": 256 + place, "content": token, "single_word": False, "lstrip": False,
-         "rstrip": False, "normalized": False, "special": True}
-        for place, token in enumerate(SPECIAL_TOKENS)
-    ]  # fmt: skip
-    letters = {letter: byte for byte, letter in enumerate(byte_letters())}
-    write_json(
-        folder / "tokenizer.json",
-        {
-            "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
-            "normalizer": None, "pre_tokenizer": pre_tokenizer(), "post_processor": None,
-            "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
-                        "use_regex": False},
-            "model": {"type": "BPE", "dropout": None, "unk_token": None,
-                      "continuing_subword_prefix": None, "end_of_word_suffix": None,
-                      "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
-                      "vocab": letters, "merges": []},
-        },
-    )  # fmt: skip
-    write_json(
-        folder / "tokenizer_config.json",
-        {"eos_token": "<|im_end|>", "chat_template": CHAT_TEMPLATE},
-    )
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -74,54 +17,6 @@ def model_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def loaded(model_folder):
     return load_folder(model_folder, name="tiny")
-
-
-class LocalServer:
-    """A server on a thread of this process, with its engine in reach."""
-
-    def __init__(self, loaded, *, keys=None, step_seconds=0.0, **settings):
-        self.engine = loaded.start_engine(EngineConfig(num_threads=1, **settings))
-        if step_seconds:
-            self._slow_down(step_seconds)
-        service = Service(name="tiny", tokenizer=loaded.tokenizer, engine=self.engine, created=1)
-        config = uvicorn.Config(create_app(service, keys=keys), log_level="warning")
-        self._server = uvicorn.Server(config)
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._server.run, args=([listener],))
-
-    def __enter__(self):
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *error):
-        self._server.should_exit = True
-        self._thread.join()
-        self.engine.close()
-
-    def _slow_down(self, seconds):
-        step = self.engine._step
-
-        def slow_step():
-            time.sleep(seconds)
-            step()
-
-        self.engine._step = slow_step
-
-    def post(self, path, body, **options):
-        return httpx.post(f"{self.url}{path}", json=body, trust_env=False, **options)
-
-    def get(self, path, **options):
-        return httpx.get(f"{self.url}{path}", trust_env=False, **options)
-
-    def wait_for(self, condition, *, seconds=10.0):
-        deadline = time.monotonic() + seconds
-        while not condition(self.engine.stats()):
-            assert time.monotonic() < deadline, self.engine.stats()
-            time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,10 @@ def chat(**fields):
     ("fields", "param", "message"),
     [
         ({"temprature": 1}, "temprature", "did you mean 'temperature'"),
-        ({"tools": []}, "tools", "not supported by this server"),
+        ({"audio": {}}, "audio", "not supported by this server"),
+        ({"tools": []}, "tools", "at least 1"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools", "chat template"),
+        ({"tool_choice": "auto"}, None, "only be given with tools"),
         ({"temperature": -5}, "temperature", "greater than or equal to 0"),
         ({"temperature": "hot"}, "temperature", "valid number"),
         ({"temperature": True}, "temperature", "valid number"),
@@ -32,7 +35,8 @@ def chat(**fields):
         ({"stop": ""}, "stop", "at least 1"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role", "'system'"),
-        ({"messages": [{"role": "user"}]}, "messages.0.content", "missing"),
+        ({"messages": [{"role": "user"}]}, "messages.0", "content is missing"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0", "tool_call_id"),
         ({"messages": [{"role": "user", "content": "x", "nam": 1}]}, "messages.0.nam", "known"),
         ({"top_logprobs": 2}, None, "only be given with logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
@@ -42,7 +46,30 @@ def chat(**fields):
         ({"max_completion_tokens": 3}, None, "not both"),
         ({"max_tokens": 10_000}, None, "takes 256 tokens in all; the prompt has"),
         ({"n": 65}, None, "takes 64 at most"),
-        ({"response_format": {"type": "json_object"}}, "response_format.type", "'text'"),
+        ({"response_format": {"type": "yaml"}}, "response_format", "'json_schema'"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "a", "schema": {"type": "array", "uniqueItems": True}},
+                }
+            },
+            "response_format",
+            "uniqueItems",
+        ),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {
+                        "name": "a",
+                        "schema": {"properties": {"b": {"colour": "red"}}},
+                    },
+                }
+            },
+            "response_format",
+            "#/properties/b/colour",
+        ),
     ],
 )
 def test_wrong_fields_are_refused_with_openai_error_bodies(server, fields, param, message):

@@ -11,9 +11,9 @@ template are those of the Hugging Face documentation, "Chat templates".
 import datetime
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import MESSAGE_END, MESSAGE_START, Tokenizer
@@ -36,31 +36,43 @@ class Message(TypedDict):
 
     role: str
     content: str
+    tool_calls: NotRequired[Sequence[Mapping[str, Any]]]  # of the assistant, as templates read them
+    tool_call_id: NotRequired[str]  # of a tool: which call it answers
 
 
-def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+def render_prompt(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> list[int]:
     """Return the ids that ask a model for the next answer, by the template of its folder.
+
+    Args:
+        tokenizer: of the model.
+        messages: the conversation so far.
+        tools: functions that the model is told of, in the form of OpenAI's API.
 
     Raises:
         UserError: the messages or their roles are wrong, or the model has no template.
     """
     check_messages(messages)
-    names, mark, hidden = _hide_all(tokenizer, messages)
-    return _encode_hidden(tokenizer, _render(tokenizer, hidden), names, mark)
+    names, mark, hidden, tools = _hide_all(tokenizer, messages, tools)
+    return _encode_hidden(tokenizer, _render(tokenizer, hidden, tools=tools), names, mark)
 
 
 def _hide_all(
-    tokenizer: Tokenizer, messages: Sequence[Message]
-) -> tuple[list[str], str, list[Message]]:
-    """Return the names of special tokens, a mark, and messages in which it breaks these names."""
+    tokenizer: Tokenizer, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+) -> tuple[list[str], str, list[Message], Sequence[Mapping[str, Any]]]:
+    """Return special tokens' names, a mark, and messages and tools with it inside these names."""
     if tokenizer.chat_template is None:
         raise UserError(
             "this model has no chat template, so it cannot take messages; "
             "ask for plain completions, or use a model that was tuned for chat"
         )
     names = [name for name in tokenizer.special_ids if len(name) > 1]
-    mark = _unused_letter([tokenizer.chat_template, *(entry["content"] for entry in messages)])
-    return names, mark, [_hide(message, names, mark) for message in messages]
+    mark = _unused_letter([tokenizer.chat_template, *_texts_in([*messages, *tools])])
+    return names, mark, _hide(messages, names, mark), _hide(tools, names, mark)
 
 
 def _encode_hidden(tokenizer: Tokenizer, text: str, names: list[str], mark: str) -> list[int]:
@@ -117,7 +129,7 @@ def render_training_by_template(
             conversation otherwise than the prompt before it.
     """
     check_messages(messages)
-    names, mark, hidden = _hide_all(tokenizer, messages)
+    names, mark, hidden, _ = _hide_all(tokenizer, messages)
     ids: list[int] = []
     loss_mask: list[bool] = []
     told = ""
@@ -177,12 +189,28 @@ def _unused_letter(texts: Sequence[str]) -> str:
     return next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in used)
 
 
-def _hide(message: Message, names: list[str], mark: str) -> Message:
-    """Return the message with a mark inside each name of a special token, so none is read."""
-    content = message["content"]
-    for name in names:
-        content = content.replace(name, name[0] + mark + name[1:])
-    return {**message, "content": content}
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts inside JSON data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts_in([*value, *value.values()])
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts_in(part)
+
+
+def _hide(value: Any, names: list[str], mark: str) -> Any:
+    """Return JSON data with a mark inside each name of a special token, so none is read."""
+    if isinstance(value, str):
+        for name in names:
+            value = value.replace(name, name[0] + mark + name[1:])
+        return value
+    if isinstance(value, Mapping):
+        return {_hide(key, names, mark): _hide(part, names, mark) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hide(part, names, mark) for part in value]
+    return value
 
 
 def _cut(text: str, names: list[str]) -> list[str]:
@@ -192,13 +220,19 @@ def _cut(text: str, names: list[str]) -> list[str]:
     return [piece for piece in re.split(f"({pattern})", text) if piece]
 
 
-def _render(tokenizer: Tokenizer, messages: Sequence[Message], *, asks: bool = True) -> str:
+def _render(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
+    asks: bool = True,
+) -> str:
     import jinja2
 
     try:
         template = _compile(tokenizer.chat_template or "")
         return template.render(
-            messages=messages, tools=None, documents=None, add_generation_prompt=asks,
+            messages=messages, tools=tools or None, documents=None, add_generation_prompt=asks,
             **tokenizer.settings.special_texts,
         )  # fmt: skip
     except jinja2.TemplateError as error:

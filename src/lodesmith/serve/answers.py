@@ -8,12 +8,11 @@ cancelled.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.infer.interface import (
-    Engine,
     Event,
     Finished,
     FinishReason,
@@ -25,7 +24,8 @@ from lodesmith.infer.interface import (
 )
 from lodesmith.infer.text import AnswerText
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.metrics import Metrics
+from lodesmith.serve.guides import GrammarGuide
+from lodesmith.serve.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,9 @@ class Choice:
             raise ApiError(500, event.error or "the engine has failed")
         if event.reason is FinishReason.CANCELLED:
             raise ApiError(503, "the server is stopping; ask again in a moment")
+        guide = self.request.guide
+        if isinstance(guide, GrammarGuide) and guide.failure is not None:
+            raise ApiError(500, f"the answer could not be held to its form: {guide.failure}")
         text = self._answer.finish()
         self.finish_reason = "stop" if self._answer.stopped else str(event.reason)
         self._num_shown += len(text)
@@ -109,28 +112,32 @@ class Answers:
 
     def __init__(
         self,
-        engine: Engine,
-        tokenizer: Tokenizer,
+        service: Service,
         requests: Sequence[GenerationRequest],
         *,
-        stop: Sequence[str],
-        metrics: Metrics,
+        stop: Sequence[str] = (),
+        on_end: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Submit the requests.
 
+        Args:
+            service: the model that is asked.
+            requests: one for each choice.
+            stop: any of these strings ends a choice.
+            on_end: told how many tokens were made once no more come, however it ended.
+
         Raises:
-            UserError: one is impossible.
-            QueueFullError: too many wait already.
-            EngineError: the engine has failed.
+            ApiError: one is impossible, too many wait already, or the engine has failed.
         """
         self.choices = [
-            Choice(index, request, tokenizer, stop) for index, request in enumerate(requests)
+            Choice(index, request, service.tokenizer, stop)
+            for index, request in enumerate(requests)
         ]
-        self._engine, self._metrics = engine, metrics
+        self._engine, self._metrics, self._on_end = service.engine, service.metrics, on_end
         self._started = time.monotonic()
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        self._tickets = engine.submit(requests, self._deliver)
+        self._tickets = service.submit(requests, self._deliver)
 
     @property
     def num_tokens(self) -> int:
@@ -157,6 +164,7 @@ class Answers:
         finally:
             self.cancel()
             self._metrics.num_generation_tokens += self.num_tokens
+            self._on_end(self.num_tokens)
             self._metrics.request_seconds.observe(time.monotonic() - self._started)
 
     def cancel(self) -> None:

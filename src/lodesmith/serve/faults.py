@@ -15,6 +15,7 @@ RETRY_AFTER_SECONDS = 1
 
 _TYPES = {
     401: "authentication_error",
+    403: "permission_error",
     429: "rate_limit_error",
     500: "server_error",
     503: "server_error",
@@ -25,9 +26,16 @@ class ApiError(Exception):
     """A request that ends with an error; the message is for whoever sent it."""
 
     def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_seconds: int = RETRY_AFTER_SECONDS,
     ) -> None:
         super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
         self.status, self.message, self.param, self.code = status, message, param, code
 
     def body(self) -> dict[str, Any]:
@@ -45,7 +53,7 @@ class ApiError(Exception):
     def headers(self) -> dict[str, str]:
         """Return the headers that belong to the status."""
         if self.status == 429:
-            return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return {"Retry-After": str(self.retry_after_seconds)}
         return {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
 
 

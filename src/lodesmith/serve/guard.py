@@ -7,16 +7,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.keys import ANYBODY, ApiKeys, Caller
 
 MAX_BODY_BYTES = 8 << 20
+CALLER = "lodesmith.caller"  # where the scope of a request says who asks
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_OPEN_PATHS = frozenset({"/health"})  # tells nothing but that the server lives
+_OPEN_PATHS = frozenset({"/", "/health"})  # the chat page, and that the server lives
 
 
 class Guard:
@@ -31,23 +32,25 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            self._check_key(scope)
+            scope[CALLER] = self._find_caller(scope)
             await self._app(scope, _bounded(receive), send)
         except ApiError as error:
             response = JSONResponse(error.body(), error.status, error.headers())
             await response(scope, receive, send)
 
-    def _check_key(self, scope: Message) -> None:
+    def _find_caller(self, scope: Message) -> Caller:
         if self._keys is None or scope["path"] in _OPEN_PATHS:
-            return
+            return ANYBODY
         headers = dict(scope["headers"])
         scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or self._keys.find_name(key.strip()) is None:
+        caller = self._keys.find_caller(key.strip()) if scheme.lower() == "bearer" else None
+        if caller is None:
             raise ApiError(
                 401,
                 "this server needs an API key it knows, sent as `Authorization: Bearer KEY`",
                 code="invalid_api_key",
             )
+        return caller
 
 
 def _bounded(receive: Receive) -> Receive:

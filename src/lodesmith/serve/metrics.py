@@ -7,11 +7,15 @@ Source: vLLM documentation, "Production Metrics"; Prometheus documentation, "Tex
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from lodesmith.infer.interface import EngineStats
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+Family = tuple[str, str, list[str]]  # a metric's name, its kind, its lines
 
 
 class Histogram:
@@ -26,12 +30,11 @@ class Histogram:
         self._counts[bisect_left(_SECONDS, seconds)] += 1
         self._sum += seconds
 
-    def render(self, name: str, label: str) -> list[str]:
+    def samples(self, name: str, label: str) -> list[str]:
         """Return its lines."""
         bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
         totals = list(accumulate(self._counts))
-        lines = [f"# TYPE {name} histogram"]
-        lines += [
+        lines = [
             f'{name}_bucket{{{label},le="{bound}"}} {total}'
             for bound, total in zip(bounds, totals, strict=True)
         ]
@@ -52,24 +55,44 @@ class Metrics:
         self.first_token_seconds = Histogram()
         self.request_seconds = Histogram()
 
-    def render(self, *, model: str, stats: EngineStats) -> str:
-        """Return the page that Prometheus reads."""
+    def families(self, *, model: str, stats: EngineStats) -> Iterator[Family]:
+        """Yield every metric of one model: name, kind, lines."""
         quoted = model.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         label = f'model_name="{quoted}"'
-        lines: list[str] = []
         for name, kind, value in (
             ("vllm:num_requests_running", "gauge", stats.num_running),
             ("vllm:num_requests_waiting", "gauge", stats.num_waiting),
             ("vllm:kv_cache_usage_perc", "gauge", stats.cache_used_fraction),
+            ("vllm:num_preemptions_total", "counter", stats.num_preemptions),
+            ("vllm:prefix_cache_queries_total", "counter", stats.num_queried_tokens),
+            ("vllm:prefix_cache_hits_total", "counter", stats.num_reused_tokens),
             ("vllm:prompt_tokens_total", "counter", self.num_prompt_tokens),
             ("vllm:generation_tokens_total", "counter", self.num_generation_tokens),
         ):
-            lines += [f"# TYPE {name} {kind}", f"{name}{{{label}}} {value}"]
-        lines.append("# TYPE vllm:request_success_total counter")
-        lines += [
-            f'vllm:request_success_total{{{label},finished_reason="{reason}"}} {count}'
-            for reason, count in sorted(self.num_finished.items())
-        ]
-        lines += self.first_token_seconds.render("vllm:time_to_first_token_seconds", label)
-        lines += self.request_seconds.render("vllm:e2e_request_latency_seconds", label)
-        return "\n".join(lines) + "\n"
+            yield name, kind, [f"{name}{{{label}}} {value}"]
+        success = "vllm:request_success_total"
+        yield (
+            success,
+            "counter",
+            [
+                f'{success}{{{label},finished_reason="{reason}"}} {count}'
+                for reason, count in sorted(self.num_finished.items())
+            ],
+        )
+        for name, histogram in (
+            ("vllm:time_to_first_token_seconds", self.first_token_seconds),
+            ("vllm:e2e_request_latency_seconds", self.request_seconds),
+        ):
+            yield name, "histogram", histogram.samples(name, label)
+
+
+def render_page(families: Iterable[Family]) -> str:
+    """Return the page that Prometheus reads: the lines of each metric together, under its kind."""
+    kinds: dict[str, str] = {}
+    lines: dict[str, list[str]] = {}
+    for name, kind, samples in families:
+        kinds[name] = kind
+        lines.setdefault(name, []).extend(samples)
+    return "".join(
+        "\n".join([f"# TYPE {name} {kind}", *lines[name], ""]) for name, kind in kinds.items()
+    )

@@ -1,34 +1,31 @@
 """The requests that the server takes, with the names and ranges of OpenAI's API reference.
 
 What is not listed here is refused, not ignored: a client that asks for something which the server
-does not do must learn it. `top_k`, `min_p`, `/tokenize` and `/detokenize` are vLLM's additions.
+does not do must learn it. `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `/tokenize` and
+`/detokenize` are vLLM's additions.
 
 Source: OpenAI API reference, "Create chat completion" and "Create completion"; vLLM documentation,
 "OpenAI-Compatible Server", extra parameters.
 """
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from lodesmith.serve.chat_messages import (
+    CHAT_PARTS,
+    MessageBody,
+    NamedTool,
+    ResponseFormat,
+    ToolBody,
+    ToolChoice,
+)
+from lodesmith.serve.request_body import RequestBody
 
 MAX_CHOICES = 128  # OpenAI's bound of `n`
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound of `top_logprobs`
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-
-
-class RequestBody(BaseModel):
-    """A body whose types must be exact and whose unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, data: Any) -> Any:
-        """Read null as absent, as OpenAI's reference does for every optional field."""
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if value is not None}
 
 
 class StreamOptions(RequestBody):
@@ -45,6 +42,8 @@ class GenerationBody(RequestBody):
     top_p: float = Field(1.0, gt=0.0, le=1.0)
     top_k: int | None = Field(None, gt=0)
     min_p: float = Field(0.0, ge=0.0, le=1.0)
+    repetition_penalty: float = Field(1.0, gt=0.0, le=2.0)
+    ignore_eos: bool = False
     presence_penalty: float = Field(0.0, ge=-2.0, le=2.0)
     frequency_penalty: float = Field(0.0, ge=-2.0, le=2.0)
     logit_bias: dict[str, Annotated[float, Field(ge=-100.0, le=100.0)]] | None = None
@@ -70,33 +69,6 @@ class GenerationBody(RequestBody):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
 
-class TextPart(RequestBody):
-    """A piece of a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-class MessageBody(RequestBody):
-    """One message of a conversation."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-
-    @property
-    def text(self) -> str:
-        """The content, its parts joined."""
-        if isinstance(self.content, str):
-            return self.content
-        return "".join(part.text for part in self.content)
-
-
-class TextFormat(RequestBody):
-    """The only answer format there is."""
-
-    type: Literal["text"]
-
-
 class ChatBody(GenerationBody):
     """POST /v1/chat/completions."""
 
@@ -105,15 +77,32 @@ class ChatBody(GenerationBody):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
     top_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
-    response_format: TextFormat | None = None
+    response_format: ResponseFormat | None = None
+    tools: Annotated[list[ToolBody], Field(min_length=1, max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool = True
 
     @model_validator(mode="after")
     def _check_chat(self) -> Self:
+        _check_tools(self.tools, self.tool_choice)
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             raise ValueError("give max_completion_tokens or max_tokens, not both")
         if self.top_logprobs is not None and not self.logprobs:
             raise ValueError("top_logprobs can only be given with logprobs: true")
+        if self.tools and self.response_format and self.response_format.type != "text":
+            raise ValueError("give tools or a JSON response_format, not both")
         return self
+
+
+def _check_tools(tools: list[ToolBody] | None, choice: ToolChoice | None) -> None:
+    names = [tool.function.name for tool in tools or ()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two tools have the name {twice!r}")
+    if choice not in (None, "none") and not tools:
+        raise ValueError("tool_choice can only be given with tools")
+    if isinstance(choice, NamedTool) and choice.function.name not in names:
+        raise ValueError(f"tool_choice names {choice.function.name!r}, which is not among tools")
 
 
 TokenIds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -136,11 +125,41 @@ class CompletionBody(GenerationBody):
     @property
     def prompts(self) -> list[str | list[int]]:
         """The prompts, however they were written."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if isinstance(self.prompt[0], int):
-            return [self.prompt]
-        return cast("list[str | list[int]]", self.prompt)
+        return as_texts(self.prompt)
+
+
+def as_texts(value: str | list[str] | list[int] | list[list[int]]) -> list[str | list[int]]:
+    """Return a text, its ids, or many of either, as many.
+
+    >>> as_texts([5, 6]), as_texts(["a", "b"])
+    ([[5, 6]], ['a', 'b'])
+    """
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value[0], int):
+        return [value]
+    return cast("list[str | list[int]]", value)
+
+
+class EmbeddingsBody(RequestBody):
+    """POST /v1/embeddings."""
+
+    model: str
+    input: (
+        Annotated[str, StringConstraints(min_length=1)]
+        | TokenIds
+        | Annotated[
+            list[Annotated[str, StringConstraints(min_length=1)]] | list[TokenIds],
+            Field(min_length=1, max_length=2048),
+        ]
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+    user: str | None = None
+
+    @property
+    def inputs(self) -> list[str | list[int]]:
+        """The texts, however they were written."""
+        return as_texts(self.input)
 
 
 class TokenizeBody(RequestBody):
@@ -166,17 +185,19 @@ class DetokenizeBody(RequestBody):
 
 
 _BODIES = (
-    ChatBody, CompletionBody, MessageBody, TextPart, TextFormat, StreamOptions, TokenizeBody,
-    DetokenizeBody,
+    ChatBody, CompletionBody, EmbeddingsBody, StreamOptions, TokenizeBody, DetokenizeBody,
+    *CHAT_PARTS,
 )  # fmt: skip
 
-KNOWN_FIELDS = frozenset(name for body in _BODIES for name in body.model_fields)
+KNOWN_FIELDS = frozenset(
+    field.alias or name for body in _BODIES for name, field in body.model_fields.items()
+)
 
 UNSUPPORTED_FIELDS = frozenset(
     {
-        "audio", "best_of", "function_call", "functions", "guided_json", "modalities",
-        "parallel_tool_calls", "prediction", "reasoning_effort", "response_format", "store",
-        "suffix", "tool_choice", "tools", "web_search_options",
+        "audio", "best_of", "dimensions", "function_call", "functions", "guided_json", "metadata",
+        "modalities", "prediction", "reasoning_effort", "service_tier", "store", "suffix",
+        "verbosity", "web_search_options",
     }
 )  # fmt: skip
 """Fields of OpenAI's reference that ask for something which this server does not do."""

@@ -7,6 +7,7 @@ Source: HTML Living Standard, "Server-sent events"; OpenAI API reference, "Strea
 """
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -48,8 +49,22 @@ async def respond(
     *,
     body: GenerationBody,
     num_prompt_tokens: int,
+    limit_seconds: float,
 ) -> Response:
-    """Return the answers in the form that the body asks for."""
+    """Return the answers in the form that the body asks for.
+
+    Args:
+        request: watched for a client that goes away.
+        answers: on their way.
+        answer_format: of the endpoint.
+        body: what was asked.
+        num_prompt_tokens: of all prompts, for the usage.
+        limit_seconds: after which answers that are not whole are given up, s; a client that does
+            not read its stream is also given up then.
+
+    Raises:
+        ApiError: 504, they were given up before anything was sent.
+    """
     head = {
         "id": f"{answer_format.id_prefix}-{uuid.uuid4().hex}",
         "object": answer_format.object_chunk if body.stream else answer_format.object_whole,
@@ -63,8 +78,12 @@ async def respond(
             num_prompt_tokens=num_prompt_tokens if with_usage else None,
         )  # fmt: skip
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return _AnswerStream(answers, events, headers=headers)
-    by_choice = await _collect(request, answers)
+        return _AnswerStream(answers, events, headers=headers, limit_seconds=limit_seconds)
+    try:
+        async with asyncio.timeout(limit_seconds):
+            by_choice = await _collect(request, answers)
+    except TimeoutError:
+        raise ApiError(504, _too_slow(limit_seconds), code="timeout") from None
     if by_choice is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     choices = [answer_format.whole(pieces) for pieces in by_choice]
@@ -77,15 +96,27 @@ class _AnswerStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(
-        self, answers: Answers, events: AsyncIterator[str], *, headers: dict[str, str]
+        self,
+        answers: Answers,
+        events: AsyncIterator[str],
+        *,
+        headers: dict[str, str],
+        limit_seconds: float,
     ) -> None:
         super().__init__(events, headers=headers)
-        self._answers = answers
+        self._answers, self._limit_seconds = answers, limit_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
+        """Send the events; a stream that takes too long ends without its `[DONE]`."""
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(self._limit_seconds):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            error = ApiError(504, _too_slow(self._limit_seconds), code="timeout")
+            last = {"type": "http.response.body", "body": _event(error.body()).encode()}
+            with contextlib.suppress(TimeoutError, OSError):  # the client may not be reading
+                async with asyncio.timeout(1):
+                    await send(last)
         finally:
             self._answers.cancel()
 
@@ -142,6 +173,10 @@ def _usage(answers: Answers, num_prompt_tokens: int) -> dict[str, int]:
         "completion_tokens": answers.num_tokens,
         "total_tokens": num_prompt_tokens + answers.num_tokens,
     }
+
+
+def _too_slow(limit_seconds: float) -> str:
+    return f"the answer was not whole after {limit_seconds:g} s; ask for fewer tokens"
 
 
 def _event(data: dict[str, Any]) -> str:

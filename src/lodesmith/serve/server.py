@@ -13,6 +13,7 @@ from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, load_folder
 from lodesmith.serve.app import create_app
+from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.keys import ApiKeys, check_binding
 from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
 from lodesmith.serve.service import Service
@@ -67,7 +68,7 @@ def serve_on(
                 f"{limits.max_num_seqs} requests at once")  # fmt: skip
             say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
         config = uvicorn.Config(
-            create_app(service, keys=keys),
+            create_app(ServedModels([service]), keys=keys),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=STOP_SECONDS,

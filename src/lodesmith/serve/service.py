@@ -1,23 +1,27 @@
-"""What the routes share: the model being served, and bodies turned into requests for its engine."""
+"""One model behind the routes: texts to ids, requests to its engine."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.data.chat import Message, render_prompt
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.infer.interface import (
+    Deliver,
     Engine,
     GenerationRequest,
     PromptTooLongError,
     QueueFullError,
-    Sampling,
+    Ticket,
 )
-from lodesmith.serve.answers import Answers
+from lodesmith.serve.chat_messages import MessageBody, ToolBody
 from lodesmith.serve.faults import ApiError
+from lodesmith.serve.guides import Grammars
 from lodesmith.serve.metrics import Metrics
-from lodesmith.serve.protocol import ChatBody, CompletionBody, GenerationBody, MessageBody
 from lodesmith.serve.token_names import TokenNames
 
 
@@ -30,34 +34,26 @@ class Service:
     engine: Engine
     created: int  # seconds since 1970, shown by /v1/models
     metrics: Metrics = field(default_factory=Metrics)
+    adapter: str | None = None  # of the engine, that this name stands for
 
     @property
     def token_names(self) -> TokenNames:
         """How tokens are written in logprobs."""
         return TokenNames(self.tokenizer)
 
-    def check_model(self, name: str) -> None:
-        """Check that a request means this model.
+    @cached_property
+    def grammars(self) -> Grammars:
+        """What holds answers to a form."""
+        return Grammars(self.tokenizer, self.engine.limits.vocab_size)
 
-        Raises:
-            ApiError: it does not.
-        """
-        if name != self.name:
-            raise ApiError(
-                404,
-                f"the model '{name}' is not served here; this server serves '{self.name}'",
-                param="model",
-                code="model_not_found",
-            )
-
-    async def encode_messages(self, messages: Sequence[MessageBody]) -> tuple[int, ...]:
+    async def encode_messages(
+        self, messages: Sequence[MessageBody], tools: Sequence[ToolBody] = ()
+    ) -> tuple[int, ...]:
         """Return the ids that a conversation asks the model with."""
-        turns: list[Message] = [
-            {"role": "system" if turn.role == "developer" else turn.role, "content": turn.text}
-            for turn in messages
-        ]
+        turns = [_as_turn(message) for message in messages]
+        shown = [_as_shown(tool) for tool in tools]
         try:
-            return tuple(await asyncio.to_thread(render_prompt, self.tokenizer, turns))
+            return tuple(await asyncio.to_thread(render_prompt, self.tokenizer, turns, tools=shown))
         except UserError as error:
             raise ApiError(400, str(error), param="messages") from None
 
@@ -66,42 +62,11 @@ class Service:
         prefix = self.tokenizer.prefix_ids if add_special_tokens else ()
         return (*prefix, *await asyncio.to_thread(self.tokenizer.encode, text))
 
-    async def chat_requests(self, body: ChatBody) -> list[GenerationRequest]:
-        """Return one request for each choice."""
-        input_ids = await self.encode_messages(body.messages)
-        room = max(1, self.engine.limits.max_model_len - len(input_ids))
-        num_top = (body.top_logprobs or 0) if body.logprobs else None
-        return [
-            GenerationRequest(
-                input_ids=input_ids,
-                max_tokens=body.max_completion_tokens or body.max_tokens or room,
-                sampling=sampling_of(body, choice=choice),
-                stop_ids=frozenset(self.tokenizer.eos_ids),
-                num_top_logprobs=num_top,
-            )
-            for choice in range(body.n)
-        ]
+    async def encode(self, prompt: str | Sequence[int]) -> tuple[int, ...]:
+        """Return the ids of a prompt that is a text or has been encoded already."""
+        return await self.encode_text(prompt) if isinstance(prompt, str) else tuple(prompt)
 
-    async def completion_requests(self, body: CompletionBody) -> list[GenerationRequest]:
-        """Return one request for each choice of each prompt."""
-        prompts = [
-            await self.encode_text(prompt) if isinstance(prompt, str) else tuple(prompt)
-            for prompt in body.prompts
-        ]
-        return [
-            GenerationRequest(
-                input_ids=input_ids,
-                max_tokens=body.max_tokens,
-                sampling=sampling_of(body, choice=choice),
-                stop_ids=frozenset(self.tokenizer.eos_ids),
-                num_top_logprobs=body.logprobs,
-                score_prompt=body.echo and body.logprobs is not None,
-            )
-            for input_ids in prompts
-            for choice in range(body.n)
-        ]
-
-    def ask(self, requests: Sequence[GenerationRequest], *, body: GenerationBody) -> Answers:
+    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
         """Submit requests to the engine.
 
         Raises:
@@ -113,10 +78,7 @@ class Service:
                 400, f"{len(requests)} answers in one request; this server takes {most} at most"
             )
         try:
-            answers = Answers(
-                self.engine, self.tokenizer, requests,
-                stop=body.stop_strings, metrics=self.metrics,
-            )  # fmt: skip
+            return self.engine.submit(requests, deliver)
         except PromptTooLongError as error:
             raise ApiError(400, str(error), code="context_length_exceeded") from None
         except UserError as error:
@@ -125,23 +87,34 @@ class Service:
             raise ApiError(429, str(error), code="queue_full") from None
         except EngineError as error:
             raise ApiError(503, str(error)) from None
-        self.metrics.num_prompt_tokens += count_prompt_tokens(requests, choices=body.n)
-        return answers
 
 
-def sampling_of(body: GenerationBody, *, choice: int) -> Sampling:
-    """Return how the tokens of one choice are chosen; each choice has a seed of its own."""
-    seed = None if body.seed is None else (body.seed + choice) % 2**63
-    return Sampling(
-        temperature=body.temperature,
-        top_p=body.top_p,
-        top_k=body.top_k,
-        min_p=body.min_p,
-        presence_penalty=body.presence_penalty,
-        frequency_penalty=body.frequency_penalty,
-        logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
-        seed=seed,
-    )
+def _as_shown(tool: ToolBody) -> dict[str, Any]:
+    """Return a tool as templates want to see it."""
+    return tool.model_dump(exclude_none=True, exclude={"function": {"strict"}})
+
+
+def _as_turn(message: MessageBody) -> Message:
+    """Return a message as templates want to see it: arguments of calls as objects."""
+    turn: Message = {
+        "role": "system" if message.role == "developer" else message.role,
+        "content": message.text,
+    }
+    if message.tool_calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {
+                    "name": call.function.name,
+                    "arguments": json.loads(call.function.arguments),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
 
 
 def count_prompt_tokens(requests: Sequence[GenerationRequest], *, choices: int) -> int:

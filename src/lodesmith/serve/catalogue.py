@@ -1,0 +1,43 @@
+"""The models that a server has, by the names under which callers may see and use them."""
+
+from collections.abc import Iterator, Sequence
+
+from lodesmith.serve.faults import ApiError
+from lodesmith.serve.keys import Caller
+from lodesmith.serve.service import Service
+
+
+class ServedModels:
+    """One service for each name."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = {service.name: service for service in services}
+
+    def visible_to(self, caller: Caller) -> Iterator[Service]:
+        """Yield what a caller may use."""
+        for name, service in self._services.items():
+            if caller.models is None or name in caller.models:
+                yield service
+
+    def find(self, name: str | None, caller: Caller) -> Service:
+        """Return the model of a name; without a name, the only one that the caller may use.
+
+        Raises:
+            ApiError: there is none that the caller may know of.
+        """
+        visible = {service.name: service for service in self.visible_to(caller)}
+        if name is None and len(visible) == 1:
+            return next(iter(visible.values()))
+        service = visible.get(name or "")
+        if service is None:  # the same answer for a model of somebody else and for none
+            served = ", ".join(f"'{each}'" for each in visible) or "nothing to you"
+            raise ApiError(
+                404,
+                f"the model '{name}' is not served here; this server serves {served}",
+                param="model",
+                code="model_not_found",
+            )
+        return service
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self._services.values())

@@ -1,0 +1,44 @@
+"""What a route asks first: who is this, what may it use, and may it ask once more now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.guard import CALLER
+from lodesmith.serve.keys import Caller
+from lodesmith.serve.quotas import Quotas
+from lodesmith.serve.service import Service
+
+REQUEST_SECONDS = 600.0  # OpenAI's clients wait as long
+
+
+@dataclass(frozen=True)
+class Front:
+    """The models, and the accounts of who uses them."""
+
+    models: ServedModels
+    quotas: Quotas = field(default_factory=Quotas)
+    request_seconds: float = REQUEST_SECONDS
+
+    def caller(self, request: Request) -> Caller:
+        """Return who sent a request."""
+        caller: Caller = request.scope[CALLER]
+        return caller
+
+    def admit(self, request: Request, name: str) -> Service:
+        """Return the model that a request means, and count the request.
+
+        Raises:
+            ApiError: the caller may not use it (404), or has asked too much (429).
+        """
+        caller = self.caller(request)
+        service = self.models.find(name, caller)
+        self.quotas.check(caller)
+        return service
+
+    def charge(self, request: Request, num_prompt_tokens: int) -> Callable[[int], None]:
+        """Return what is to be told the number of tokens made once an answer has ended."""
+        caller = self.caller(request)
+        return lambda num_made: self.quotas.add_tokens(caller, num_prompt_tokens + num_made)

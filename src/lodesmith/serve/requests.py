@@ -1,0 +1,114 @@
+"""Bodies turned into requests for an engine: prompt, sampling, and the form of the answer."""
+
+from lodesmith.core.errors import UserError
+from lodesmith.infer.interface import GenerationRequest, Sampling
+from lodesmith.serve.chat_messages import SchemaFormat, TextFormat, ToolBody
+from lodesmith.serve.faults import ApiError
+from lodesmith.serve.guides import ANY_OBJECT, schema_grammar
+from lodesmith.serve.protocol import ChatBody, CompletionBody, GenerationBody
+from lodesmith.serve.service import Service
+from lodesmith.serve.tools import OPEN, tool_grammar
+
+
+async def chat_requests(service: Service, body: ChatBody) -> list[GenerationRequest]:
+    """Return one request for each choice of a conversation.
+
+    Raises:
+        ApiError: the model cannot be asked so.
+    """
+    grammar = _grammar_of(service, body)
+    input_ids = await service.encode_messages(body.messages, usable_tools(body))
+    room = max(1, service.engine.limits.max_model_len - len(input_ids))
+    return [
+        GenerationRequest(
+            input_ids=input_ids,
+            max_tokens=body.max_completion_tokens or body.max_tokens or room,
+            sampling=sampling_of(body, choice=choice),
+            stop_ids=_stop_ids(service, body),
+            num_top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+            guide=None if grammar is None else service.grammars.guide(grammar),
+            adapter=service.adapter,
+        )
+        for choice in range(body.n)
+    ]
+
+
+async def completion_requests(service: Service, body: CompletionBody) -> list[GenerationRequest]:
+    """Return one request for each choice of each prompt."""
+    prompts = [await service.encode(prompt) for prompt in body.prompts]
+    return [
+        GenerationRequest(
+            input_ids=input_ids,
+            max_tokens=body.max_tokens,
+            sampling=sampling_of(body, choice=choice),
+            stop_ids=_stop_ids(service, body),
+            num_top_logprobs=body.logprobs,
+            score_prompt=body.echo and body.logprobs is not None,
+            adapter=service.adapter,
+        )
+        for input_ids in prompts
+        for choice in range(body.n)
+    ]
+
+
+def sampling_of(body: GenerationBody, *, choice: int) -> Sampling:
+    """Return how the tokens of one choice are chosen; each choice has a seed of its own."""
+    seed = None if body.seed is None else (body.seed + choice) % 2**63
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        top_k=body.top_k,
+        min_p=body.min_p,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        repetition_penalty=body.repetition_penalty,
+        logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
+        seed=seed,
+    )
+
+
+def usable_tools(body: ChatBody) -> list[ToolBody]:
+    """Return the tools that the model is told of: none if it may call none."""
+    return [] if body.tool_choice == "none" else (body.tools or [])
+
+
+def _stop_ids(service: Service, body: GenerationBody) -> frozenset[int]:
+    return frozenset() if body.ignore_eos else frozenset(service.tokenizer.eos_ids)
+
+
+def _grammar_of(service: Service, body: ChatBody) -> str | None:
+    """Return the grammar that the answer is held to, if it has a form."""
+    tools, answer_format = usable_tools(body), body.response_format
+    param = "tools" if tools else "response_format"
+    try:
+        if tools:
+            _check_template(service)
+            grammar = tool_grammar(
+                tools, body.tool_choice or "auto", parallel=body.parallel_tool_calls
+            )
+            return _checked(service, grammar, body)
+        if answer_format is None or isinstance(answer_format, TextFormat):
+            return None
+        schema = ANY_OBJECT
+        if isinstance(answer_format, SchemaFormat):
+            schema = answer_format.json_schema.json_schema
+        return _checked(service, schema_grammar(schema), body)
+    except UserError as error:
+        raise ApiError(400, f"'{param}': {error}", param=param) from None
+
+
+def _checked(service: Service, grammar: str, body: ChatBody) -> str:
+    if body.ignore_eos:
+        raise UserError(
+            "an answer that is held to a form ends when it is whole; leave ignore_eos out"
+        )
+    return service.grammars.checked(grammar)
+
+
+def _check_template(service: Service) -> None:
+    template = service.tokenizer.chat_template or ""
+    if "tools" not in template or OPEN not in template:
+        raise UserError(
+            f"the chat template of '{service.name}' does not tell a model of tools in the form "
+            f"{OPEN}; leave tools out, or serve a model that was tuned for them"
+        )

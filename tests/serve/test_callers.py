@@ -1,0 +1,175 @@
+"""Who may ask: hashed keys, models of a tenant, limits a minute and quotas a day."""
+
+import re
+import time
+
+import pytest
+
+from lodesmith.core.errors import UserError
+from lodesmith.serve.faults import ApiError
+from lodesmith.serve.keys import ApiKeys, Caller, make_key
+from lodesmith.serve.quotas import Quotas
+
+CHAT = "/v1/chat/completions"
+
+
+def chat(model="tiny", **fields):
+    return {
+        "model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4, **fields,
+    }  # fmt: skip
+
+
+def write_keys(folder, *callers):
+    """Return the loaded file of keys, and the headers of each caller."""
+    made = [make_key(caller) for caller in callers]
+    path = folder / "keys"
+    path.write_text("".join(f"{line}\n" for _, line in made))
+    return ApiKeys.load(path), [{"Authorization": f"Bearer {key}"} for key, _ in made]
+
+
+def test_a_made_key_is_known_by_its_hash_and_stands_nowhere(tmp_path):
+    caller = Caller(
+        name="ann", models=frozenset({"b", "a"}), requests_per_minute=5, tokens_per_day=9
+    )
+    key, line = make_key(caller)
+    assert key not in line
+    assert re.fullmatch(
+        r"ann:sha256=[0-9a-f]{64} models=a,b requests_per_minute=5 tokens_per_day=9", line
+    )
+    (tmp_path / "keys").write_text(line)
+    keys = ApiKeys.load(tmp_path / "keys")
+    assert keys.find_caller(key) == caller
+    assert keys.find_caller(key + "x") is None
+
+
+@pytest.mark.parametrize("word", ["tokens_per_day=0", "models=", "rate=3", "requests_per_minute=x"])
+def test_a_wrong_right_is_named_by_its_line(tmp_path, word):
+    (tmp_path / "keys").write_text(f"ann:good-long-key {word}\n")
+    with pytest.raises(UserError, match="keys:1: after a key") as caught:
+        ApiKeys.load(tmp_path / "keys")
+    assert "good-long-key" not in str(caught.value)
+
+
+def test_a_tenant_sees_and_uses_only_its_models(start_server, tmp_path):
+    keys, (ann, bob) = write_keys(
+        tmp_path, Caller(name="ann", models=frozenset({"tiny"})),
+        Caller(name="bob", models=frozenset({"other"})),
+    )  # fmt: skip
+    server = start_server(keys=keys, names=("tiny", "other"))
+    for headers, own, foreign in ((ann, "tiny", "other"), (bob, "other", "tiny")):
+        listed = server.get("/v1/models", headers=headers).json()["data"]
+        assert [card["id"] for card in listed] == [own]
+        assert server.post(CHAT, chat(own), headers=headers).status_code == 200
+        for response in (
+            server.post(CHAT, chat(foreign), headers=headers),
+            server.post("/v1/embeddings", {"model": foreign, "input": "a"}, headers=headers),
+            server.post("/tokenize", {"model": foreign, "prompt": "a"}, headers=headers),
+            server.get(f"/v1/models/{foreign}", headers=headers),
+        ):
+            assert response.status_code == 404
+            assert response.json()["error"]["code"] == "model_not_found"
+        assert foreign not in server.get("/metrics", headers=headers).text
+        unknown = server.post(CHAT, chat("nowhere"), headers=headers).json()["error"]["message"]
+        assert foreign not in unknown
+
+
+def test_more_requests_than_a_minute_allows_get_429_and_others_are_unhurt(start_server, tmp_path):
+    keys, (ann, bob) = write_keys(
+        tmp_path, Caller(name="ann", requests_per_minute=2), Caller(name="bob")
+    )
+    server = start_server(keys=keys)
+    statuses = [server.post(CHAT, chat(), headers=ann).status_code for _ in range(2)]
+    refused = server.post(CHAT, chat(), headers=ann)
+    assert statuses == [200, 200]
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert server.post(CHAT, chat(), headers=bob).status_code == 200
+
+
+def test_a_used_up_quota_gets_429_until_tomorrow(start_server, tmp_path):
+    keys, (ann,) = write_keys(tmp_path, Caller(name="ann", tokens_per_day=10))
+    server = start_server(keys=keys)
+    first = server.post(CHAT, chat(stream=False), headers=ann)
+    assert first.json()["usage"]["total_tokens"] >= 10
+    refused = server.post(CHAT, chat(), headers=ann)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_the_bucket_fills_evenly_and_holds_one_minute():
+    now = [0.0]
+    quotas = Quotas(clock=lambda: now[0])
+    ann = Caller(name="ann", requests_per_minute=6)
+    for _ in range(6):
+        quotas.check(ann)
+    with pytest.raises(ApiError) as caught:
+        quotas.check(ann)
+    assert caught.value.headers() == {"Retry-After": "11"}
+    now[0] = 10.0
+    quotas.check(ann)
+    now[0] = 10_000.0
+    for _ in range(6):
+        quotas.check(ann)
+    with pytest.raises(ApiError):
+        quotas.check(ann)
+
+
+def test_a_new_day_begins_with_no_tokens():
+    today = [86_400.0 * 5 + 100]
+    quotas = Quotas(calendar=lambda: today[0])
+    ann = Caller(name="ann", tokens_per_day=3)
+    quotas.check(ann)
+    quotas.add_tokens(ann, 3)
+    with pytest.raises(ApiError) as caught:
+        quotas.check(ann)
+    assert caught.value.headers() == {"Retry-After": str(86_300)}
+    today[0] += 86_300
+    quotas.check(ann)
+
+
+def test_an_answer_that_takes_too_long_is_given_up_and_frees_its_place(start_server):
+    server = start_server(step_seconds=0.05, request_seconds=0.5)
+    body = chat(max_tokens=200, logit_bias={"97": 100})
+    late = server.post(CHAT, body)
+    assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
+    server.wait_for(lambda stats: stats.num_running == 0)
+    stream = server.post(CHAT, {**body, "stream": True}).text
+    assert '"code":"timeout"' in stream
+    assert "[DONE]" not in stream
+    server.wait_for(lambda stats: stats.num_running == 0)
+
+
+def test_a_client_that_never_reads_is_given_up_too(start_server):
+    import socket
+
+    server = start_server(step_seconds=0.01, request_seconds=1.0)
+    host, port = server.url.removeprefix("http://").split(":")
+    body = (
+        '{"model":"tiny","messages":[{"role":"user","content":"hi"}],"max_tokens":200,'
+        '"stream":true,"logprobs":true,"top_logprobs":20,"logit_bias":{"97":100},"n":8}'
+    )
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        client.sendall(
+            f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        server.wait_for(lambda stats: stats.num_running > 0)
+        server.wait_for(lambda stats: stats.num_running == 0)
+    assert server.post(CHAT, chat()).status_code == 200
+
+
+def test_five_hundred_open_connections_leave_room_for_one_more(start_server):
+    import socket
+
+    server = start_server()
+    host, port = server.url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port))) for _ in range(500)]
+    try:
+        started = time.monotonic()
+        assert server.post(CHAT, chat(), timeout=30).status_code == 200
+        assert time.monotonic() - started < 30
+    finally:
+        for connection in idle:
+            connection.close()

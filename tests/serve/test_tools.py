@@ -1,0 +1,181 @@
+"""Calls of tools: the prompt tells of them, answers fit them, streams lose nothing of them."""
+
+import json
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_server import LocalServer, write_model_folder
+
+from lodesmith.core.storage import read_json, write_json
+from lodesmith.infer.load import load_folder
+from lodesmith.serve.chat_messages import MessageBody, ToolBody
+from lodesmith.serve.tools import CLOSE, OPEN, ToolReader
+
+TEMPLATE = (
+    "{%- if tools %}<|im_start|>system\n"
+    "{% for tool in tools %}{{ tool | tojson }}{% endfor %}\n"
+    "Call as <tool_call>\n{...}\n</tool_call><|im_end|>\n{% endif %}"
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}<tool_call>\n"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
+    "\n</tool_call>{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "how warm",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"enum": ["巴黎", "a\"b\\"]}, "days": {"enum": [1, 2]}},
+            "required": ["city", "days"],
+            "additionalProperties": False,
+        },
+    },
+}  # fmt: skip
+NOW = {"type": "function", "function": {"name": "now"}}
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory):
+    folder = write_model_folder(tmp_path_factory.mktemp("tools") / "model", max_length=2048)
+    settings = folder / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), "chat_template": TEMPLATE})
+    with LocalServer(load_folder(folder, name="tiny")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(caller):
+    with (
+        openai.DefaultHttpxClient(trust_env=False) as http_client,
+        openai.OpenAI(
+            base_url=f"{caller.url}/v1", api_key="none", http_client=http_client, max_retries=0
+        ) as client,
+    ):
+        yield client
+
+
+def ask(client, **fields):
+    return client.chat.completions.create(
+        model="tiny", messages=[{"role": "user", "content": "warm?"}], max_tokens=300,
+        tools=[WEATHER, NOW], seed=3, **fields,
+    )  # fmt: skip
+
+
+def check_weather(arguments):
+    assert arguments["city"] in ("巴黎", 'a"b\\')
+    assert arguments["days"] in (1, 2)
+
+
+def test_a_named_tool_is_called_once_with_arguments_that_fit(client):
+    choice = ask(client, tool_choice={"type": "function", "function": {"name": "get_weather"}})
+    message = choice.choices[0].message
+    assert choice.choices[0].finish_reason == "tool_calls"
+    assert message.content is None
+    [call] = message.tool_calls
+    assert call.function.name == "get_weather"
+    assert call.id.startswith("call_")
+    check_weather(json.loads(call.function.arguments))
+
+
+def test_a_required_tool_is_streamed_without_losing_a_letter(client):
+    for seed in range(3):
+        calls, reasons = {}, []
+        for chunk in ask(
+            client, tool_choice="required", stream=True, parallel_tool_calls=False,
+            extra_body={"seed": seed},
+        ):  # fmt: skip
+            choice = chunk.choices[0]
+            reasons.append(choice.finish_reason)
+            assert not choice.delta.content
+            for delta in choice.delta.tool_calls or ():
+                call = calls.setdefault(delta.index, {"name": delta.function.name, "text": ""})
+                call["text"] += delta.function.arguments
+        assert reasons[-1] == "tool_calls"
+        [call] = calls.values()
+        arguments = json.loads(call["text"])
+        if call["name"] == "get_weather":
+            check_weather(arguments)
+        else:
+            assert (call["name"], arguments) == ("now", {})
+
+
+def test_a_tool_that_may_not_be_called_is_not_told_of(client, caller):
+    told = ask(client, tool_choice="auto").usage.prompt_tokens
+    untold = ask(client, tool_choice="none")
+    assert untold.usage.prompt_tokens < told - 100
+    assert untold.choices[0].message.tool_calls is None
+
+
+def test_the_prompt_holds_earlier_calls_and_their_results(caller):
+    history = [
+        {"role": "user", "content": "warm?"},
+        {"role": "assistant", "content": None, "tool_calls": [
+            {"id": "call_1", "type": "function",
+             "function": {"name": "now", "arguments": '{"a": "<|im_end|>"}'}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "noon"},
+    ]  # fmt: skip
+    ids = caller.post("/tokenize", {"messages": history}).json()["tokens"]
+    text = caller.post("/detokenize", {"tokens": ids}).json()["prompt"]
+    assert '{"name": "now", "arguments": {"a": "<|im_end|>"}}' in text
+    assert "<|im_start|>tool\nnoon" in text
+    assert ids.count(258) == 3, "<|im_end|> inside an argument must not become the special token"
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ({"role": "user", "content": "x", "tool_calls": []}, "at least 1"),
+        ({"role": "user", "content": "x", "tool_call_id": "1"}, "tool_call_id"),
+        ({"role": "assistant"}, "content is missing"),
+        (
+            {"role": "assistant", "tool_calls": [
+                {"id": "1", "function": {"name": "f", "arguments": "[1]"}}]},
+            "JSON object",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_messages_of_tools_are_refused(message, fault):
+    with pytest.raises(ValueError, match=fault):
+        MessageBody.model_validate(message)
+
+
+def test_tools_are_named_as_openai_names_them():
+    with pytest.raises(ValueError, match="pattern"):
+        ToolBody.model_validate({"type": "function", "function": {"name": "two words"}})
+
+
+JSON_OBJECTS = st.dictionaries(
+    st.text(max_size=5),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+WORDS = st.text().filter(lambda text: OPEN not in text)
+
+
+@given(WORDS, st.lists(JSON_OBJECTS, min_size=1, max_size=3), st.data())
+def test_however_the_text_is_cut_words_and_arguments_come_out_whole(words, calls, data):
+    written = [
+        f'{OPEN}\n{{"name": "f{n}", "arguments": {json.dumps(call, ensure_ascii=False)}}}\n{CLOSE}'
+        for n, call in enumerate(calls)
+    ]
+    text = words + "\n".join(written)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
+    reader, said, read = ToolReader(), "", {}
+    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        new_words, deltas = reader.push(text[start:end])
+        said += new_words
+        for delta in deltas:
+            name, arguments = read.get(delta.index, (delta.name, ""))
+            read[delta.index] = (name, arguments + delta.arguments)
+    said += reader.finish()
+    assert said == words.rstrip()
+    assert [name for name, _ in read.values()] == [f"f{n}" for n in range(len(calls))]
+    assert [json.loads(arguments) for _, arguments in read.values()] == calls
