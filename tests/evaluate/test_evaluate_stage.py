@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tiny_life
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
@@ -13,9 +14,12 @@ from lodesmith.data.tokens import write_token_set
 from lodesmith.evaluate.config import EvaluateConfig
 from lodesmith.evaluate.scores import BASELINES
 from lodesmith.evaluate.stage import make
-from lodesmith.evaluate.tasks import evaluate_model
+from lodesmith.evaluate.tasks import Asking, evaluate_model
 from lodesmith.lineage.artifact import Draft, Order
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.run import run as run_recipe
+
+STRANGE_TEXT = "一只不认识的猫在屋顶上唱着谁也没听过的歌，邻居们都说那首歌讲的是海上的旧船和灯塔"
 
 
 class Section(Config):
@@ -137,7 +141,7 @@ def test_a_folder_of_weights_is_scored_on_a_file(tmp_path, save_model):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     scores = evaluate_model(
         str(tmp_path / "model"), tasks=["bits_per_byte", "next_sentence"],
-        workspace=tmp_path / "none", documents=file, limit=1,
+        workspace=tmp_path / "none", documents=file, asking=Asking(limit=1),
     )  # fmt: skip
     assert list(scores["bits_per_byte"]) == ["en", "und"]
     assert scores["next_sentence"]["en"]["num_items"] == 0
@@ -147,8 +151,8 @@ def test_a_folder_of_weights_is_scored_on_a_file(tmp_path, save_model):
     ("changes", "message"),
     [
         ({"tasks": ["bits_per_bite"]}, "did you mean bits_per_byte"),
-        ({"tasks": ["zzz"]}, "known tasks: bits_per_byte, next_sentence"),
-        ({"num_fewshot": 2}, "leave --num-fewshot 0"),
+        ({"tasks": ["zzz"]}, "known tasks: bits_per_byte, next_sentence, arithmetic, fewclue"),
+        ({"asking": Asking(num_fewshot=2)}, "leave --num-fewshot 0"),
         ({}, "give --documents"),
     ],
 )
@@ -176,3 +180,32 @@ def test_faults_of_a_file_name_the_line(tmp_path, save_model, name, content, mes
             str(tmp_path / "model"), tasks=["bits_per_byte"], workspace=tmp_path,
             documents=tmp_path / name,
         )  # fmt: skip
+
+
+def test_a_benchmark_of_the_recipe_is_scored_and_kept_out_of_training(tmp_path):
+    folder = tmp_path / "data" / "tnews"
+    folder.mkdir(parents=True)
+    row = {
+        "sentence": STRANGE_TEXT,
+        "label_desc": "news_game",
+    }
+    (folder / "dev_few_all.json").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    recipe = tmp_path / "tiny.yaml"
+    tiny_life.write_life(tmp_path)
+    section = f"evaluate: {{benchmarks: [tnews], data: {tmp_path / 'data'}, num_items: 4}}"
+    recipe.write_text(recipe.read_text("utf-8").replace("evaluate: {}", section), "utf-8")
+    page = tmp_path / "pages" / "zh-CN" / "topic000.html"
+    page.write_text(
+        page.read_text("utf-8").replace(
+            "</p>",
+            STRANGE_TEXT + "</p>",
+            1,
+        ),
+        "utf-8",
+    )
+    result = run_recipe(str(recipe), workspace=tmp_path / "ws", until="evaluate")
+    scores = read_json(result.artifacts["evaluate"].path / "scores.json")["benchmarks"]["tnews"]
+    assert scores.keys() == {"base", "tuned"}
+    assert scores["tuned"]["num_items"] == 1
+    dropped = result.artifacts["prepare"].receipt.dropped
+    assert dropped["decontaminate: shares runs of words with a benchmark"] == 1

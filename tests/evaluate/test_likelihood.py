@@ -9,9 +9,21 @@ from hypothesis import strategies as st
 
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate import likelihood
-from lodesmith.evaluate.likelihood import Row, log_likelihoods, slide_windows
+from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate.rows import Row, slide_windows
 from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
+from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+
+_MODEL = Decoder.fresh(
+    DecoderConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=64, vocab_size=40,
+    ),
+    seed=3,
+)  # fmt: skip
+for _weight in _MODEL.parameters():  # fresh ones are the identity, which hides faults
+    torch.nn.init.normal_(_weight, std=0.3, generator=torch.Generator().manual_seed(1))
 
 
 @given(num_tokens=st.integers(0, 200), window=st.integers(2, 40))
@@ -39,6 +51,31 @@ def test_likelihoods_are_those_of_a_plain_forward_pass(tiny_config):
         places = range(row.first, len(row.input_ids))
         expected.append(sum(float(log_p[at - 1, row.input_ids[at]]) for at in places))
     assert log_likelihoods(model, rows) == pytest.approx(expected, rel=1e-5)
+
+
+def plain(model: Decoder, row: Row) -> float:
+    with torch.no_grad():
+        log_p = model(torch.tensor([row.input_ids])).log_softmax(-1)[0]
+    places = range(row.first, len(row.input_ids))
+    return sum(float(log_p[at - 1, row.input_ids[at]]) for at in places)
+
+
+beginnings = st.lists(st.integers(0, 3), min_size=1, max_size=24)
+
+
+@given(
+    head=st.sampled_from([0, 20]),
+    rows=st.lists(st.tuples(beginnings, st.integers(1, 30)), min_size=1, max_size=12),
+)
+def test_rows_that_begin_alike_have_the_likelihoods_of_rows_alone(head, rows):
+    model = _MODEL
+    made = []
+    for ids, first in rows:
+        whole = [*range(7, 7 + head), *ids, ids[0]]
+        made.append(Row(whole, min(head + first if head else first, len(whole) - 1)))
+    assert log_likelihoods(model, made) == pytest.approx(
+        [plain(model, row) for row in made], abs=1e-4
+    )
 
 
 def test_small_batches_and_blocks_change_nothing(tiny_config, monkeypatch):

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from lodesmith.cli.app import JsonOption, OverridesArgument, WorkspaceOption, app
 from lodesmith.cli.stages import print_result, run_until
 from lodesmith.core.errors import UserError
+from lodesmith.core.storage import write_text
 from lodesmith.lineage import DEFAULT_WORKSPACE
+
+if TYPE_CHECKING:
+    from lodesmith.evaluate.benchmarks.task_file import Scoring
 
 ModelArgument = Annotated[
     str,
@@ -22,34 +26,67 @@ def evaluate(
     model: ModelArgument,
     overrides: OverridesArgument = None,
     tasks: Annotated[str | None, typer.Option(metavar="T,...", help="Which tasks.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the benchmarks' files are.")
+    ] = None,
     num_fewshot: Annotated[int, typer.Option(min=0, help="Worked examples per question.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which examples.")] = 0,
+    scoring: Annotated[
+        str | None, typer.Option(metavar="label|sequence", help="What of a text is scored.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Items per task at most.")] = None,
     documents: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Text to score, for a folder of weights.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write the scores as a page.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Scores of a baseline: an earlier --json.")
+    ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run programs that the model writes, locked in.")
+    ] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Score a model; with a recipe, run its evaluate stage and what that lacks.
 
     Examples:  lodesmith evaluate quickstart  ·  lodesmith evaluate tune-3f2a --tasks bits_per_byte
+    ·  lodesmith evaluate ./Qwen3-0.6B --tasks fewclue --data fewclue/ --num-fewshot 4 --json
     """
     if _is_recipe(model):
         print_result(run_until(model, overrides or (), workspace, "evaluate"), as_json=as_json)
         return
-    from lodesmith.evaluate.tasks import evaluate_model
+    from lodesmith.evaluate.page import read_scores, render_page, to_text
+    from lodesmith.evaluate.tasks import Asking, evaluate_model
 
     if tasks is None:
-        raise UserError("say which tasks: --tasks bits_per_byte,next_sentence")
+        raise UserError("say which tasks: --tasks bits_per_byte,next_sentence or --tasks fewclue")
+    if scoring not in (None, "label", "sequence"):
+        raise UserError(f"--scoring is label or sequence, not {scoring}")
+    baseline = read_scores(against) if against is not None else None
     scores = evaluate_model(
         model,
         tasks=[task.strip() for task in tasks.split(",")],
         workspace=workspace,
-        num_fewshot=num_fewshot,
-        limit=limit,
         documents=documents,
+        asking=Asking(
+            data=data,
+            num_fewshot=num_fewshot,
+            seed=seed,
+            limit=limit,
+            allow_code=allow_code,
+            scoring=cast("Scoring | None", scoring),
+        ),
     )
-    typer.echo(json.dumps(scores, ensure_ascii=False, indent=2))
+    if html is not None:
+        write_text(html, render_page(scores, model=model, baseline=baseline))
+    typer.echo(
+        json.dumps(scores, ensure_ascii=False, indent=2)
+        if as_json
+        else to_text(scores, baseline=baseline)
+    )
 
 
 @app.command(rich_help_panel="Use a model")

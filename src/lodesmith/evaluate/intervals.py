@@ -1,6 +1,7 @@
 """How sure a share of right answers is."""
 
 from math import sqrt
+from typing import Any
 
 _Z_95 = 1.959963984540054  # 97.5 % point of the standard normal distribution
 
@@ -24,3 +25,20 @@ def wilson_interval(num_right: int, num_items: int) -> tuple[float, float]:
     reach = _Z_95 * sqrt(share * (1 - share) / num_items + square / (4 * num_items**2))
     scale = 1 + square / num_items
     return (middle - reach) / scale, (middle + reach) / scale
+
+
+def describe_share(name: str, num_right: int, num_items: int) -> dict[str, Any]:
+    """Return a share with its standard error and 95 % interval, as scores name them.
+
+    >>> describe_share("acc", 3, 4)["acc"], describe_share("acc", 3, 4)["acc_stderr"]
+    (0.75, 0.25)
+    """
+    share = num_right / max(num_items, 1)
+    stderr = sqrt(share * (1 - share) / (num_items - 1)) if num_items > 1 else 0.0
+    low, high = wilson_interval(num_right, num_items)
+    return {
+        "num_items": num_items,
+        name: round(share, 6),
+        f"{name}_stderr": round(stderr, 6),
+        f"{name}_ci95": [round(low, 6), round(high, 6)],
+    }

@@ -50,6 +50,17 @@ def model_next_sentence(model: str, tokenize: str, window: int, evaluate: Evalua
     }
 
 
+def model_benchmark(model: str, window: int, task: str, evaluate: EvaluateConfig) -> JSON:
+    """Return the scores of a benchmark."""
+    from lodesmith.evaluate.benchmarks.task_file import read_task
+    from lodesmith.evaluate.tasks import Asking, run_task
+
+    asking = Asking(
+        data=Path(evaluate.data or ""), num_fewshot=evaluate.num_fewshot, seed=evaluate.seed
+    )
+    return run_task(task, read_task(task), _load(Path(model), window), asking)
+
+
 def ngram_bits(prepare: str, tokenize: str, language: str) -> JSON:
     """Return the bits of a language's held-out text under each n-gram model."""
     split = read_split(Path(prepare), Path(tokenize), language=language)
@@ -79,12 +90,13 @@ def _load(folder: Path, window: int) -> "Subject":
 
     torch.set_num_threads(1)
     model = load_decoder(folder).eval()
-    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window)
+    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
 
 
 PIECES: dict[str, Callable[..., JSON]] = {
     "bits_per_byte": model_bits_per_byte,
     "next_sentence": model_next_sentence,
+    "benchmark": model_benchmark,
     "ngram": ngram_bits,
     "xz": xz_size,
 }

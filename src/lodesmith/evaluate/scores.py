@@ -27,7 +27,19 @@ def combine(
             language: {name: bits[language]["base"] < bits[language][name] for name in BASELINES}
             for language in languages
         },
+        **_benchmarks(findings, models),
     }
+
+
+def _benchmarks(findings: Mapping[str, JSON], models: Sequence[str]) -> dict[str, Any]:
+    """Return each benchmark's scores by model; nothing where the recipe asks for none."""
+    found: dict[str, dict[str, JSON]] = {}
+    for model in models:
+        for name, score in findings.items():
+            if name.startswith("benchmark-") and name.endswith(f"-{model}"):
+                task = name.removeprefix("benchmark-").removesuffix(f"-{model}")
+                found.setdefault(task, {})[model] = score
+    return {"benchmarks": found} if found else {}
 
 
 def _bits(findings: Mapping[str, JSON], language: str, models: Sequence[str]) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from pathlib import Path
 from typing import Any
 
 from lodesmith.core.log import Progress
 from lodesmith.data.documents import Document
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.intervals import wilson_interval
-from lodesmith.evaluate.likelihood import Row, log_likelihoods, slide_windows
+from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate.rows import Row, slide_windows
 from lodesmith.evaluate.sentences import NUM_CHOICES, Question, ask_questions
 from lodesmith.model.decoder import Decoder
 
@@ -23,6 +25,12 @@ class Subject:
     model: Decoder
     tokenizer: Tokenizer
     window: int  # tokens that it sees at once
+    folder: Path = Path()  # where it came from
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.folder.name
 
 
 def score_bits_per_byte(
@@ -38,7 +46,7 @@ def score_bits_per_byte(
     rows = [
         row
         for ids in subject.tokenizer.encode_batch(texts)
-        for row in slide_windows([*_start(subject.tokenizer), *ids], window=subject.window)
+        for row in slide_windows([*start_of_text(subject.tokenizer), *ids], window=subject.window)
     ]
     nats = -sum(log_likelihoods(subject.model, rows, progress=progress))
     return {
@@ -81,14 +89,14 @@ def score_next_sentence(
     }
 
 
-def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
+def start_of_text(tokenizer: Tokenizer) -> tuple[int, ...]:
     """Return what stands before a text: the end of the one before, unless the model has a sign."""
     return tokenizer.prefix_ids or (tokenizer.end_of_text_id,)
 
 
 def _rows_of(question: Question, subject: Subject, *, context_tokens: int) -> list[Row]:
     tokenizer, window = subject.tokenizer, subject.window
-    context = [*_start(tokenizer), *tokenizer.encode(question.context)][-context_tokens:]
+    context = [*start_of_text(tokenizer), *tokenizer.encode(question.context)][-context_tokens:]
     rows = []
     for choice in question.choices:
         ids = tokenizer.encode(choice)[:window]

@@ -13,6 +13,7 @@ from lodesmith.core.process import count_free_cores
 from lodesmith.core.shards import map_shards
 from lodesmith.core.storage import JSON, write_json
 from lodesmith.evaluate import pieces
+from lodesmith.evaluate.benchmarks.task_file import GROUPS
 from lodesmith.evaluate.config import EvaluateConfig, trained_window
 from lodesmith.evaluate.held_out import read_held_out
 from lodesmith.evaluate.scores import combine
@@ -62,6 +63,10 @@ def plan_pieces(
         for name in models_in(parents):
             folder = str(parents[_MODELS[name]].file("model"))
             tasks[f"{measure}-{name}"] = (measure, folder, tokenize, window, evaluate)
+    for task in (name for known in evaluate.benchmarks for name in GROUPS.get(known, (known,))):
+        for name in models_in(parents):
+            folder = str(parents[_MODELS[name]].file("model"))
+            tasks[f"benchmark-{task}-{name}"] = ("benchmark", folder, window, task, evaluate)
     for language in evaluate.languages:
         tasks[f"xz-{language}-with"] = ("xz", prepare, tokenize, language, True)
         tasks[f"xz-{language}-without"] = ("xz", prepare, tokenize, language, False)

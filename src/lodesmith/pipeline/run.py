@@ -12,12 +12,14 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_bytes, format_seconds
+from lodesmith.evaluate.config import EvaluateConfig
 from lodesmith.lineage import DEFAULT_WORKSPACE
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import last_model_kind
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
+from lodesmith.prepare.config import PrepareConfig
 from lodesmith.train.config import settle_dtype
 from lodesmith.tune.config import TuneConfig
 
@@ -115,11 +117,21 @@ def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
     settled: dict[str, Config] = {}
     if recipe.acquire is not None:
         settled["acquire"] = resolve(recipe.acquire)
+    if recipe.evaluate is not None and recipe.prepare is not None:
+        settled["prepare"] = _keep_out(recipe.prepare, recipe.evaluate)
     if recipe.pretrain is not None:
         settled["pretrain"] = settle_dtype(recipe.pretrain)
     if isinstance(recipe.tune, TuneConfig):  # a chain's links are settled one by one
         settled["tune"] = settle_dtype(recipe.tune)
     return replace(loaded, recipe=recipe.model_copy(update=settled))
+
+
+def _keep_out(prepare: PrepareConfig, evaluate: EvaluateConfig) -> PrepareConfig:
+    """Return settings under which no document that holds a benchmark's text is trained on."""
+    files = tuple(map(str, evaluate.benchmark_files()))
+    against = tuple(dict.fromkeys((*prepare.decontaminate.against, *files)))
+    decontaminate = prepare.decontaminate.model_copy(update={"against": against})
+    return prepare.model_copy(update={"decontaminate": decontaminate})
 
 
 def _run_stage(stage: Stage, recipe: Recipe, space: Workspace, result: RunResult) -> None:

@@ -23,6 +23,7 @@ from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.words import Hashes, Words, split_words
 
 _MIN_ITEM_WORDS = 8  # as in the source; shorter items are found in text that never saw them
+_PLAIN, _JSON_LINES = frozenset({".txt", ".csv"}), frozenset({".jsonl", ".json"})
 _MIN_CJK_FRACTION = 0.5  # of words, from which the length is counted in characters
 
 
@@ -75,13 +76,14 @@ def _run_length(words: Words, config: DecontaminateConfig) -> int:
 
 def _items(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each item of a file with the number of its line."""
-    if path.suffix not in (".txt", ".jsonl"):
-        raise UserError(f"decontaminate.against: {path} is neither .txt nor .jsonl")
+    if path.suffix not in _PLAIN | _JSON_LINES:
+        known = ", ".join(sorted(_PLAIN | _JSON_LINES))
+        raise UserError(f"decontaminate.against: {path} is none of {known}")
     number = 0
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, 1):
-                for item in [line] if path.suffix == ".txt" else _strings(json.loads(line)):
+                for item in [line] if path.suffix in _PLAIN else _strings(json.loads(line)):
                     yield number, item
     except OSError as error:
         raise UserError(

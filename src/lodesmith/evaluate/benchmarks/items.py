@@ -1,0 +1,102 @@
+"""Reads a task's questions: rows of JSON lines or CSV, each with the place that it came from."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lodesmith.core.errors import UserError
+from lodesmith.evaluate.benchmarks.task_file import TaskFile
+
+_FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_SUBJECT_END = re.compile(r"_(?:dev|val|test|train)$")
+LABEL = "{label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row of a task's file."""
+
+    row: Mapping[str, Any]
+    origin: str  # file:line
+    subject: str  # the file's name without its ending and its part
+
+    def fill(self, text: str) -> str:
+        """Return a text with the row's values in the place of `{field}`.
+
+        Raises:
+            UserError: the row has no such field.
+        """
+        return _FIELD.sub(lambda match: self._value(match[1]), text)
+
+    def _value(self, path: str) -> str:
+        if path == "subject":
+            return self.subject
+        value: Any = self.row
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            raise UserError(
+                f"{self.origin}: has no field {path}, which the task's text names; it has "
+                f"{', '.join(self.row)}"
+            )
+        return "、".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def read_items(folder: Path, patterns: Sequence[str], *, task: str) -> list[Item]:
+    """Return the rows of the files that the first fitting pattern names.
+
+    Raises:
+        UserError: no pattern fits a file, or a file is not what its ending says.
+    """
+    for pattern in patterns:
+        files = sorted(folder.glob(pattern))
+        if files:
+            return [item for file in files for item in _read_file(file, folder)]
+    raise UserError(
+        f"{folder} has no file {' or '.join(patterns)}, which the task {task} reads; give the "
+        "folder of its data with --data"
+    )
+
+
+def find_files(folder: Path, task: TaskFile) -> list[Path]:
+    """Return all files of a task that are there: text that no model may be trained on."""
+    patterns = (*task.items, *task.examples)
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
+
+
+def _read_file(path: Path, folder: Path) -> Iterator[Item]:
+    subject = _SUBJECT_END.sub("", path.stem)
+    shown = path.relative_to(folder)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it so") from None
+    rows = _csv_rows(text) if path.suffix == ".csv" else _json_rows(text, path)
+    for line, row in rows:
+        yield Item(row=row, origin=f"{shown}:{line}", subject=subject)
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(text.splitlines(keepends=True))
+    for row in reader:
+        yield reader.line_num, {key or "number": value for key, value in row.items()}
+
+
+def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{path}:{number}: is not JSON ({error.msg}, column {error.colno} of {len(line)}); "
+                "the file may be cut short: fetch it again"
+            ) from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}:{number}: is no JSON object; each line is one question")
+        yield number, row
