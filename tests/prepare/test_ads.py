@@ -337,3 +337,17 @@ def test_masked_letters_and_spread_ones_score_as_plain_ones() -> None:
 
     assert runs("ＣＡＳＩＮＯ") == runs("casino") == runs("c-a-s-i-n-o") == runs("cas\u200bino")
     assert runs("澳 门 赌 场") == runs("澳门赌场")
+
+
+def test_a_page_of_advertising_goes_though_a_line_of_it_is_unknown() -> None:
+    lines = [
+        "加微信 abc123456 领取免费资料，名额有限", "澳门新葡京娱乐城官网开户送88元彩金",
+        "代开发票 15812345678 王经理 价格优惠 保真",
+        "信用卡套现、贷款无抵押当天放款，联系电话：13800138000",
+        "专业刷单兼职，日赚300元，无需押金", "性感荷官在线发牌",
+    ]  # fmt: skip
+    assert isinstance(remove_ads(_document(lines)), Drop)
+    article = "患者应当在医生的指导下合理饮食，控制总热量的摄入，并保持适量的运动。"
+    kept = remove_ads(_document([*lines[:3], *[article] * 3]))
+    assert isinstance(kept, WithoutAds)
+    assert article in kept.document.text

@@ -42,6 +42,8 @@ _EDGE = 6  # the first and the last sixth of the lines, where the page speaks of
 _MAX_SPAM_FRACTION = 0.5  # of a page's characters in spam lines, from which on all of it goes
 _MIN_SPAM_CHARS = 20
 _MAX_GONE_FRACTION = 0.9  # of a page's characters in lines that go, from which on all of it goes
+_MAX_GONE_WITHOUT_PROSE = 0.6  # the same, where no sentence is among what stays
+_PROSE_COLUMNS = 40
 # Thousandths of a logit, set on held-out clean text (docs/design/0014-ads.md).
 _SUSPECT = -2300  # rules look at lines from here on
 _TINY_COLUMNS = 24  # rules look at all lines that are as short
@@ -86,8 +88,9 @@ def remove_ads(
     if not gone:
         return WithoutAds(document, [])
     num_gone = sum(len(lines[index]) for index in gone)
-    if num_gone >= max(_MIN_SPAM_CHARS, _MAX_GONE_FRACTION * num_chars):
-        return Drop("only advertising lines", round(num_gone / num_chars, 3), _MAX_GONE_FRACTION)
+    limit = _MAX_GONE_FRACTION if page.has_prose_beside(gone) else _MAX_GONE_WITHOUT_PROSE
+    if num_gone >= max(_MIN_SPAM_CHARS, limit * num_chars):
+        return Drop("only advertising lines", round(num_gone / num_chars, 3), limit)
     return _without(document, lines, gone)
 
 
@@ -141,6 +144,15 @@ class _Page:
             if self.scores[index] >= needed and self._may_go(index):
                 found.add(index)
         return found
+
+    def has_prose_beside(self, gone: set[int]) -> bool:
+        """Return whether a sentence, or code, is among the lines that stay."""
+        return any(
+            line in self.code
+            or (self.columns[index] >= _PROSE_COLUMNS and PROSE_END.search(line.rstrip()))
+            for index, line in enumerate(self.lines)
+            if index not in gone
+        )
 
     def find_spam(self) -> set[int]:
         if not self.folded:
