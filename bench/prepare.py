@@ -131,8 +131,11 @@ def compare(pages: list[bytes], peer: str | None, repeat: int, scratch: Path) ->
             program.write_text(_THEIRS, encoding="utf-8")  # its children import it
             other = run([peer, program, theirs, halves], theirs)
             kept, read = count_documents(theirs / "kept"), count_read(theirs / "logs" / "filter")
-            show("datatrove 0.10", other, len(pages), f"{kept} kept, {read} records read")
-            print(f"ratio of CPU time: {other['cpu_seconds'] / cost['cpu_seconds']:.1f}")
+            show("datatrove 0.10", other, read, f"{kept} kept, {read} of {len(pages)} records read")
+            ratio = other["cpu_seconds"] / cost["cpu_seconds"]
+            print(
+                f"ratio of CPU time: {ratio:.1f}; for a record read: {ratio * len(pages) / read:.1f}"
+            )
 
 
 def grow(pages: list[bytes], copies: int, scratch: Path) -> None:
