@@ -133,9 +133,8 @@ def compare(pages: list[bytes], peer: str | None, repeat: int, scratch: Path) ->
             kept, read = count_documents(theirs / "kept"), count_read(theirs / "logs" / "filter")
             show("datatrove 0.10", other, read, f"{kept} kept, {read} of {len(pages)} records read")
             ratio = other["cpu_seconds"] / cost["cpu_seconds"]
-            print(
-                f"ratio of CPU time: {ratio:.1f}; for a record read: {ratio * len(pages) / read:.1f}"
-            )
+            each = ratio * len(pages) / read
+            print(f"ratio of CPU time: {ratio:.1f}; for each record read: {each:.1f}")
 
 
 def grow(pages: list[bytes], copies: int, scratch: Path) -> None:
