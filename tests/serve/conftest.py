@@ -31,7 +31,7 @@ def start_server(loaded):
     running = []
 
     def start(**options):
-        running.append(LocalServer(loaded, **options).__enter__())
+        running.append(LocalServer(**{"loaded": loaded, **options}).__enter__())
         return running[-1]
 
     yield start

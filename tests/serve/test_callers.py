@@ -173,3 +173,24 @@ def test_five_hundred_open_connections_leave_room_for_one_more(start_server):
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_the_command_makes_keys_that_the_server_knows(tmp_path, capsys, monkeypatch):
+    from lodesmith.cli.main import run_app
+
+    path = tmp_path / "keys.txt"
+    made = {}
+    for name, rights in (("ann", ["--models", "a,b"]), ("bob", ["--tokens-per-day", "7"])):
+        monkeypatch.setattr(
+            "sys.argv", ["lodesmith", "api-key", name, "--file", str(path), *rights]
+        )
+        assert run_app() == 0
+        made[name] = capsys.readouterr().out.strip()
+    keys = ApiKeys.load(path)
+    assert keys.find_caller(made["ann"]) == Caller(name="ann", models=frozenset({"a", "b"}))
+    assert keys.find_caller(made["bob"]) == Caller(name="bob", tokens_per_day=7)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(key in path.read_text() for key in made.values())
+    monkeypatch.setattr("sys.argv", ["lodesmith", "api-key", "ann", "--file", str(path)])
+    assert run_app() == 2
+    assert "has a key of ann already" in capsys.readouterr().err

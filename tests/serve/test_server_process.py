@@ -20,7 +20,7 @@ from lodesmith.serve.server import serve
 from lodesmith.serve.stage import make, model_to_ask
 
 SERVE = "from lodesmith.serve.server import serve; from pathlib import Path; import sys; \
-serve(Path(sys.argv[1]), name='tiny', port=0)"
+serve({'tiny': Path(sys.argv[1])}, port=0)"
 
 
 def start_foreground(folder):
@@ -56,12 +56,12 @@ def test_a_taken_port_is_named_before_the_model_is_loaded(tmp_path):
     with bind("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use.*--port 0"):
-            serve(tmp_path / "no model here", name="tiny", port=port)
+            serve({"tiny": tmp_path / "no model here"}, port=port)
 
 
 def test_listening_elsewhere_without_keys_is_refused_before_anything_is_bound(tmp_path):
     with pytest.raises(UserError, match="--api-keys"):
-        serve(tmp_path, name="tiny", host="0.0.0.0", port=0)
+        serve({"tiny": tmp_path}, host="0.0.0.0", port=0)
 
 
 def test_a_folder_that_is_no_model_ends_the_child_with_a_clear_error(tmp_path, capfd):

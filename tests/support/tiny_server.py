@@ -18,6 +18,7 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.keeper import KeptEngine
 from lodesmith.serve.service import Service
 
 LONGEST = 256
@@ -68,9 +69,15 @@ class LocalServer:
 
     def __init__(
         self, loaded, *, keys=None, step_seconds=0.0, request_seconds=60.0, names=("tiny",),
+        kept=False,
         **settings,
     ):  # fmt: skip
-        self.engine = loaded.start_engine(EngineConfig(num_threads=1, **settings))
+        limits = EngineConfig(num_threads=1, **settings)
+
+        def start():
+            return loaded.start_engine(limits)
+
+        self.engine = KeptEngine(start) if kept else start()
         if step_seconds:
             self._slow_down(step_seconds)
         services = [

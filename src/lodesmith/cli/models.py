@@ -114,9 +114,15 @@ def serve(
     api_keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keys, one a line; needed beyond loopback.")
     ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=MODEL", help="One more model, by its name.")
+    ] = None,
+    request_seconds: Annotated[
+        float, typer.Option(min=0.1, help="After which an answer is given up.")
+    ] = 600.0,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
-    """Serve a model over an OpenAI-compatible API; with a recipe, run what it lacks first.
+    """Serve models over an OpenAI-compatible API; with a recipe, run what it lacks first.
 
     Examples:  lodesmith serve quickstart  ·  lodesmith serve ./Qwen3-0.6B --port 8080
     """
@@ -125,12 +131,20 @@ def serve(
         from lodesmith.pipeline.run import model_of
 
         name = model_of(run_until(model, overrides or (), workspace, None)).id
-    from lodesmith.serve.server import serve as serve_model
+    models = {Path(name).name: _find_folder(name, workspace)}
+    for entry in also or ():
+        other, _, place = entry.partition("=")
+        if not (other and place) or other in models:
+            raise UserError(f"--also takes NAME=MODEL with a name of its own, not '{entry}'")
+        models[other] = _find_folder(place, workspace)
+    from lodesmith.serve.keys import ApiKeys
+    from lodesmith.serve.server import ServerSettings
+    from lodesmith.serve.server import serve as serve_models
 
-    serve_model(
-        _find_folder(name, workspace),
-        name=Path(name).name, host=host, port=port, api_keys=api_keys,
-    )  # fmt: skip
+    settings = ServerSettings(
+        keys=None if api_keys is None else ApiKeys.load(api_keys), request_seconds=request_seconds
+    )
+    serve_models(models, host=host, port=port, settings=settings)
 
 
 @app.command(rich_help_panel="Use a model")

@@ -25,15 +25,14 @@ def main() -> int:
     parser.add_argument("--engine", required=True, help="EngineConfig as JSON")
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
-    from lodesmith.serve.server import serve_on
+    from lodesmith.serve.server import ServerSettings, serve_on
 
     try:
         with socket.socket(fileno=arguments.socket) as listener:
             serve_on(
                 listener,
-                arguments.folder,
-                name=arguments.name,
-                engine=EngineConfig.model_validate_json(arguments.engine),
+                {arguments.name: arguments.folder},
+                settings=ServerSettings(engine=EngineConfig.model_validate_json(arguments.engine)),
                 quiet=True,
             )
     except LodesmithError as error:

@@ -1,10 +1,11 @@
-"""The server in the foreground: one model, one port, until it is told to stop."""
+"""The server in the foreground: its models, one port, until it is told to stop."""
 
 import contextlib
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -14,67 +15,78 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, load_folder
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.front import REQUEST_SECONDS
+from lodesmith.serve.keeper import KeptEngine
 from lodesmith.serve.keys import ApiKeys, check_binding
 from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
 from lodesmith.serve.service import Service
 
+Models = Mapping[str, Path | LoadedModel]
+"""What is served: a Hugging Face folder, or a model in memory, by the name clients call it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Who may ask, and how long and how much is answered at once."""
+
+    keys: ApiKeys | None = None  # None: anybody
+    request_seconds: float = REQUEST_SECONDS  # after which an answer is given up
+    engine: EngineConfig | None = None  # of each model
+
 
 def serve(
-    model: Path | LoadedModel,
+    models: Models,
     *,
-    name: str,
     host: str = "127.0.0.1",
     port: int = 8000,
-    api_keys: Path | None = None,
-    engine: EngineConfig | None = None,
+    settings: ServerSettings | None = None,
 ) -> None:
-    """Serve a model until SIGINT or SIGTERM; what runs then gets ten seconds to finish.
+    """Serve models until SIGINT or SIGTERM; what runs then gets ten seconds to finish.
 
     Args:
-        model: a Hugging Face folder, or a model in memory.
-        name: what clients call the model.
-        host: address to listen on.
+        models: by name.
+        host: address to listen on; beyond this machine keys must be given.
         port: 0 takes a free one; the one taken is printed.
-        api_keys: a file of keys; must be given to listen beyond this machine.
-        engine: how much it takes on at once.
+        settings: keys and limits.
 
     Raises:
-        UserError: the port is taken, the keys are missing or wrong, or the model is.
+        UserError: the port is taken, the keys are missing or wrong, or a model is.
     """
-    keys = None if api_keys is None else ApiKeys.load(api_keys)
-    check_binding(host, keys)
+    settings = settings or ServerSettings()
+    check_binding(host, settings.keys)
     with bind(host, port) as listener:  # before the model is loaded: a taken port is told at once
-        serve_on(listener, model, name=name, keys=keys, engine=engine)
+        serve_on(listener, models, settings=settings)
 
 
 def serve_on(
-    listener: socket.socket,
-    model: Path | LoadedModel,
-    *,
-    name: str,
-    keys: ApiKeys | None = None,
-    engine: EngineConfig | None = None,
-    quiet: bool = False,
+    listener: socket.socket, models: Models, *, settings: ServerSettings, quiet: bool = False
 ) -> None:
-    """Serve a model on a socket that listens already."""
-    loaded = model if isinstance(model, LoadedModel) else load_folder(model, name=name)
-    with loaded.start_engine(engine) as running:
-        service = Service(
-            name=name, tokenizer=loaded.tokenizer, engine=running, created=int(time.time())
-        )
+    """Serve models on a socket that listens already."""
+    with contextlib.ExitStack() as stack:
+        services = [_start(stack, name, model, settings.engine) for name, model in models.items()]
         if not quiet:
-            limits = running.limits
-            say(f"{name}: up to {limits.max_model_len:,} tokens in a request, "
-                f"{limits.max_num_seqs} requests at once")  # fmt: skip
+            for service in services:
+                limits = service.engine.limits
+                say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
+                    f"{limits.max_num_seqs} requests at once")  # fmt: skip
             say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
+        app = create_app(
+            ServedModels(services), keys=settings.keys, request_seconds=settings.request_seconds
+        )
         config = uvicorn.Config(
-            create_app(ServedModels([service]), keys=keys),
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
         )
         with _signals_end_quietly():
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _start(
+    stack: contextlib.ExitStack, name: str, model: Path | LoadedModel, engine: EngineConfig | None
+) -> Service:
+    """Return a model's service, whose engine ends with the stack."""
+    loaded = model if isinstance(model, LoadedModel) else load_folder(model, name=name)
+    kept = stack.enter_context(KeptEngine(lambda: loaded.start_engine(engine)))
+    return Service(name=name, tokenizer=loaded.tokenizer, engine=kept, created=int(time.time()))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,90 @@
+"""An engine that is started again when it fails.
+
+Whoever was being answered when an engine failed is told so, with status 500; the next request
+starts a new engine and is answered as if nothing had been. An engine that fails again and again is
+left alone: then every request gets 503 with the reason, and /health says it to whoever watches.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from lodesmith.core.log import warn
+from lodesmith.infer.interface import (
+    Deliver,
+    Engine,
+    EngineLimits,
+    EngineStats,
+    GenerationRequest,
+    Ticket,
+)
+
+_MAX_RESTARTS = 3
+_WITHIN_SECONDS = 600.0
+_TICKETS = 1 << 40  # more than one engine ever gives out
+
+
+class KeptEngine:
+    """An `Engine` over engines of one kind, one after the other."""
+
+    def __init__(
+        self, start: Callable[[], Engine], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._start, self._clock = start, clock
+        self._engine = start()
+        self._generation = 0  # engines that have failed
+        self._restarts: deque[float] = deque(maxlen=_MAX_RESTARTS)
+        self._changing = threading.Lock()
+
+    def __enter__(self) -> "KeptEngine":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def limits(self) -> EngineLimits:
+        """What it can take."""
+        return self._engine.limits
+
+    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+        """Queue requests, on a new engine if this one has failed.
+
+        Raises:
+            UserError: a request is impossible for this model.
+            QueueFullError: too many wait already.
+            EngineError: the engine has failed too often, or is closed.
+        """
+        with self._changing:
+            failure = self._engine.stats().failure
+            if failure is not None and self._may_restart():
+                warn(f"starting the engine again: {failure}")
+                self._engine.close()
+                self._engine = self._start()
+                self._generation += 1
+            tickets = self._engine.submit(requests, deliver)
+            return [self._generation * _TICKETS + ticket for ticket in tickets]
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Stop a request; one of an engine that has failed has ended already."""
+        generation, number = divmod(ticket, _TICKETS)
+        with self._changing:
+            if generation == self._generation:
+                self._engine.cancel(number)
+
+    def stats(self) -> EngineStats:
+        """Return what the present engine is doing."""
+        return self._engine.stats()
+
+    def close(self) -> None:
+        """Cancel what runs and free everything."""
+        self._engine.close()
+
+    def _may_restart(self) -> bool:
+        now = self._clock()
+        is_full = len(self._restarts) == _MAX_RESTARTS
+        if is_full and now - self._restarts[0] < _WITHIN_SECONDS:
+            return False
+        self._restarts.append(now)
+        return True
