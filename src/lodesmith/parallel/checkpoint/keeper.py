@@ -101,6 +101,11 @@ class Checkpoints:
         self._thread.start()
         self.stall_seconds = time.perf_counter() - started
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether a save is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def wait(self) -> None:
         """Return when no save is under way.
 

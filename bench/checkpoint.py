@@ -1,0 +1,150 @@
+"""Checkpoints: stall of the step, time until durable, and what a background write takes from steps.
+
+    python bench/checkpoint.py [--gigabytes 1] [--rounds 5] [--folder DIR]
+
+In every round, by turns: a warm copy of the same bytes within memory, `dd` of as many bytes to the
+same disk (through the page cache with fsync, and past it; the faster counts), our save, and
+`torch.distributed.checkpoint.async_save` as it comes. Medians are printed, and their ratios.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+
+from lodesmith.parallel.checkpoint import Checkpoints, Retention
+
+HIDDEN = 1024
+
+
+def make_state(num_bytes: int) -> dict[str, torch.Tensor]:
+    """Return weights and two moments each, as a decoder of this width has them."""
+    state: dict[str, torch.Tensor] = {}
+    layer = 0
+    while sum(tensor.nbytes for tensor in state.values()) < num_bytes:
+        for slot in ("weight", "adamw.mean", "adamw.square"):
+            for name, rows in (("qkv", 3 * HIDDEN), ("out", HIDDEN), ("up", 6 * HIDDEN)):
+                state[f"{slot}.layers.{layer}.{name}"] = torch.randn(rows, HIDDEN)
+            state[f"{slot}.layers.{layer}.norm"] = torch.randn(HIDDEN)
+        layer += 1
+    return state
+
+
+def time_memcpy(state: dict[str, torch.Tensor], target: dict[str, torch.Tensor]) -> float:
+    """Return the seconds of a copy into memory that was written before."""
+    started = time.perf_counter()
+    for name, tensor in state.items():
+        target[name].copy_(tensor)
+    return time.perf_counter() - started
+
+
+def time_dd(folder: Path, num_bytes: int) -> float:
+    """Return the seconds in which `dd` makes as many bytes durable, the faster of two ways."""
+    seconds = []
+    for flags in (["conv=fsync"], ["oflag=direct", "conv=fsync"]):
+        count = num_bytes >> 24
+        command = ["dd", "if=/dev/zero", f"of={folder}/dd", "bs=16M", f"count={count}", *flags]
+        started = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode == 0:
+            seconds.append((time.perf_counter() - started) * num_bytes / (count << 24))
+        (folder / "dd").unlink(missing_ok=True)
+    return min(seconds)
+
+
+def time_ours(checkpoints: Checkpoints, state: dict[str, torch.Tensor], step: int) -> list[float]:
+    """Return seconds until the step may go on, and until the checkpoint is committed."""
+    started = time.perf_counter()
+    checkpoints.save(step=step, tensors=state, facts={})
+    stalled = time.perf_counter() - started
+    checkpoints.wait()
+    return [stalled, time.perf_counter() - started]
+
+
+def time_dcp(folder: Path, state: dict[str, torch.Tensor]) -> list[float]:
+    """Return the same for PyTorch's own."""
+    started = time.perf_counter()
+    future = dcp.async_save(state, checkpoint_id=folder / "dcp")
+    stalled = time.perf_counter() - started
+    future.result()  # type: ignore[union-attr]
+    total = time.perf_counter() - started
+    shutil.rmtree(folder / "dcp")
+    return [stalled, total]
+
+
+def steps_in(seconds: float, *, until: Checkpoints | None = None) -> float:
+    """Return matrix products a second, for a while or until a save is done."""
+    a, b, count = torch.randn(1024, 1024), torch.randn(1024, 1024), 0
+    started = time.perf_counter()
+    while (time.perf_counter() - started < seconds) if until is None else until.is_saving:
+        a @ b
+        count += 1
+    return count / (time.perf_counter() - started)
+
+
+def measure(args: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
+    """Return the seconds of every round."""
+    state = make_state(int(args.gigabytes * 1e9))
+    num_bytes = sum(tensor.nbytes for tensor in state.values())
+    copy = {name: tensor.clone() for name, tensor in state.items()}
+    checkpoints = Checkpoints(folder / "ours", keep=Retention(last=1))
+    time_ours(checkpoints, state, 1)
+    found: dict[str, list[float]] = defaultdict(list)
+    found["bytes"].append(num_bytes)
+    for number in range(args.rounds):
+        step = 2 * number + 2
+        found["memcpy"].append(time_memcpy(state, copy))
+        found["dd"].append(time_dd(folder, num_bytes))
+        stalled, total = time_ours(checkpoints, state, step)
+        found["our stall"].append(stalled)
+        found["our total"].append(total)
+        stalled, total = time_dcp(folder, state)
+        found["dcp stall"].append(stalled)
+        found["dcp total"].append(total)
+        alone = steps_in(1.0)
+        checkpoints.save(step=step + 1, tensors=state, facts={})
+        found["step rate while saving"].append(steps_in(0, until=checkpoints) / alone)
+        checkpoints.wait()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--gigabytes", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="on the disk to be measured")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        found = measure(args, Path(folder))
+    dist.destroy_process_group()
+    (num_bytes,) = found.pop("bytes")
+    print(f"{num_bytes / 1e9:.2f} GB of state, {args.rounds} rounds, median (least to most)")
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    for name, values in found.items():
+        print(f"{name:24} {middle[name]:.3f} ({min(values):.3f} to {max(values):.3f})")
+    write = [
+        total - stall for total, stall in zip(found["our total"], found["our stall"], strict=True)
+    ]
+    ratios = {
+        "our stall / memcpy (at most 1.15)": middle["our stall"] / middle["memcpy"],
+        "dcp stall / our stall (at least 5)": middle["dcp stall"] / middle["our stall"],
+        "dcp total / our total (at least 2)": middle["dcp total"] / middle["our total"],
+        "our rate / dd's (at least .80)": middle["dd"] / statistics.median(write),
+    }
+    for name, ratio in ratios.items():
+        print(f"{name:36} {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
