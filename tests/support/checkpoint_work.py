@@ -120,3 +120,22 @@ def meet_damage(case: Case, folder: Path) -> list[str]:
 
 def _full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def keep_in_memory(
+    case: Case, folder: Path, nodes: list[Path], steps: list[int], expected: list[Any]
+) -> list[str]:
+    """Load, check against [step, source] if any is expected, and save some steps."""
+    warnings.simplefilter("ignore")
+    state = sharded_state(case)
+    node = nodes[dist.get_rank() * len(nodes) // dist.get_world_size()]
+    with Checkpoints(folder, memory=node) as checkpoints:
+        loaded = checkpoints.load(state)
+        found = [] if loaded is None else [loaded.step, loaded.source]
+        faults = [] if found == expected else [f"{case.name}: {found} is not {expected}"]
+        if expected:
+            faults += state_faults(state, case.name)
+        fill_state(state)
+        for step in steps:
+            checkpoints.save(step=step, tensors=state, facts=FACTS)
+    return faults

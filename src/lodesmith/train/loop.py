@@ -300,8 +300,9 @@ def _roll_back(
                 if line["step"] > good
             ),
         )
-        # In this order: a kill in between leaves a run that meets the same spike again.
-        checkpoints.shelf.drop_after(good)
+    # In this order: a kill in between leaves a run that meets the same spike again.
+    checkpoints.drop_after(good)
+    if training.ranks.rank == 0:
         write_rollbacks(job.scratch, after)
     training.ranks.sum_in_place(torch.zeros(1))  # nobody reads before rank 0 has written
     return (

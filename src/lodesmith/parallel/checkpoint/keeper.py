@@ -28,6 +28,7 @@ from lodesmith.core.storage import JSON
 from lodesmith.native.blocks import block_sums
 from lodesmith.parallel.checkpoint.loading import Loaded, load_latest
 from lodesmith.parallel.checkpoint.manifest import BLOCK_BYTES, Manifest, PartFile
+from lodesmith.parallel.checkpoint.memory import Copies
 from lodesmith.parallel.checkpoint.part_file import Held, Staging, anonymous_memory
 from lodesmith.parallel.checkpoint.plan import Plan, describe, make_plan
 from lodesmith.parallel.checkpoint.shelf import Retention, Shelf, folder_of
@@ -53,6 +54,7 @@ class Checkpoints:
         self,
         place: str | Path,
         *,
+        memory: Path | None = None,
         keep: Retention = Retention(),  # noqa: B008 frozen
         say: Callable[[str], None] = warn,
     ) -> None:
@@ -60,6 +62,8 @@ class Checkpoints:
 
         Args:
             place: of this run's checkpoints and nothing else.
+            memory: this node's folder of second copies, see `open_memory_folder`; without one on
+                every node there are none.
             keep: how many stay.
             say: tells people, on rank 0, what they should not overlook.
         """
@@ -70,7 +74,11 @@ class Checkpoints:
         """How long the last save held up its caller."""
         self._plan: Plan | None = None
         self._held: list[Held] = []
-        self._staging: Staging | None = None
+        self._staging: Staging | None = None  # unless there are copies in memory
+        folders = [folder for folder in self.team.share(memory) if folder is not None]
+        self._copies: Copies | None = None
+        if len(folders) == self.team.size:
+            self._copies = Copies(folders, team=self.team, attempt=attempt)
         self._thread: threading.Thread | None = None
         self._last: _Save | None = None
         self._failures, self._has_committed = 0, False
@@ -125,15 +133,14 @@ class Checkpoints:
             why = f"{self._failures} saves in a row" if self._has_committed else "the first save"
             raise EngineError(f"{save.fault} ({why} of this run failed, so it stops)")
 
-    def load(
-        self, tensors: Mapping[str, Tensor], *, expect: JSON = None, at_most: int | None = None
-    ) -> Loaded | None:
+    def load(self, tensors: Mapping[str, Tensor], *, expect: JSON = None) -> Loaded | None:
         """Fill tensors from the latest whole checkpoint, whatever layout it was written by.
+
+        A copy in memory is taken if the disk has nothing newer.
 
         Args:
             tensors: this rank's, under the names that were saved; changed only if all is there.
             expect: facts that the checkpoint must have been saved with.
-            at_most: the latest step to look at; later ones are dropped for good.
 
         Returns:
             What was loaded and what should be said of it; None if there was no checkpoint at all.
@@ -142,9 +149,18 @@ class Checkpoints:
             UserError: the latest checkpoint is of another run or of another model.
         """
         self.wait()
-        found = load_latest(self.shelf, tensors, team=self.team, expect=expect, at_most=at_most)
+        found = load_latest(self.shelf, tensors, team=self.team, copies=self._copies, expect=expect)
         self._has_committed = found is not None and found.step > 0
+        if self._copies is not None:
+            self._copies.drop_after(found.step if found is not None else 0)
         return found
+
+    def drop_after(self, step: int) -> None:
+        """Remove all checkpoints and copies of later steps: training goes back."""
+        self.wait()
+        self.team.decide(lambda: self.shelf.drop_after(step))
+        if self._copies is not None:
+            self._copies.drop_after(step)
 
     def __enter__(self) -> Self:
         return self
@@ -159,15 +175,26 @@ class Checkpoints:
 
     def _prepare(self, tensors: Mapping[str, Tensor]) -> Staging:
         held = describe(tensors)
-        if self._staging is None:
-            self._plan = make_plan(held, team=self.team, attempt=self.shelf.attempt)
-            self._held = held
-            layout = self._plan.layout
-            self._staging = Staging(layout, anonymous_memory(layout.buffer_bytes))
-            self.team.decide(self._claim)
+        if self._plan is None:
+            self._plan, self._held = self._start(held), held
         elif held != self._held:
             raise ValueError("names, shapes and layout must be the same at every save of a run")
+        if self._copies is not None:
+            return self._copies.next_staging()
+        assert self._staging is not None  # noqa: S101 see _start
         return self._staging
+
+    def _start(self, held: list[Held]) -> Plan:
+        """Get ready for the first save."""
+        plan = make_plan(held, team=self.team, attempt=self.shelf.attempt)
+        self.team.decide(self._claim)
+        if self._copies is not None and not self._copies.reserve(plan.layout):
+            self._copies = None
+            if self.team.rank == 0:
+                self.say("too little memory for second copies: a lost rank will read the disk")
+        if self._copies is None:
+            self._staging = Staging(plan.layout, anonymous_memory(plan.layout.buffer_bytes))
+        return plan
 
     def _claim(self) -> None:
         self.shelf.claim()
@@ -175,9 +202,13 @@ class Checkpoints:
 
     def _write(self, save: _Save, staging: Staging, facts: JSON) -> None:
         try:
+            if self._copies is not None:
+                self._copies.keep(save.step, staging, facts)
             self.team.decide(lambda: self.shelf.clear(save.step))
             reports = self.team.gather(self._write_part(save.step, staging))
             save.fault = self.team.decide(lambda: self._commit(save.step, facts, reports))
+            if self._copies is not None:
+                self._copies.forget_others()
         except Exception as error:  # noqa: BLE001 of a thread; raised at the next save
             save.fault = _explain(error, save.step)
         if save.fault is not None and self.team.rank == 0:

@@ -5,6 +5,7 @@ A rank that finds a torn file tells the others, and all go back to the checkpoin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON
 from lodesmith.parallel.checkpoint.manifest import DamageError, Manifest
+from lodesmith.parallel.checkpoint.memory import Copies
 from lodesmith.parallel.checkpoint.part_file import Held
 from lodesmith.parallel.checkpoint.plan import describe
 from lodesmith.parallel.checkpoint.reading import (
@@ -32,6 +34,7 @@ class Loaded:
     step: int  # 0 if every checkpoint is damaged: then nothing was filled
     facts: JSON
     messages: list[str] = field(default_factory=list)  # for people
+    source: Literal["memory", "disk"] = "disk"
 
 
 def load_latest(
@@ -39,13 +42,21 @@ def load_latest(
     tensors: Mapping[str, Tensor],
     *,
     team: Team,
+    copies: Copies | None = None,
     expect: JSON = None,
-    at_most: int | None = None,
 ) -> Loaded | None:
     """Fill tensors from the latest whole checkpoint; arguments as of `Checkpoints.load`."""
     messages: list[str] = []
     steps = team.decide(shelf.steps)
-    for step in reversed([s for s in steps if at_most is None or s <= at_most]):
+    kept = copies.find() if copies is not None else None
+    if copies is not None and kept is not None and kept.manifest.step >= max(steps, default=0):
+        try:
+            windows = copies.windows(kept, describe(tensors))
+            fill(tensors, kept.manifest, windows, team=team, expect=expect, where=shelf.place)
+            return Loaded(step=kept.manifest.step, facts=kept.manifest.facts, source="memory")
+        except DamageError as fault:
+            messages.append(f"the copy of step {kept.manifest.step} in memory is unfit: {fault}")
+    for step in reversed(steps):
         try:
             manifest = team.decide(lambda step=step: shelf.read(step))  # type: ignore[misc]
             windows = checked_windows(folder_of(step), manifest, shelf.files)
@@ -53,8 +64,6 @@ def load_latest(
         except DamageError as fault:
             messages.append(f"checkpoint {folder_of(step)} is damaged and passed over: {fault}")
             continue
-        if at_most is not None:
-            team.decide(lambda: shelf.drop_after(at_most))
         return Loaded(step=step, facts=manifest.facts, messages=messages)
     return Loaded(step=0, facts={}, messages=messages) if messages else None
 

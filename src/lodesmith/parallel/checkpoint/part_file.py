@@ -78,7 +78,6 @@ class Staging:
         """Take over memory of at least `layout.buffer_bytes`, aligned to pages."""
         self.layout, self.memory = layout, memory
         self.bytes: NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
-        self.bytes[: len(layout.header)] = np.frombuffer(layout.header, np.uint8)
         whole = torch.frombuffer(memory, dtype=torch.uint8)
         self.views: dict[str, Tensor] = {}
         for one, offset in zip(layout.held, layout.offsets, strict=True):
@@ -87,6 +86,8 @@ class Staging:
 
     def fill(self, parts: Mapping[str, Tensor]) -> None:
         """Copy what this rank writes out of what it holds."""
+        header = self.layout.header
+        self.bytes[: len(header)] = np.frombuffer(header, np.uint8)
         for name, view in self.views.items():
             view.copy_(parts[name], non_blocking=True)
         if any(part.is_cuda for part in parts.values()):
