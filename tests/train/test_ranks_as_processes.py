@@ -3,8 +3,11 @@
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
@@ -81,6 +84,26 @@ def test_a_killed_rank_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path,
     assert goodput.num_interruptions == 1
     assert 0 < goodput.share < 1
     assert ranks_of(os.getpid()) == []
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs /dev/shm")
+def test_a_lost_rank_comes_back_from_memory_without_the_disk(tmp_path, whole, capfd):
+    job = make_job(tmp_path, **SETTINGS)
+
+    def kill_and_lose_the_disk(ranks):
+        ranks[0].kill()
+        while (job.scratch / "checkpoints").exists():  # its peer may just be writing
+            shutil.rmtree(job.scratch / "checkpoints", ignore_errors=True)
+
+    before = set(Path("/dev/shm").glob("lodesmith-*"))
+    hurting = hurt(job, 30, kill_and_lose_the_disk)
+    run_training(job)
+    hurting.join()
+    assert_same_end(job, whole)
+    assert re.search(r"goes on from step (28|3\d|4\d), from memory", capfd.readouterr().err)
+    assert not set(Path("/dev/shm").glob(f"lodesmith-{os.getpid()}-*")) - before
 
 
 @pytest.mark.dist

@@ -100,6 +100,7 @@ class RankTask:
     parent_pid: int
     node: int = 0  # which of the machines that train together
     slot: int = 0  # which of the ranks on its machine
+    memory: Path | None = None  # its machine's folder of second copies of the state
 
     def to_json(self) -> JSON:
         """Return the task as JSON data."""
@@ -111,13 +112,15 @@ class RankTask:
             "parent_pid": self.parent_pid,
             "node": self.node,
             "slot": self.slot,
+            "memory": None if self.memory is None else str(self.memory),
         }
 
     @classmethod
     def from_json(cls, data: JSON) -> "RankTask":
         """Return the task that `to_json` gave."""
         job, attempt = TrainingJob.from_json(data["job"]), Path(data["attempt"])
-        return cls(**{**data, "job": job, "attempt": attempt})
+        memory = None if data["memory"] is None else Path(data["memory"])
+        return cls(**{**data, "job": job, "attempt": attempt, "memory": memory})
 
     @property
     def rendezvous(self) -> Path:

@@ -2,8 +2,8 @@
 
 This side imports no torch: the ranks do the work, and what they write (metrics, checkpoints, the
 model) is on disk. A rank that dies, freezes or hangs ends the attempt; the next one goes on from
-the last checkpoint, and the run's record says what it cost. A job whose command was killed is run
-again with the same arguments and goes on in the same way.
+the last checkpoint, of which this side keeps a copy in memory, and the run's record says what it
+cost. A job whose command was killed is run again with the same arguments and goes on alike.
 """
 
 import json
@@ -28,6 +28,7 @@ from lodesmith.core.errors import (
 from lodesmith.core.log import Progress, say, show_progress, warn
 from lodesmith.core.process import count_free_cores
 from lodesmith.core.storage import JSON, read_json
+from lodesmith.parallel.memory_folder import open_memory_folder
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.interruptions import Timeline
 from lodesmith.train.job import RankTask, TrainingJob
@@ -58,8 +59,8 @@ def run_training(job: TrainingJob) -> JSON:
     """
     if not job.finished_file.exists():
         job.scratch.mkdir(parents=True, exist_ok=True)
-        with _catch_sigterm() as asked_to_stop:
-            _Run(job, asked_to_stop).run()
+        with _catch_sigterm() as asked_to_stop, open_memory_folder() as memory:
+            _Run(job, asked_to_stop, memory).run()
     return read_json(job.finished_file)
 
 
@@ -73,8 +74,10 @@ def choose_num_ranks(config: TrainingConfig) -> int:
 class _Run:
     """One launch of a job: attempts, until one comes to the end."""
 
-    def __init__(self, job: TrainingJob, asked_to_stop: threading.Event) -> None:
-        self.job, self.asked_to_stop = job, asked_to_stop
+    def __init__(
+        self, job: TrainingJob, asked_to_stop: threading.Event, memory: Path | None
+    ) -> None:
+        self.job, self.asked_to_stop, self.memory = job, asked_to_stop, memory
         self.record = RunRecord(job.record_file)
         self.timeline = Timeline(self.record, metrics=job.metrics_file)
         self.restarts = Restarts(title=job.title)
@@ -104,7 +107,12 @@ class _Run:
         folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self.job.scratch))
         tasks = [
             RankTask(
-                job=self.job, rank=rank, num_ranks=num_ranks, attempt=folder, parent_pid=os.getpid()
+                job=self.job,
+                rank=rank,
+                num_ranks=num_ranks,
+                attempt=folder,
+                parent_pid=os.getpid(),
+                memory=self.memory,
             )
             for rank in range(num_ranks)
         ]

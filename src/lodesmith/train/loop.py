@@ -141,7 +141,8 @@ class Training:
         if saved.step == 0:
             return [*saved.messages, "no whole checkpoint is left; starting again from step 0"]
         self.progress = Progress.from_json(saved.facts["progress"])
-        return [*saved.messages, f"{self.job.title} goes on from step {saved.step}"]
+        where = ", from memory" if saved.source == "memory" else ""
+        return [*saved.messages, f"{self.job.title} goes on from step {saved.step}{where}"]
 
     def _collect(self, part: int, batch: Batch) -> None:
         size, micro = self.config.global_batch_size // NUM_PARTS, self.config.micro_batch_size
@@ -183,7 +184,8 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
         source = open_source(job.data, sequence_length=job.config.sequence_length)
         training = Training(job, ranks=ranks, beat=pulse.beat)
         try:
-            with Checkpoints(job.scratch / "checkpoints") as checkpoints:
+            place = job.scratch / "checkpoints"
+            with Checkpoints(place, memory=task.memory) as checkpoints:
                 messages = [*messages, *training.resume(checkpoints)]
                 steps = _Steps(task, training, source, rollbacks.skips, pulse, checkpoints)
                 finished = steps.run(messages)
