@@ -194,9 +194,8 @@ def test_closing_ends_every_request_and_refuses_more():
 
 @pytest.mark.filterwarnings("default")
 def test_a_failing_model_ends_every_request_with_an_error():
-    decoder = make_decoder()
-    decoder.hidden = lambda *_, **__: (_ for _ in ()).throw(RuntimeError("broken"))
-    with start(decoder) as engine:
+    with start(make_decoder()) as engine:
+        engine._runner.run = lambda *_: (_ for _ in ()).throw(RuntimeError("broken"))
         [[last]] = collect(engine, [greedy((1,))])
         assert last.reason is FinishReason.ERROR
         assert "RuntimeError" in engine.stats().failure

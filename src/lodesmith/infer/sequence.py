@@ -3,12 +3,13 @@
 Shapes: D hidden.
 """
 
-# ruff: noqa: N815 shape suffixes are the house's names for tensors
+# ruff: noqa: N806, N815 shape suffixes are the house's names for tensors
 
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from lodesmith.infer.blocks import BlockKey
 from lodesmith.infer.interface import (
     Deliver,
     Event,
@@ -16,6 +17,8 @@ from lodesmith.infer.interface import (
     FinishReason,
     GenerationRequest,
     NewToken,
+    PromptPooled,
+    PromptScored,
     Ticket,
     TokenLogprobs,
 )
@@ -31,20 +34,48 @@ class Sequence:
     place: int  # in the list it was submitted with
     deliver: Deliver
     sampler: Sampler
-    num_cached: int = 0  # tokens whose keys and values are in the cache
-    num_answered: int = 0
-    newest: int = -1  # the newest token of the answer; not in the cache yet
+    tokens: list[int]  # of the prompt and the answer
+    blocks: list[int] = field(default_factory=list)  # of the cache, in the order of the tokens
+    block_keys: list[BlockKey] = field(default_factory=list)  # of full ones, see blocks.key_of
+    num_computed: int = 0  # tokens whose keys and values are in the blocks
+    num_reused: int | None = None  # tokens that were there when it started; None: not started yet
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
-    prompt_sum_D: Tensor | None = None  # of the last hidden states, where an embedding is asked
+    num_pooled: int = 0  # prompt tokens in the sum
+    prompt_sum_D: Tensor | None = None
+    is_prompt_told: bool = False  # what was asked about the prompt has been delivered
+
+    @property
+    def num_left(self) -> int:
+        """Tokens that must go through the model before a new one can be chosen."""
+        return len(self.tokens) - self.num_computed
+
+    @property
+    def num_answered(self) -> int:
+        """Tokens of the answer."""
+        return len(self.tokens) - len(self.request.input_ids)
+
+    @property
+    def must_read_all(self) -> bool:
+        """Whether every token of the prompt has yet to be looked at."""
+        asked = self.request.score_prompt or self.request.pool_prompt
+        return asked and not self.is_prompt_told
 
     def send(self, event: Event) -> None:
         """Hand an event to whoever asked."""
         self.deliver(self.place, event)
 
+    def tell_about_prompt(self) -> None:
+        """Deliver what was asked about the prompt, which has been read whole."""
+        if self.request.score_prompt:
+            self.send(PromptScored(tuple(self.prompt_logprobs)))
+        if self.prompt_sum_D is not None:
+            mean_D = self.prompt_sum_D / len(self.request.input_ids)
+            self.send(PromptPooled(mean_D.cpu().numpy()))
+        self.is_prompt_told = True
+
     def take(self, token_id: int, logprobs: TokenLogprobs | None) -> FinishReason | None:
         """Add a token to the answer; return why that ends it, None if it goes on."""
-        self.newest = token_id
-        self.num_answered += 1
+        self.tokens.append(token_id)
         self.send(NewToken(token_id, logprobs))
         if token_id in self.request.stop_ids or self.sampler.is_finished:
             return FinishReason.STOP
@@ -52,4 +83,4 @@ class Sequence:
 
     def finish(self, reason: FinishReason, error: str | None = None) -> None:
         """Send the last event."""
-        self.send(Finished(reason, error))
+        self.send(Finished(reason, error, num_reused_tokens=self.num_reused or 0))

@@ -1,0 +1,135 @@
+"""The runner in C for CPUs: weights packed once, then one call a pass.
+
+Shapes: as in `runner.py`; h half a head.
+"""
+
+# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+
+from collections.abc import Iterator
+from collections.abc import Sequence as List
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lodesmith.infer.config import Quantization
+from lodesmith.model.decoder import Decoder
+from lodesmith.native.decoder import (
+    PANEL,
+    Format,
+    NativeDecoder,
+    Part,
+    Pass,
+    Shape,
+    cache_floats,
+)
+
+_FORMATS = {None: Format.FLOAT, "int8": Format.INT8, "int4": Format.INT4}
+
+_PARTS = {
+    "embed_tokens": Part.EMBEDDING, "norm": Part.FINAL_NORM,
+    "input_layernorm": Part.INPUT_NORM, "post_attention_layernorm": Part.POST_NORM,
+    "q_norm": Part.Q_NORM, "k_norm": Part.K_NORM,
+    "q_proj": Part.Q_PROJ, "k_proj": Part.K_PROJ, "v_proj": Part.V_PROJ, "o_proj": Part.O_PROJ,
+    "gate_proj": Part.GATE_PROJ, "up_proj": Part.UP_PROJ, "down_proj": Part.DOWN_PROJ,
+}  # fmt: skip
+
+
+def is_computable(decoder: Decoder) -> bool:
+    """Tell whether the runner in C computes this model where its weights are."""
+    weight = decoder.output_weight
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and decoder.config.experts is None
+    )
+
+
+class NativeRunner:
+    """A runner over `native.decoder`."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        num_blocks: int,
+        max_model_len: int,
+        max_rows: int,
+        num_threads: int,
+        quantization: Quantization | None = None,
+        kernels: str | None = None,
+    ) -> None:
+        """Pack the weights, rounding them if asked to.
+
+        Args:
+            decoder: on the CPU in fp32; it must not change while the runner lives.
+            num_blocks: of the cache.
+            max_model_len: positions of a sequence.
+            max_rows: tokens of a pass at most.
+            num_threads: that compute, the caller's among them.
+            quantization: how matrices are stored; the output's takes 8 bits at least.
+            kernels: slower ones than this processor's best, for tests.
+        """
+        config = decoder.config
+        form = _FORMATS[quantization]
+        shape = Shape(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_layers=config.num_hidden_layers,
+            num_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
+            max_model_len=max_model_len,
+            max_rows=max_rows,
+            num_blocks=num_blocks,
+            num_threads=num_threads,
+            format=form,
+            head_format=min(form, Format.INT8),
+            eps=config.rms_norm_eps,
+        )
+        self.native = NativeDecoder(shape, kernels=kernels)
+        for part, layer, weight in _weights(decoder):
+            self.native.put(part, weight.detach().numpy(), layer=layer)
+        num_keys, num_values = cache_floats(shape)
+        self.native.lend_memory(
+            {
+                "keys": np.zeros(num_keys, np.float32),  # not there until they are written to
+                "values": np.zeros(num_values, np.float32),
+                **_rotation(decoder, max_model_len),
+            }
+        )
+
+    @property
+    def block_size(self) -> int:
+        """Positions of a block of the cache."""
+        return PANEL
+
+    def run(self, now: Pass) -> Tensor:
+        """Return the states_OD after the final norm, keys and values of all rows kept."""
+        return torch.from_numpy(self.native.run(now))
+
+    def logits(self, states_OD: Tensor) -> tuple[Tensor, List[int]]:
+        """Return the logits_OV, and the most probable token of each row."""
+        logits_OV, best_O = self.native.logits(states_OD.numpy())
+        return torch.from_numpy(logits_OV), best_O.tolist()
+
+
+def _weights(decoder: Decoder) -> Iterator[tuple[Part, int, Tensor]]:
+    """Yield each weight with its place: part and number of the layer."""
+    yield Part.HEAD, 0, decoder.output_weight
+    for name, weight in decoder.model.named_parameters():
+        words = name.removesuffix(".weight").split(".")
+        part = _PARTS[words[-1]]
+        yield part, int(words[1]) if words[0] == "layers" else 0, weight
+
+
+def _rotation(decoder: Decoder, max_model_len: int) -> dict[str, NDArray[np.float32]]:
+    """Return the tables of cosines and sines, each max_model_len x h."""
+    half = decoder.config.head_dim // 2
+    cos, sin = decoder.rotation(torch.arange(max_model_len)[None], torch.float32)
+    return {
+        "cosines": np.ascontiguousarray(cos[0, 0, :, :half].numpy()),
+        "sines": np.ascontiguousarray(sin[0, 0, :, half:].numpy()),
+    }
