@@ -33,7 +33,7 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 MpiDefault=none
 ReturnToService=2
-SlurmdTimeout=10
+SlurmdTimeout=60
 SchedulerParameters=sched_interval=1
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={port1} CPUs=1 State=UNKNOWN
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={port2} CPUs=1 State=UNKNOWN
@@ -92,7 +92,8 @@ def private_slurm(folder):
                         stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                     )
                 )  # fmt: skip
-                time.sleep(0.5)
+                if name == "munged":  # without it the others end at once
+                    _await_socket(folder)
         _await_nodes(environment, folder)
         yield environment
     finally:
@@ -106,8 +107,16 @@ def private_slurm(folder):
                 process.wait()
 
 
+def _await_socket(folder):
+    for _ in range(600):
+        if (folder / "munge.socket").exists():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"munged did not start: {(folder / 'daemons.out').read_text()[-2000:]}")
+
+
 def _await_nodes(environment, folder):
-    for _ in range(60):
+    for _ in range(400):
         result = subprocess.run(
             ["sinfo", "--noheader", "--format=%D %t"],
             env={**os.environ, **environment}, capture_output=True, text=True, check=False,

@@ -59,7 +59,7 @@ def count_workers_left():
     """The worker nodes alive, once the head has noticed (some seconds) that one is not."""
     import ray
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         alive = sum(node["Alive"] and "CPU" in node["Resources"] for node in ray.nodes())
         if alive < 2 or time.monotonic() > deadline:
