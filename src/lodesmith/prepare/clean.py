@@ -158,8 +158,8 @@ def _check_steps(steps: Sequence[str] | None) -> tuple[str, ...]:
     for step in steps:
         if step not in STEPS:
             close = difflib.get_close_matches(step, STEPS, n=1, cutoff=0.3)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise UserError(f"there is no step {step!r}{hint} The steps are {', '.join(STEPS)}")
+            hint = f"; did you mean {close[0]}? The" if close else "; the"
+            raise UserError(f"there is no step {step!r}{hint} steps are {', '.join(STEPS)}")
     if not steps:
         raise UserError(f"no step is given; the steps are {', '.join(STEPS)}")
     return tuple(step for step in STEPS if step in steps)
