@@ -24,11 +24,11 @@ from torch.nn import functional
 
 from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
-from lodesmith.parallel.data_parallel import Ranks
+from lodesmith.parallel.ranks import Ranks
+from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
 from lodesmith.train.launch import run_training
-from lodesmith.train.loader import Batch
 from lodesmith.train.loop import Training
 from lodesmith.train.metrics import read_metrics
 

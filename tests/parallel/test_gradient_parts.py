@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, Ranks, join_ranks
+from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
+from lodesmith.parallel.ranks import Ranks, join_ranks
 
 
 def make_model():
@@ -48,8 +49,8 @@ def test_a_second_step_starts_from_zero():
 
 
 def test_two_ranks_share_the_parts_that_one_rank_has_alone():
-    one = Ranks(rank=0, num_ranks=1).own_parts
-    two = [Ranks(rank=rank, num_ranks=2).own_parts for rank in (0, 1)]
+    one = own_parts(Ranks(rank=0, num_ranks=1))
+    two = [own_parts(Ranks(rank=rank, num_ranks=2)) for rank in (0, 1)]
     assert [*one] == [*two[0], *two[1]]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.config import ParallelConfig, PlanConfig
+from lodesmith.plan.config import GivenLayout, PlanConfig
 from lodesmith.plan.hardware import load_cluster, shipped
 from lodesmith.plan.layout import Training
 from lodesmith.plan.planner import make_plan, plan_data
@@ -72,7 +72,7 @@ def test_a_model_that_fits_nowhere_is_refused_with_the_least_memory():
 
 
 def test_a_given_layout_is_kept_and_a_faster_one_named():
-    slow = ParallelConfig(tensor_parallel_size=8, activation_checkpointing="full")
+    slow = GivenLayout(tensor_parallel_size=8, activation_checkpointing="full")
     plan = plan_seven_b(parallel=slow)
     assert plan.layout_is_given
     assert plan.layout.tensor_parallel_size == 8
@@ -82,12 +82,12 @@ def test_a_given_layout_is_kept_and_a_faster_one_named():
 
 def test_a_given_layout_that_cannot_be_is_refused():
     with pytest.raises(UserError, match=r"plan\.parallel: 3 ranks .* do not divide the 8 devices"):
-        plan_seven_b(parallel=ParallelConfig(tensor_parallel_size=3))
+        plan_seven_b(parallel=GivenLayout(tensor_parallel_size=3))
     with pytest.raises(UserError, match="does not divide the layers"):
         make_plan(
             "seven", shape=replace(SEVEN_B, num_hidden_layers=31),
             config=PlanConfig(
-                cluster="h100-node", parallel=ParallelConfig(pipeline_parallel_size=2)
+                cluster="h100-node", parallel=GivenLayout(pipeline_parallel_size=2)
             ),
             global_batch_size=256, sequence_length=4096, tokens=1e12,
         )  # fmt: skip

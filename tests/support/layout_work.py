@@ -137,7 +137,7 @@ def _compare(case: Case, num_steps: int) -> list[str]:
         rows = batch_of(case, step)
         expected = plain_loss(plain, rows)
         expected.backward()
-        loss = sharded.accumulate(own_rows(rows, layout))
+        loss, _ = sharded.accumulate(own_rows(rows, layout))
         where = f"{case.name}, step {step}"
         if abs(loss - expected.item()) > 1e-5 * abs(expected.item()):
             faults.append(f"{where}: loss {loss} is not {expected.item()}")

@@ -11,7 +11,7 @@ from tiny_training import SHAPE, make_job, weights_digest
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.model.checkpoint import load_decoder
-from lodesmith.parallel.data_parallel import Ranks
+from lodesmith.parallel.ranks import Ranks
 from lodesmith.train import loop
 from lodesmith.train.job import PackedData, RankTask, TrainingJob
 from lodesmith.train.metrics import LineReader, MetricsFile, read_metrics
@@ -31,7 +31,9 @@ def one_thread():
 
 def task_of(job):
     job.scratch.mkdir(parents=True, exist_ok=True)
-    return RankTask(job=job, rank=0, num_ranks=1, attempt=job.scratch, parent_pid=os.getpid())
+    return RankTask(
+        job=job, rank=0, num_ranks=1, num_threads=1, attempt=job.scratch, parent_pid=os.getpid()
+    )
 
 
 def run(job):

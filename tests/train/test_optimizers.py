@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from lodesmith.parallel.data_parallel import Ranks
+from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.adamw import AdamW, Group
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.muon import Muon, orthogonalise, share_work
+from lodesmith.train.muon import Muon, orthogonalise, share_out
 from lodesmith.train.schedule import rate_fraction
+from lodesmith.train.shared_muon import SharedWork
+
+
+def muon_of(weight):
+    matrices = {"weight": weight}
+    work = SharedWork(matrices, ranks=Ranks(rank=0, num_ranks=1))
+    return Muon(matrices, momentum=0.95, work=work)
 
 
 def test_adamw_moves_weights_as_torch_does():
@@ -45,7 +52,7 @@ def test_orthogonalised_matrices_keep_directions_and_lose_scale(shape):
 
 def test_muon_takes_a_step_of_the_learning_rate_in_every_direction():
     weight = nn.Parameter(torch.zeros(16, 8))
-    muon = Muon({"weight": weight}, momentum=0.95, ranks=Ranks(rank=0, num_ranks=1))
+    muon = muon_of(weight)
     weight.grad = torch.randn(16, 8, generator=torch.Generator().manual_seed(1))
     muon.step(0, rate=0.1, weight_decay=0.0)
     expected = -0.1 * 2**0.5 * orthogonalise(weight.grad)
@@ -55,12 +62,13 @@ def test_muon_takes_a_step_of_the_learning_rate_in_every_direction():
 def test_muon_goes_on_from_its_state():
     def run(steps, *, cut_at):
         weight = nn.Parameter(torch.ones(6, 6))
-        muon = Muon({"weight": weight}, momentum=0.95, ranks=Ranks(rank=0, num_ranks=1))
+        muon = muon_of(weight)
         for step in range(steps):
             if step == cut_at:
                 state = {name: tensor.clone() for name, tensor in muon.state().items()}
-                muon = Muon({"weight": weight}, momentum=0.95, ranks=Ranks(rank=0, num_ranks=1))
-                muon.load_state(state)
+                muon = muon_of(weight)
+                for name, tensor in muon.state().items():
+                    tensor.copy_(state[name])
             weight.grad = torch.randn(6, 6, generator=torch.Generator().manual_seed(step))
             muon.step(step, rate=0.1, weight_decay=0.1)
         return weight.detach()
@@ -71,7 +79,7 @@ def test_muon_goes_on_from_its_state():
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=20))
 def test_each_matrix_has_one_owner_and_no_rank_has_most_of_the_work(shapes):
     matrices = {f"m{i}": nn.Parameter(torch.empty(shape)) for i, shape in enumerate(shapes)}
-    owners = share_work(matrices, num_ranks=2)
+    owners = share_out(matrices, num_ranks=2)
     assert owners.keys() == matrices.keys()
 
     def cost(weight):

@@ -61,7 +61,9 @@ def test_two_ranks_give_the_bits_of_one(tmp_path, whole):
     before = two.metrics_file.read_bytes()
     assert run_training(two) == facts  # nothing is done twice
     assert two.metrics_file.read_bytes() == before
-    assert [event["event"] for event in read_record(two.record_file)] == [
+    events = [event["event"] for event in read_record(two.record_file)]
+    # On a loaded machine one rank may well be slower than the other.
+    assert [event for event in events if event != "straggler"] == [
         "launched", "training", "finished",
     ]  # fmt: skip
 

@@ -12,8 +12,8 @@ from lodesmith.core.storage import read_json
 from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import SkipList
 from lodesmith.data.tokens import TokenSet, write_token_set
-from lodesmith.parallel.data_parallel import Ranks
-from lodesmith.train import loop
+from lodesmith.parallel.ranks import Ranks
+from lodesmith.train import loop, replicated
 from lodesmith.train.guard import SpikeGuard, may_roll_back
 from lodesmith.train.job import RankTask
 from lodesmith.train.metrics import read_metrics
@@ -32,7 +32,7 @@ def one_thread():
 
 def run(job):
     job.scratch.mkdir(parents=True, exist_ok=True)
-    task = RankTask(job=job, rank=0, num_ranks=1, attempt=job.scratch, parent_pid=0)
+    task = RankTask(job=job, rank=0, num_ranks=1, num_threads=1, attempt=job.scratch, parent_pid=0)
     PulseBoard(task.pulse_file, num_ranks=1)
     with Pulse(task.pulse_file, slot=0) as pulse:
         return loop.train(task, ranks=Ranks(rank=0, num_ranks=1), pulse=pulse)
@@ -43,14 +43,14 @@ def poison(monkeypatch, job, samples, *, factor):
     source = loop.open_source(job.data, sequence_length=LENGTH)
     windows = SampleOrder(source.num_samples, job.config.seed).windows(samples)
     bad = {tuple(row) for row in source.batch(windows).input_ids.tolist()}
-    real = loop.summed_loss
+    real = replicated.summed_loss
 
-    def poisoned(decoder, rows, *, dtype):
-        loss, count = real(decoder, rows, dtype=dtype)
+    def poisoned(decoder, rows, **options):
+        loss, count = real(decoder, rows, **options)
         hit = any(tuple(row) in bad for row in rows.input_ids.tolist())
         return (loss * factor if hit else loss), count
 
-    monkeypatch.setattr(loop, "summed_loss", poisoned)
+    monkeypatch.setattr(replicated, "summed_loss", poisoned)
 
 
 def make(folder, **settings):

@@ -84,23 +84,37 @@ def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder
         DamagedArtifactError: a file is torn, or a weight is missing, unknown, of a wrong shape or
             not finite.
     """
+    with torch.device("meta"):
+        decoder = Decoder(read_config(folder))
+    # A copy: what was read is a view of the mapped file, which may change or go away.
+    weights = {name: weight.to(dtype, copy=True) for name, weight in read_weights(folder)}
+    decoder.load_state_dict(weights, assign=True)
+    return decoder
+
+
+def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Yield every weight of the decoder of a folder, checked, by its name there.
+
+    One at a time, for who cannot hold them all; what is yielded may be a view of a mapped file.
+
+    Raises:
+        UserError: as `load_decoder`.
+        DamagedArtifactError: as `load_decoder`.
+    """
     config = read_config(folder)
     with torch.device("meta"):
-        decoder = Decoder(config)
-    wanted = {name: weight.shape for name, weight in decoder.named_parameters()}
-    weights: dict[str, Tensor] = {}
-    for name, weight in _stack_experts(folder, config, _read_weights(folder)):
+        wanted = {name: weight.shape for name, weight in Decoder(config).named_parameters()}
+    found = set()
+    for name, weight in _stack_experts(folder, config, _stored_weights(folder)):
         if not _is_derived(name, config):
-            # A copy: what was read is a view of the mapped file, which may change or go away.
-            weights[name] = _checked(folder, name, weight, wanted).to(dtype, copy=True)
-    missing = sorted(wanted.keys() - weights.keys())
+            yield name, _checked(folder, name, weight, wanted)
+            found.add(name)
+    missing = sorted(wanted.keys() - found)
     if missing:
         raise DamagedArtifactError(
             f"{folder}: {len(missing)} weights are missing, {missing[0]} the first; "
             "fetch or make the model again"
         )
-    decoder.load_state_dict(weights, assign=True)
-    return decoder
 
 
 def export_model(folder_in: Path, folder_out: Path) -> None:
@@ -163,7 +177,7 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
+def _stored_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:

@@ -1,75 +1,29 @@
-"""Ranks that train one model together, each on its share of every batch.
+"""Gradients of one or two ranks that each hold the whole model, equal to the last bit.
 
-Ranks are processes of this machine. They find each other through a file of a fresh name, so that
-the remains of a killed attempt cannot be mistaken for a peer, and talk over the loopback
-interface only.
-
-Whatever the number of ranks, the same numbers come out, to the last bit: each global batch is cut
-into `NUM_PARTS` parts, each part's gradient is summed into a buffer of its own, and the buffers
-are added as part 0 + part 1, whether one rank held both or two ranks one each (a + b = b + a holds
-exactly in IEEE 754 arithmetic; with three parts the order would begin to matter).
+Whatever the number of ranks, the same numbers come out: each global batch is cut into `NUM_PARTS`
+parts, each part's gradient is summed into a buffer of its own, and the buffers are added as
+part 0 + part 1, whether one rank held both or two ranks one each (a + b = b + a holds exactly in
+IEEE 754 arithmetic; with three parts the order would begin to matter).
 """
 
-import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+
+from lodesmith.parallel.ranks import Ranks
 
 NUM_PARTS = 2  # of every global batch; see above before you raise it
 _ALIGNMENT = 16  # floats: 64 bytes, on which matrix kernels' rounding may depend
-_TIMEOUT = datetime.timedelta(minutes=10)  # a peer may be writing a large checkpoint
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """The processes that train together, seen from one of them."""
-
-    rank: int
-    num_ranks: int
-
-    @property
-    def own_parts(self) -> range:
-        """The parts of a global batch that this rank computes."""
-        per_rank = NUM_PARTS // self.num_ranks
-        return range(self.rank * per_rank, (self.rank + 1) * per_rank)
-
-    def sum_in_place(self, buffer: Tensor) -> None:
-        """Replace the buffer of each rank by the sum over all ranks."""
-        if self.num_ranks > 1:
-            dist.all_reduce(buffer)
-
-    def share(self, segments: Sequence[Tensor]) -> None:
-        """Give every rank all segments, of which segment r was filled by rank r."""
-        if self.num_ranks > 1:
-            for owner, segment in enumerate(segments):
-                dist.broadcast(segment, src=owner)
-
-
-@contextmanager
-def join_ranks(*, rank: int, num_ranks: int, rendezvous: Path) -> Iterator[Ranks]:
-    """Yield the group of ranks once all have come.
-
-    Args:
-        rank: of this process, from 0.
-        num_ranks: a divisor of NUM_PARTS.
-        rendezvous: a file name that no earlier attempt has used; all ranks give the same.
-    """
-    if NUM_PARTS % num_ranks:
-        raise ValueError(f"{num_ranks} ranks cannot share {NUM_PARTS} parts evenly")
-    if num_ranks == 1:
-        yield Ranks(rank=0, num_ranks=1)
-        return
-    store = dist.FileStore(str(rendezvous), num_ranks)  # type: ignore[attr-defined]
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=num_ranks, timeout=_TIMEOUT)
-    try:
-        yield Ranks(rank=rank, num_ranks=num_ranks)
-    finally:
-        dist.destroy_process_group()
+def own_parts(ranks: Ranks) -> range:
+    """Return the parts of a global batch that a rank computes."""
+    if NUM_PARTS % ranks.num_ranks:
+        raise ValueError(f"{ranks.num_ranks} ranks cannot share {NUM_PARTS} parts evenly")
+    per_rank = NUM_PARTS // ranks.num_ranks
+    return range(ranks.rank * per_rank, (ranks.rank + 1) * per_rank)
 
 
 class GradientBuffer:
@@ -83,7 +37,7 @@ class GradientBuffer:
         self.ranks = ranks
         self.weights = list(weights)
         sizes = [-(-weight.numel() // _ALIGNMENT) * _ALIGNMENT for weight in self.weights]
-        self._flat = [torch.zeros(sum(sizes) + 2) for _ in ranks.own_parts]
+        self._flat = [torch.zeros(sum(sizes) + 2) for _ in own_parts(ranks)]
         self._views = [
             [
                 piece[: weight.numel()].view_as(weight)
@@ -95,7 +49,7 @@ class GradientBuffer:
     @contextmanager
     def collect(self, part: int) -> Iterator[Tensor]:
         """Let `backward` add to a part's buffer; yields its tail: [loss sum, number of tokens]."""
-        index = part - self.ranks.own_parts.start
+        index = part - own_parts(self.ranks).start
         self._flat[index].zero_()
         self._point_to(index)
         yield self._flat[index][-2:]

@@ -23,6 +23,7 @@ class Layout:
     tokens: DeviceMesh
     weights: DeviceMesh
     experts: DeviceMesh
+    stage: dist.ProcessGroup  # the ranks that share this rank's pipeline stages
     device: str
 
     @property
@@ -58,11 +59,13 @@ def build_layout(config: ParallelConfig, *, device: str = "cpu") -> Layout:
     shards, contexts = config.data_parallel_shard_size, config.context_parallel_size
     tensor, experts = config.tensor_parallel_size, config.expert_parallel_size
     plane = config.num_ranks_of_experts
+    tokens = init_device_mesh(
+        device, (stages, replicas, shards, contexts, tensor), mesh_dim_names=MESH_AXES
+    )
+    groups = [dist.new_group(stage.flatten().tolist()) for stage in tokens.mesh]
     return Layout(
         config=config,
-        tokens=init_device_mesh(
-            device, (stages, replicas, shards, contexts, tensor), mesh_dim_names=MESH_AXES
-        ),
+        tokens=tokens,
         weights=init_device_mesh(
             device,
             (stages, replicas, shards * contexts, tensor),
@@ -73,5 +76,6 @@ def build_layout(config: ParallelConfig, *, device: str = "cpu") -> Layout:
             (stages, replicas, plane // experts, experts),
             mesh_dim_names=("pp", "dp_replicate", "efsdp", "ep"),
         ),
+        stage=groups[tokens.get_local_rank("pp")],
         device=device,
     )

@@ -8,7 +8,7 @@ Shapes: B batch, T tokens, t this rank's tokens, v a slice of the vocabulary.
 """
 # ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,21 +22,25 @@ from torch.distributed.pipelining import (
     ScheduleInterleaved1F1B,
     ScheduleInterleavedZeroBubble,
 )
-from torch.distributed.tensor import DTensor
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
 from lodesmith.parallel.mesh import Layout
+from lodesmith.parallel.norms import global_norm
 from lodesmith.parallel.parts import fill_part, local_part, part_of
 from lodesmith.parallel.stages import Stage
-from lodesmith.parallel.tensor import vocabulary_loss
+from lodesmith.parallel.tensor import vocabulary_losses
 
 _SCHEDULES: dict[PipelineSchedule, Any] = {
     "1f1b": Schedule1F1B,
     "interleaved_1f1b": ScheduleInterleaved1F1B,
     "interleaved_zero_bubble": ScheduleInterleavedZeroBubble,
 }
+
+
+Reduce = Callable[[Tensor, slice], Tensor]
+"""(losses_BT, which rows they are) -> their loss, a sum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ class ShardedDecoder:
         for stage in self.stages:
             _shard(stage, layout, compile_backend)
         self._num_labels = 1
+        self._reduce: Reduce | None = None
         self._schedules: dict[int, Any] = {}  # by the number of micro-batches
         self._pipeline_stages: list[PipelineStage] = []
         if ranks > 1:
@@ -102,11 +107,24 @@ class ShardedDecoder:
         if missing:
             raise ValueError(f"{len(missing)} weights were not given, {min(missing)} the first")
 
-    def accumulate(self, rows: Rows) -> float:
-        """Add the gradients of a global batch; return its mean loss, the same on every rank."""
+    def accumulate(
+        self, rows: Rows, *, reduce: Reduce | None = None, count: int | None = None
+    ) -> tuple[float, int]:
+        """Add the gradients of a global batch; return its mean loss and what it is a mean of.
+
+        Both are the same on every rank.
+
+        Args:
+            rows: this rank's sequences.
+            reduce: the loss of some of the rows, from the losses of their labels; None sums them.
+                It wants whole sequences, so no pipeline and no context parallel.
+            count: how many things the loss of these rows is a sum over; None counts labels.
+        """
         places = self.stages[0].own_tokens(self.sequence_length)
         labels_Bt = rows.labels[:, places]
-        self._num_labels = max(int(self._sum_over_data((labels_Bt >= 0).sum())), 1)
+        own_count = (labels_Bt >= 0).sum() if count is None else torch.tensor(count)
+        num_learnt = int(self._sum_over_data(own_count.to(self.layout.device)))
+        self._num_labels, self._reduce = max(num_learnt, 1), reduce
         for mixture in self._mixtures():
             mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) / self._num_labels
         inputs: dict[str, Tensor] = {"positions_Bt": places.expand(labels_Bt.shape[0], -1)}
@@ -117,7 +135,7 @@ class ShardedDecoder:
         loss = self._sum_over_data(run(ids_Bt, labels_Bt, inputs))
         if self._pipeline_stages:
             dist.all_reduce(loss, group=self.layout.group("pp"))
-        return float(loss)
+        return float(loss), num_learnt
 
     @torch.no_grad()
     def balance_experts(self) -> None:
@@ -133,24 +151,17 @@ class ShardedDecoder:
 
     def gradient_norm(self) -> float:
         """Return the norm of all gradients, the same on every rank."""
-        squares: list[Tensor] = []
-        for weight in self.weights().values():
-            if not weight.requires_grad:
-                continue
-            assert isinstance(weight.grad, DTensor)  # noqa: S101
-            norm = torch.linalg.vector_norm(weight.grad)
-            squares.append((norm.full_tensor() if isinstance(norm, DTensor) else norm) ** 2)
-        total = torch.stack(squares).sum()
-        if self._pipeline_stages:
-            dist.all_reduce(total, group=self.layout.group("pp"))
-        return float(total.sqrt())
+        return global_norm(w.grad for w in self.weights().values() if w.requires_grad)
 
     def _mixtures(self) -> list[MixtureOfExperts]:
         return [mixture for stage in self.stages for mixture in stage.mixtures]
 
-    def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor) -> Tensor:
-        loss = vocabulary_loss(logits_BTv, labels_Bt, group=self.layout.group("tp"))
-        return loss / self._num_labels
+    def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor, micro: slice | None = None) -> Tensor:
+        losses_Bt = vocabulary_losses(logits_BTv, labels_Bt, group=self.layout.group("tp"))
+        if self._reduce is None:
+            return losses_Bt.sum() / self._num_labels
+        assert micro is not None  # noqa: S101 refused for pipelines
+        return self._reduce(losses_Bt, micro) / self._num_labels
 
     def _run_alone(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         stage = self.stages[0]
@@ -161,7 +172,7 @@ class ShardedDecoder:
             micro = slice(start, start + size)
             stage.set_requires_gradient_sync(start + size >= num_rows)
             logits = stage(ids_Bt[micro], **{name: value[micro] for name, value in inputs.items()})
-            loss = self._loss(logits, labels_Bt[micro])
+            loss = self._loss(logits, labels_Bt[micro], micro)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total

@@ -167,18 +167,18 @@ class _VocabularyLoss(torch.autograd.Function):
         dist.all_reduce(sums_2L, group=group)
         counted_L = labels_L >= 0
         ctx.save_for_backward(powers_Lv / sums_2L[0, :, None], ids_L, known_L, counted_L)
-        return ((sums_2L[0].log() + most_L - sums_2L[1]) * counted_L).sum()
+        return (sums_2L[0].log() + most_L - sums_2L[1]) * counted_L
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def backward(ctx, grad_L: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
         shares_Lv, ids_L, known_L, counted_L = ctx.saved_tensors
         out_Lv = shares_Lv.clone()
         out_Lv.scatter_add_(1, ids_L[:, None], -known_L[:, None].to(out_Lv.dtype))
-        return out_Lv * (counted_L[:, None] * grad), None, None
+        return out_Lv * (counted_L * grad_L)[:, None], None, None
 
 
-def vocabulary_loss(logits_BTv: Tensor, labels_BT: Tensor, *, group: dist.ProcessGroup) -> Tensor:
-    """Return the summed cross entropy in nats, computed from this rank's columns of the logits.
+def vocabulary_losses(logits_BTv: Tensor, labels_BT: Tensor, *, group: dist.ProcessGroup) -> Tensor:
+    """Return losses_BT, the cross entropy of each label in nats, 0 where there is none.
 
     Args:
         logits_BTv: scores of this rank's slice of the vocabulary.
@@ -187,6 +187,7 @@ def vocabulary_loss(logits_BTv: Tensor, labels_BT: Tensor, *, group: dist.Proces
     """
     logits_Lv, labels_L = logits_BTv.flatten(0, 1), labels_BT.flatten()
     if dist.get_world_size(group) == 1:
-        return F.cross_entropy(logits_Lv.float(), labels_L, ignore_index=-100, reduction="sum")
-    out: Tensor = _VocabularyLoss.apply(logits_Lv, labels_L, group)  # type: ignore[no-untyped-call]
-    return out
+        losses_L = F.cross_entropy(logits_Lv.float(), labels_L, ignore_index=-100, reduction="none")
+    else:
+        losses_L = _VocabularyLoss.apply(logits_Lv, labels_L, group)  # type: ignore[no-untyped-call]
+    return losses_L.view(labels_BT.shape)

@@ -20,7 +20,7 @@ from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.train.config import settle_dtype
+from lodesmith.train.config import settle_dtype, settle_layout
 from lodesmith.tune.config import TuneConfig
 
 
@@ -120,9 +120,9 @@ def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
     if recipe.evaluate is not None and recipe.prepare is not None:
         settled["prepare"] = _keep_out(recipe.prepare, recipe.evaluate)
     if recipe.pretrain is not None:
-        settled["pretrain"] = settle_dtype(recipe.pretrain)
+        settled["pretrain"] = settle_layout(settle_dtype(recipe.pretrain))
     if isinstance(recipe.tune, TuneConfig):  # a chain's links are settled one by one
-        settled["tune"] = settle_dtype(recipe.tune)
+        settled["tune"] = settle_layout(settle_dtype(recipe.tune))
     return replace(loaded, recipe=recipe.model_copy(update=settled))
 
 

@@ -78,7 +78,7 @@ class ArchitectureConfig(Config):
         )
 
 
-class ParallelConfig(Config):
+class GivenLayout(Config):
     """A layout that is given, not searched. What is left of the devices is data-parallel."""
 
     tensor_parallel_size: int = Field(default=1, gt=0)
@@ -225,5 +225,5 @@ class PlanConfig(Config):
     claim: ClaimConfig | None = None
     """A published rate; the plan says what share of peak it implies."""
 
-    parallel: ParallelConfig | None = None
+    parallel: GivenLayout | None = None
     """The layout; searched if left out."""

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.config import ClaimConfig, ParallelConfig, PlanConfig
+from lodesmith.plan.config import ClaimConfig, GivenLayout, PlanConfig
 from lodesmith.plan.flops import (
     ParameterCount,
     TokenFlops,
@@ -207,7 +207,7 @@ def _rank(
 
 
 def _estimate_given(
-    shape: ModelShape, given: ParallelConfig, training: Training, *, cluster: Cluster,
+    shape: ModelShape, given: GivenLayout, training: Training, *, cluster: Cluster,
     device: Device, stack: Stack | None,
 ) -> Candidate:  # fmt: skip
     """Return the one layout that the recipe fixes; it need not fit, but must be possible."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lodesmith.parallel.parts import local_part
+
 _EPS = 1e-10  # far below the gradients' size: a mean over tokens is small in a rare token's row
 
 
@@ -42,12 +44,16 @@ class AdamW:
             fraction: of the peak learning rates.
         """
         for group in self.groups:
-            names = list(group.weights)
+            # A matrix with fewer rows than there are ranks leaves some with nothing.
+            names = [name for name, weight in group.weights.items() if local_part(weight).numel()]
+            if not names:
+                continue
+            weights = [group.weights[name] for name in names]
             torch._fused_adamw_(
-                list(group.weights.values()),
-                [_gradient(weight) for weight in group.weights.values()],
-                [self.means[name] for name in names],
-                [self.squares[name] for name in names],
+                [local_part(weight) for weight in weights],
+                [_gradient(weight) for weight in weights],
+                [local_part(self.means[name]) for name in names],
+                [local_part(self.squares[name]) for name in names],
                 [],
                 [torch.tensor(step + 1.0) for _ in names],
                 lr=group.learning_rate * fraction,
@@ -64,13 +70,7 @@ class AdamW:
         means = {f"adamw.mean.{name}": mean for name, mean in self.means.items()}
         return means | {f"adamw.square.{name}": square for name, square in self.squares.items()}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take over the means that `state` returned."""
-        for name, mean in self.means.items():
-            mean.copy_(state[f"adamw.mean.{name}"])
-            self.squares[name].copy_(state[f"adamw.square.{name}"])
-
 
 def _gradient(weight: nn.Parameter) -> Tensor:
-    assert weight.grad is not None  # noqa: S101 GradientBuffer set it
-    return weight.grad
+    assert weight.grad is not None  # noqa: S101 each weight takes part in a step
+    return local_part(weight.grad)

@@ -1,25 +1,39 @@
 """How a training run goes: length, batches, learning rate. Shared by pretraining and tuning."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lodesmith.core.config import Config
+from lodesmith.parallel.config import ParallelConfig
 
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})  # of a CPU, as Linux names them
+
+
+def _layout_tag(value: Any) -> str:
+    return "<auto>" if isinstance(value, str) else "<ParallelConfig>"
+
+
+LayoutChoice = Annotated[
+    Annotated[Literal["auto"], Tag("<auto>")] | Annotated[ParallelConfig, Tag("<ParallelConfig>")],
+    Discriminator(_layout_tag),
+]
 
 
 class TrainingConfig(Config):
     """Settings of the one training loop."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"num_ranks", "checkpoint_every_steps"})
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"num_ranks", "parallel", "checkpoint_every_steps"}
+    )
 
     max_steps: int = Field(gt=0)
     """Optimizer steps of the whole run."""
 
     global_batch_size: int = Field(default=16, gt=0)
-    """Sequences of one optimizer step, over all ranks; a multiple of two micro-batches."""
+    """Sequences of one optimizer step, over all ranks; a multiple of two micro-batches, or with
+    `parallel` of one for each data-parallel rank."""
 
     micro_batch_size: int = Field(default=8, gt=0)
     """Sequences of one forward pass; more need more memory and may be faster."""
@@ -75,12 +89,21 @@ class TrainingConfig(Config):
     """A killed run repeats at most this many steps."""
 
     num_ranks: Literal["auto", 1, 2] = "auto"
-    """Processes that train together, one core each; auto takes two where two cores are free. The
-    weights are the same, bit for bit."""
+    """Processes that train together where `parallel` is none, one core each; auto takes two where
+    two cores are free. The weights are the same, bit for bit."""
+
+    parallel: LayoutChoice | None = None
+    """How the model is laid over ranks; none keeps it whole on each. Another layout changes the
+    weights by rounding only, so a killed run goes on under any, and the artifact's id stays."""
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
-        if self.global_batch_size % (2 * self.micro_batch_size):
+        if self.parallel is not None and self.num_ranks != "auto":
+            raise ValueError(
+                f"num_ranks ({self.num_ranks}) is for a model that is not laid over ranks; leave "
+                "it out, as parallel says how many there are"
+            )
+        if self.parallel is None and self.global_batch_size % (2 * self.micro_batch_size):
             raise ValueError(
                 f"global_batch_size ({self.global_batch_size}) must be a multiple of twice "
                 f"micro_batch_size ({self.micro_batch_size}), because each batch is cut in two"
@@ -116,3 +139,12 @@ def settle_dtype(config: _Settings, *, cpus: Path = Path("/proc/cpuinfo")) -> _S
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
     dtype = "bf16" if _BF16_FLAGS & set(flags.split()) else "fp32"
     return config.model_copy(update={"param_dtype": dtype})
+
+
+def settle_layout(config: _Settings) -> _Settings:
+    """Return the settings with a layout of auto replaced by what suits this machine.
+
+    A machine's CPU cores share one memory, so laying the model over them saves nothing and costs
+    messages: auto keeps it whole.
+    """
+    return config if config.parallel != "auto" else config.model_copy(update={"parallel": None})

@@ -1,9 +1,11 @@
 """What a training run is asked to do, as data that travels to the ranks in a JSON file."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lodesmith.core.storage import JSON, hash_json
+from lodesmith.core.version import code_digest
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.record import RECORD_FILE
@@ -41,6 +43,8 @@ class TrainingJob:
     metrics_file: Path  # gets one JSON line for each step
     eos_ids: tuple[int, ...] = ()  # token ids that end an answer
     title: str = "train"  # for the progress bar
+    objective: str = "next-token"  # a name in train/objective.py
+    objective_settings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def finished_file(self) -> Path:
@@ -56,7 +60,13 @@ class TrainingJob:
     def digest(self) -> str:
         """Hash of what a checkpoint must have been made under to go on from it here."""
         shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""
-        return hash_json([self.config.identity(), shape, type(self.data).__name__])
+        aim = [self.objective, dict(self.objective_settings)]
+        return hash_json([self.config.identity(), shape, type(self.data).__name__, aim])
+
+    def agreed_facts(self) -> dict[str, str]:
+        """Return what all ranks must have been given alike, by what people call it."""
+        layout = self.config.model_dump_json(include={"parallel", "num_ranks"})
+        return {"settings": f"{self.digest} {layout}", "code version": code_digest()}
 
     def to_json(self) -> JSON:
         """Return the job as JSON data."""
@@ -71,6 +81,8 @@ class TrainingJob:
             "metrics_file": str(self.metrics_file),
             "eos_ids": self.eos_ids,
             "title": self.title,
+            "objective": self.objective,
+            "objective_settings": dict(self.objective_settings),
         }
 
     @classmethod
@@ -86,6 +98,8 @@ class TrainingJob:
             metrics_file=Path(data["metrics_file"]),
             eos_ids=tuple(data["eos_ids"]),
             title=data["title"],
+            objective=data["objective"],
+            objective_settings=data["objective_settings"],
         )
 
 
@@ -96,6 +110,7 @@ class RankTask:
     job: TrainingJob
     rank: int
     num_ranks: int
+    num_threads: int  # that the rank computes with
     attempt: Path  # a fresh folder: rendezvous, logs and errors of this attempt
     parent_pid: int
     node: int = 0  # which of the machines that train together
@@ -108,6 +123,7 @@ class RankTask:
             "job": self.job.to_json(),
             "rank": self.rank,
             "num_ranks": self.num_ranks,
+            "num_threads": self.num_threads,
             "attempt": str(self.attempt),
             "parent_pid": self.parent_pid,
             "node": self.node,

@@ -29,6 +29,7 @@ from lodesmith.core.log import Progress, say, show_progress, warn
 from lodesmith.core.process import count_free_cores
 from lodesmith.core.storage import JSON, read_json
 from lodesmith.parallel.memory_folder import open_memory_folder
+from lodesmith.train.checks import as_layout, check_job
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.interruptions import Timeline
 from lodesmith.train.job import RankTask, TrainingJob
@@ -65,7 +66,9 @@ def run_training(job: TrainingJob) -> JSON:
 
 
 def choose_num_ranks(config: TrainingConfig) -> int:
-    """Return how many processes train together: two where two cores are free."""
+    """Return how many processes train together: what the layout wants, else two on two cores."""
+    if config.parallel is not None:
+        return as_layout(config.parallel).num_ranks
     if config.num_ranks == "auto":
         return 2 if count_free_cores() >= 2 else 1
     return config.num_ranks
@@ -85,6 +88,7 @@ class _Run:
     def run(self) -> None:
         """Train to the end, starting again after faults."""
         num_ranks = choose_num_ranks(self.job.config)
+        check_job(self.job, num_ranks=num_ranks)
         self.timeline.launch(num_ranks=num_ranks)
         try:
             while (fault := self._attempt(num_ranks)) is not None:
@@ -105,11 +109,14 @@ class _Run:
             LodesmithError: what a rank refuses for good.
         """
         folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self.job.scratch))
+        # Whole models are computed on one core each: any number of ranks gives the same bits.
+        whole = self.job.config.parallel is None
         tasks = [
             RankTask(
                 job=self.job,
                 rank=rank,
                 num_ranks=num_ranks,
+                num_threads=1 if whole else max(1, count_free_cores() // num_ranks),
                 attempt=folder,
                 parent_pid=os.getpid(),
                 memory=self.memory,

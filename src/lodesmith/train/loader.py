@@ -2,7 +2,8 @@
 
 The loader's whole state is the number of samples consumed: step s of batch size G reads samples s
 * G to (s + 1) * G - 1, whatever ranks there are, so nothing of it needs saving. A run that passes
-samples over reads the next ones in their place (`data.skips`).
+samples over reads the next ones in their place (`data.skips`). Each rank reads those samples of a
+batch that are its own.
 """
 
 import queue
@@ -15,35 +16,16 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.data.tokens import TokenSet
+from lodesmith.train.batch import Batch
 from lodesmith.train.job import PackedData, TokenSetData
 from lodesmith.train.packed import PackedSamples, open_packed
 
 _READ_AHEAD = 2  # batches
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences to learn from. B sequences, T tokens."""
-
-    input_ids: Tensor  # int64 [B, T]
-    labels: Tensor  # int64 [B, T], the token after each input
-    loss_mask: Tensor | None = None  # bool [B, T]; None: every label is learnt
-    segment_ids: Tensor | None = None  # int32 [B, T]; None: each row is one document
-
-    def rows(self, rows: slice) -> "Batch":
-        """Return some of the sequences."""
-        return Batch(
-            input_ids=self.input_ids[rows],
-            labels=self.labels[rows],
-            loss_mask=None if self.loss_mask is None else self.loss_mask[rows],
-            segment_ids=None if self.segment_ids is None else self.segment_ids[rows],
-        )
 
 
 class SampleSource(Protocol):
@@ -130,7 +112,7 @@ def open_source(data: TokenSetData | PackedData, *, sequence_length: int) -> Sam
 
 
 class Loader:
-    """Yields the global batches of steps, and counts the seconds that it was waited for."""
+    """Yields one rank's rows of global batches, and counts the seconds that it was waited for."""
 
     def __init__(
         self,
@@ -141,9 +123,21 @@ class Loader:
         first_step: int,
         steps: int,
         skips: SkipList = NO_SKIPS,
+        rows: slice = slice(None),
     ) -> None:
+        """Start to read.
+
+        Args:
+            source: where samples are.
+            global_batch_size: samples of a step, over all ranks.
+            seed: fixes their order.
+            first_step: the first is 0.
+            steps: of the whole run.
+            skips: samples that are passed over.
+            rows: which samples of each global batch are this rank's.
+        """
         self.data_wait_seconds = 0.0
-        self._source, self._size = source, global_batch_size
+        self._source, self._size, self._rows = source, global_batch_size, rows
         self._order, self._skips = SampleOrder(source.num_samples, seed), skips
         self._steps = range(first_step, steps)
         self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_READ_AHEAD)
@@ -162,7 +156,7 @@ class Loader:
         try:
             for step in self._steps:
                 places = np.arange(step * self._size, (step + 1) * self._size)
-                samples = self._skips.samples(places)
+                samples = self._skips.samples(places)[self._rows]
                 self._ready.put(self._source.batch(self._order.windows(samples)))
         except BaseException as error:  # noqa: BLE001 handed to the reader, who raises it
             self._ready.put(error)

@@ -136,7 +136,8 @@ def find_interface(address: str) -> str:
 def _start(task: RankTask, *, interface: str) -> subprocess.Popen[bytes]:
     task_file = task.attempt / f"rank-{task.rank}.json"
     write_json(task_file, task.to_json())
-    one_core = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    threads = str(task.num_threads)
+    cores = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     # -P: a file called torch.py in the user's folder must not be taken for the library.
     command = [sys.executable, "-P", "-m", "lodesmith.train.worker", str(task_file)]
     with task.log_file.open("wb") as log:
@@ -145,5 +146,5 @@ def _start(task: RankTask, *, interface: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **one_core, "GLOO_SOCKET_IFNAME": interface},
+            env={**os.environ, **cores, "GLOO_SOCKET_IFNAME": interface},
         )

@@ -1,17 +1,13 @@
 """The one training loop, as one rank runs it.
 
-A step: each of the two parts of the global batch goes through the decoder micro-batch by
-micro-batch into the part's gradient buffer; parts and ranks are added in a fixed order and divided
-by the number of learnt tokens; the optimizer moves the weights. Every rank holds all weights and
-all optimizer state, so rank 0 alone writes metrics and the model; each writes its part of a
-checkpoint.
+A step: a learner leaves the gradients of a global batch; they are checked and, if long, shortened;
+the optimizer moves the weights. The loop is the same however the model is laid over ranks. Rank 0
+alone writes metrics and the model; each rank writes its part of a checkpoint.
 """
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,16 +16,16 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, write_json
 from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import SkipList
-from lodesmith.model.checkpoint import load_decoder, save_decoder
-from lodesmith.model.decoder import Decoder
+from lodesmith.model.checkpoint import save_decoder
 from lodesmith.parallel.checkpoint import Checkpoints
-from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, Ranks
+from lodesmith.parallel.ranks import Ranks
+from lodesmith.train.batch import Batch
+from lodesmith.train.dtypes import DTYPES
 from lodesmith.train.guard import SpikeGuard
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.loader import Batch, Loader, SampleSource, open_source
-from lodesmith.train.loss import summed_loss
+from lodesmith.train.learner import collect_decoder, open_learner
+from lodesmith.train.loader import Loader, SampleSource, open_source
 from lodesmith.train.metrics import MetricsFile, Record, read_metrics
-from lodesmith.train.optimizer import Optimizer
 from lodesmith.train.pulse import Phase, Pulse
 from lodesmith.train.record import RunRecord
 from lodesmith.train.roll_call import Roll, StragglerWatch, call_roll
@@ -37,7 +33,6 @@ from lodesmith.train.rollback import Rollbacks, SpikeError, read_rollbacks, writ
 from lodesmith.train.schedule import rate_fraction
 from lodesmith.train.speed import SpeedMeter
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FINAL_STEPS = 20  # over which the final loss is averaged: one batch alone is noisy
 
 
@@ -67,7 +62,7 @@ class Progress:
 
 
 class Training:
-    """A run's weights, optimizer and progress in one rank."""
+    """A run's learner and progress in one rank."""
 
     def __init__(
         self, job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None] = lambda: None
@@ -79,37 +74,31 @@ class Training:
             ranks: seen from this one.
             beat: called after each micro-batch.
         """
-        self.job, self.config, self.ranks, self.beat = job, job.config, ranks, beat
-        self.own_seconds = 0.0  # of the last step: work before the first wait for other ranks
-        self.decoder = open_decoder(job)
-        self.gradients = GradientBuffer(self.decoder.parameters(), ranks=ranks)
-        self.optimizer = Optimizer(self.decoder, job.config, ranks=ranks)
-        assert job.config.param_dtype != "auto"  # noqa: S101 settled when the run started
-        self.dtype = DTYPES[job.config.param_dtype]
+        self.job, self.config, self.ranks = job, job.config, ranks
+        self.learner = open_learner(job, ranks=ranks, beat=beat)
         self.progress = Progress()
 
     def step(self, batch: Batch) -> Record:
         """Learn one global batch; return what a metrics record says of it.
 
+        Args:
+            batch: this rank's sequences of the global batch.
+
         Raises:
             UserError: no token is to be learnt.
             SpikeError: the loss is no finite number, or far above what it was; nothing is changed.
         """
-        started = time.perf_counter()
-        for part in self.ranks.own_parts:
-            self._collect(part, batch)
-        self.own_seconds = time.perf_counter() - started
-        loss, num_learnt = self.gradients.reduce()
-        grad_norm = float(torch.linalg.vector_norm(self.gradients.gradients))
+        loss, num_learnt = self.learner.learn(batch)
+        grad_norm = self.learner.gradient_norm()
         self._check(loss, grad_norm, num_learnt)
         limit = self.config.max_grad_norm
         if limit is not None and grad_norm > limit:
-            self.gradients.gradients.mul_(limit / grad_norm)
+            self.learner.scale_gradients(limit / grad_norm)
         fraction = rate_fraction(self.config, self.progress.step)
-        self.optimizer.step(self.progress.step, fraction=fraction)
+        self.learner.update(self.progress.step, fraction=fraction)
         self.progress.guard.accept(loss=loss, grad_norm=grad_norm)
         self.progress.record(
-            loss=loss, input_tokens=batch.input_ids.numel(), learnt_tokens=num_learnt
+            loss=loss, input_tokens=self.config.step_tokens, learnt_tokens=num_learnt
         )
         return {
             "step": self.progress.step,
@@ -119,15 +108,10 @@ class Training:
             "tokens_seen": self.progress.tokens_seen,
         }
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """Return all that a checkpoint holds but the progress."""
-        weights = {f"weight.{name}": weight for name, weight in self.decoder.named_parameters()}
-        return weights | self.optimizer.state()
-
     def save(self, checkpoints: Checkpoints) -> None:
-        """Begin a checkpoint."""
+        """Begin a checkpoint; all ranks call it together."""
         facts = {"job": self.job.digest, "progress": asdict(self.progress)}
-        checkpoints.save(step=self.progress.step, tensors=self.state(), facts=facts)
+        checkpoints.save(step=self.progress.step, tensors=self.learner.tensors(), facts=facts)
 
     def resume(self, checkpoints: Checkpoints) -> list[str]:
         """Go on from the latest whole checkpoint, if there is one; return messages for people.
@@ -135,7 +119,7 @@ class Training:
         Raises:
             UserError: the checkpoint is of another job.
         """
-        saved = checkpoints.load(self.state(), expect={"job": self.job.digest})
+        saved = checkpoints.load(self.learner.tensors(), expect={"job": self.job.digest})
         if saved is None:
             return []
         if saved.step == 0:
@@ -144,17 +128,6 @@ class Training:
         where = ", from memory" if saved.source == "memory" else ""
         return [*saved.messages, f"{self.job.title} goes on from step {saved.step}{where}"]
 
-    def _collect(self, part: int, batch: Batch) -> None:
-        size, micro = self.config.global_batch_size // NUM_PARTS, self.config.micro_batch_size
-        with self.gradients.collect(part) as tail:
-            for start in range(part * size, (part + 1) * size, micro):
-                rows = batch.rows(slice(start, start + micro))
-                loss, num_labels = summed_loss(self.decoder, rows, dtype=self.dtype)
-                loss.backward()  # type: ignore[no-untyped-call]
-                tail[0] += loss.detach()
-                tail[1] += num_labels
-                self.beat()
-
     def _check(self, loss: float, grad_norm: float, num_learnt: int) -> None:
         step = self.progress.step + 1
         if not num_learnt:
@@ -162,13 +135,6 @@ class Training:
         fault = self.progress.guard.judge(loss=loss, grad_norm=grad_norm)
         if fault is not None:
             raise SpikeError(step=step, says=fault)
-
-
-def open_decoder(job: TrainingJob) -> Decoder:
-    """Return the decoder that a job starts from."""
-    if isinstance(job.start, Path):
-        return load_decoder(job.start)
-    return Decoder.fresh(job.start, seed=job.config.seed)
 
 
 def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
@@ -194,10 +160,13 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
             messages = [_roll_back(training, source, rollbacks, spike, checkpoints)]
             del training  # its memory is wanted for the next
             continue
-        if ranks.rank != 0 or not finished:
+        if not finished:
             return None
         with pulse.during(Phase.SAVING):
-            save_decoder(job.model_folder, training.decoder, eos_ids=job.eos_ids)
+            decoder = collect_decoder(training.learner)
+            if ranks.rank != 0:
+                return None
+            save_decoder(job.model_folder, decoder, eos_ids=job.eos_ids)
         return describe(training, rollbacks)
 
 
@@ -223,6 +192,7 @@ class _Steps:
             first_step=training.progress.step,
             steps=config.max_steps,
             skips=skips,
+            rows=training.learner.rows,
         )
         self.stragglers = StragglerWatch()
 
@@ -240,15 +210,17 @@ class _Steps:
         """Take the steps; rank 0, which gives `metrics`, writes."""
         training, config = self.training, self.config
         speed = SpeedMeter(
-            training.decoder.config,
+            training.learner.shape,
             config,
-            dtype=training.dtype,
+            dtype=DTYPES[config.param_dtype],
             num_ranks=training.ranks.num_ranks,
         )
         for batch in self.loader:
             record = training.step(batch)
             roll = call_roll(
-                training.ranks, stop=self.pulse.asked_to_stop, own_seconds=training.own_seconds
+                training.ranks,
+                stop=self.pulse.asked_to_stop,
+                own_seconds=training.learner.own_seconds,
             )
             if metrics is not None:
                 seen = speed.measure(roll, data_wait_seconds=self.loader.data_wait_seconds)
@@ -316,7 +288,7 @@ def _roll_back(
 def describe(training: Training, rollbacks: Rollbacks) -> JSON:
     """Return what is worth knowing of a finished run; the same whenever it is repeated."""
     config, progress = training.config, training.progress
-    decoder = training.decoder.config
+    decoder = training.learner.shape
     return {
         "num_parameters": decoder.num_parameters,
         "num_non_embedding_parameters": decoder.num_non_embedding_parameters,

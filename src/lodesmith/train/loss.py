@@ -9,23 +9,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lodesmith.model.decoder import Attend, Decoder, causal_attention
-from lodesmith.train.loader import Batch
+from lodesmith.train.batch import Batch
+from lodesmith.train.objective import NextToken, Objective
+
+_NEXT_TOKEN = NextToken()
 
 
 def summed_loss(
-    decoder: Decoder, batch: Batch, *, dtype: torch.dtype = torch.float32
+    decoder: Decoder,
+    batch: Batch,
+    *,
+    objective: Objective = _NEXT_TOKEN,
+    dtype: torch.dtype = torch.float32,
+    z_loss: float = 0.0,
 ) -> tuple[Tensor, int]:
-    """Return the summed cross entropy in nats, and how many labels it is of.
+    """Return the summed loss, and how many things it is a sum over.
 
     Logits, which are V wide, are computed only where a label counts.
 
     Args:
+        decoder: gives the logits.
         batch: some sequences of a global batch.
+        objective: what is summed; cross entropy in nats if it is the plain sum.
         dtype: of matrix products; the softmax is computed in float32.
+        z_loss: weight of the squared log-normaliser of each label, which keeps logits small.
+            Source: Chowdhery et al. 2022, arXiv:2204.02311, section 5.
     """
     attend: Attend = causal_attention
     if batch.segment_ids is not None:
         attend = attend_within_segments(batch.segment_ids)
+    places: Tensor | None = None
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)
         labels_L = batch.labels.flatten()
@@ -33,8 +46,23 @@ def summed_loss(
             places = batch.loss_mask.flatten().nonzero().squeeze(1)
             x_LD, labels_L = x_LD.index_select(0, places), labels_L.index_select(0, places)
         logits_LV = decoder.logits(x_LD)
-    loss = F.cross_entropy(logits_LV.float(), labels_L, reduction="sum")
-    return loss, labels_L.numel()
+    logits_LV = logits_LV.float()
+    if objective.sums_labels:
+        loss = F.cross_entropy(logits_LV, labels_L, reduction="sum")
+    else:
+        losses_L = F.cross_entropy(logits_LV, labels_L, reduction="none")
+        losses_BT = _at_places(losses_L, places, batch.labels.shape)
+        loss = objective.summed_loss(losses_BT, batch)
+    if z_loss:
+        loss = loss + z_loss * logits_LV.logsumexp(-1).square().sum()
+    return loss, objective.count(batch)
+
+
+def _at_places(values_L: Tensor, places_L: Tensor | None, shape: torch.Size) -> Tensor:
+    """Return values where they belong in B x T, 0 elsewhere."""
+    if places_L is None:
+        return values_L.view(shape)
+    return values_L.new_zeros(shape.numel()).index_put((places_L,), values_L).view(shape)
 
 
 def attend_within_segments(segment_ids_BT: Tensor) -> Attend:

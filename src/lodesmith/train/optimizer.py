@@ -4,22 +4,34 @@ Embeddings, output matrix and norms always get AdamW: their rows and entries are
 spaces of features, which is what Muon's orthogonalisation is about.
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Callable, Mapping
 
-from lodesmith.model.decoder import Decoder
-from lodesmith.parallel.data_parallel import Ranks
+import torch
+from torch import Tensor, nn
+
 from lodesmith.train.adamw import AdamW, Group
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.muon import Muon
+from lodesmith.train.muon import Matrices, Muon, Work
 
 
 class Optimizer:
-    """Updates a decoder's weights in place."""
+    """Updates a decoder's weights in place, or this rank's part of them."""
 
-    def __init__(self, decoder: Decoder, config: TrainingConfig, *, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, nn.Parameter],
+        config: TrainingConfig,
+        *,
+        share_work: Callable[[Matrices], Work],
+    ) -> None:
+        """Start with an empty state.
+
+        Args:
+            weights: what is trained, by whole-model name; plain tensors or DTensors.
+            config: rates and momenta.
+            share_work: says how the ranks share Muon's work on some matrices.
+        """
         self.config = config
-        weights = dict(decoder.named_parameters())
         hidden = {name: weight for name, weight in weights.items() if _is_hidden(name, weight)}
         others = {name: weight for name, weight in weights.items() if name not in hidden}
         rate = config.embedding_learning_rate or config.learning_rate
@@ -28,7 +40,9 @@ class Optimizer:
         self.muon: Muon | None = None
         if config.optimizer == "muon":
             dtype = torch.bfloat16 if config.param_dtype == "bf16" else torch.float32
-            self.muon = Muon(hidden, momentum=config.muon_momentum, ranks=ranks, dtype=dtype)
+            self.muon = Muon(
+                hidden, momentum=config.muon_momentum, work=share_work(hidden), dtype=dtype
+            )
         else:
             groups.append(Group(hidden, config.learning_rate, config.weight_decay))
         self.adamw = AdamW(groups, beta1=config.adam_beta1, beta2=config.adam_beta2)
@@ -49,12 +63,11 @@ class Optimizer:
         """Return all that the next step depends on but the weights and the step's number."""
         return self.adamw.state() | (self.muon.state() if self.muon is not None else {})
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take over the state that `state` returned."""
-        self.adamw.load_state(state)
-        if self.muon is not None:
-            self.muon.load_state(state)
+
+def trained_weights(weights: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Return the weights that gradients move: all but the biases of experts."""
+    return {name: weight for name, weight in weights.items() if weight.requires_grad}
 
 
 def _is_hidden(name: str, weight: Tensor) -> bool:
-    return weight.dim() == 2 and name.startswith("model.layers.")
+    return weight.dim() >= 2 and name.startswith("model.layers.")

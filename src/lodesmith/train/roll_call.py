@@ -12,7 +12,7 @@ from statistics import fmean, median_low
 
 import torch
 
-from lodesmith.parallel.data_parallel import Ranks
+from lodesmith.parallel.ranks import Ranks
 
 _WINDOW = 20  # steps over which a rank is judged
 _SLOW = 1.3  # times its peers

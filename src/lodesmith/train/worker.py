@@ -1,7 +1,7 @@
 """One rank's process: `python -m lodesmith.train.worker TASK.json`.
 
-Started by `train.launch` only. It computes on one core with deterministic kernels: then the same
-task gives the same bits, however often it is killed and however many ranks share it.
+Started by `train.launch` only. It computes with deterministic kernels: then the same task gives the
+same bits, however often it is killed.
 """
 
 import os
@@ -16,7 +16,7 @@ import torch
 from lodesmith.core.errors import LodesmithError, explain_os_error
 from lodesmith.core.process import die_with_parent
 from lodesmith.core.storage import read_json, write_json
-from lodesmith.parallel.data_parallel import join_ranks
+from lodesmith.parallel.ranks import join_ranks
 from lodesmith.train.job import RankTask
 from lodesmith.train.loop import train
 from lodesmith.train.pulse import Pulse
@@ -27,14 +27,18 @@ def main(task_file: Path) -> int:
     task = RankTask.from_json(read_json(task_file))
     die_with_parent(task.parent_pid)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for the launcher, which asks us to stop
-    make_deterministic()
+    make_deterministic(num_threads=task.num_threads)
     try:
         with (
             Pulse(task.pulse_file, slot=task.slot) as pulse,
             join_ranks(
-                rank=task.rank, num_ranks=task.num_ranks, rendezvous=task.rendezvous
+                rank=task.rank,
+                num_ranks=task.num_ranks,
+                rendezvous=task.rendezvous,
+                wants_group=task.job.config.parallel is not None,
             ) as ranks,
         ):
+            ranks.check_agreement(task.job.agreed_facts())
             facts = train(task, ranks=ranks, pulse=pulse)
             if facts is not None:
                 write_json(task.job.finished_file, facts)
@@ -48,9 +52,9 @@ def main(task_file: Path) -> int:
         return _report(task, clear)
 
 
-def make_deterministic() -> None:
-    """Let torch compute the same bits each time, on one core."""
-    torch.set_num_threads(1)
+def make_deterministic(*, num_threads: int) -> None:
+    """Let torch compute the same bits each time, with this many threads."""
+    torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)  # tiny moments would slow arithmetic down a hundredfold
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports a compiler
     # Filling fresh memory finds reads of unset values; there are none here, and it costs time.

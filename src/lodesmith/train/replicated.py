@@ -1,0 +1,119 @@
+"""A model that each of one or two ranks holds whole; either number gives the same bits.
+
+Each of the two parts of a global batch goes through the decoder micro-batch by micro-batch into
+the part's gradient buffer; parts and ranks are added in a fixed order and divided by the number of
+labels. Every rank holds all weights and all optimizer state.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
+from lodesmith.model.moe import MixtureOfExperts
+from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
+from lodesmith.parallel.ranks import Ranks
+from lodesmith.train.batch import Batch
+from lodesmith.train.dtypes import DTYPES
+from lodesmith.train.job import TrainingJob
+from lodesmith.train.loss import summed_loss
+from lodesmith.train.objective import make_objective
+from lodesmith.train.optimizer import Optimizer, trained_weights
+from lodesmith.train.shared_muon import SharedWork
+
+
+class ReplicatedLearner:
+    """A whole decoder in each rank."""
+
+    def __init__(
+        self, decoder: Decoder, job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]
+    ) -> None:
+        self.decoder, self.config, self.ranks, self.beat = decoder, job.config, ranks, beat
+        self.own_seconds = 0.0
+        self.dtype = DTYPES[job.config.param_dtype]
+        self.objective = make_objective(job.objective, job.objective_settings)
+        self.parts = own_parts(ranks)
+        weights = trained_weights(dict(decoder.named_parameters()))
+        self.gradients = GradientBuffer(weights.values(), ranks=ranks)
+        self.optimizer = Optimizer(
+            weights, job.config, share_work=lambda matrices: SharedWork(matrices, ranks=ranks)
+        )
+        self.mixtures = [part for part in decoder.modules() if isinstance(part, MixtureOfExperts)]
+
+    @property
+    def shape(self) -> DecoderConfig:
+        """The model's shape."""
+        return self.decoder.config
+
+    @property
+    def rows(self) -> slice:
+        """Which sequences of a global batch this rank reads."""
+        return slice(self.parts.start * self._part_size, self.parts.stop * self._part_size)
+
+    def learn(self, batch: Batch) -> tuple[float, int]:
+        """Leave the gradients of a global batch, reduced; return its mean loss and what it is of.
+
+        Args:
+            batch: this rank's sequences, which are `rows` of the global batch.
+        """
+        started = time.perf_counter()
+        size, micro = self._part_size, self.config.micro_batch_size
+        for index, part in enumerate(self.parts):
+            with self.gradients.collect(part) as tail:
+                for start in range(index * size, (index + 1) * size, micro):
+                    loss, count = summed_loss(
+                        self.decoder,
+                        batch.rows(slice(start, start + micro)),
+                        objective=self.objective,
+                        dtype=self.dtype,
+                    )
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    tail[0] += loss.detach()
+                    tail[1] += count
+                    self.beat()
+        self.own_seconds = time.perf_counter() - started
+        return self.gradients.reduce()
+
+    def gradient_norm(self) -> float:
+        """Return the norm of all gradients, the same on every rank."""
+        return float(torch.linalg.vector_norm(self.gradients.gradients))
+
+    def scale_gradients(self, factor: float) -> None:
+        """Multiply all gradients."""
+        self.gradients.gradients.mul_(factor)
+
+    def update(self, step: int, *, fraction: float) -> None:
+        """Move the weights by the gradients, and the biases of experts by their load."""
+        self.optimizer.step(step, fraction=fraction)
+        for mixture in self.mixtures:
+            if mixture.load_E is not None:
+                load_E = mixture.load_E  # noqa: N806 shape suffix
+                self.ranks.sum_in_place(load_E)
+                mixture.balance(load_E)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return weights and optimizer state by name."""
+        weights = {f"weight.{name}": weight for name, weight in self.decoder.named_parameters()}
+        return weights | self.optimizer.state()
+
+    def collect(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors as they are: each rank has them whole."""
+        return tensors
+
+    @property
+    def _part_size(self) -> int:
+        return self.config.global_batch_size // NUM_PARTS
+
+
+def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) -> ReplicatedLearner:
+    """Return a job's model with the weights that it starts from."""
+    if isinstance(job.start, Path):
+        decoder = load_decoder(job.start)
+    else:
+        decoder = Decoder.fresh(job.start, seed=job.config.seed)
+    return ReplicatedLearner(decoder, job, ranks=ranks, beat=beat)
