@@ -2,10 +2,10 @@
 
 import sys
 
-from lodesmith.cli import clean, doctor, keys, label, lineage, models, planning, stages
+from lodesmith.cli import clean, doctor, keys, label, lineage, models, planning, sealing, stages
 from lodesmith.cli.app import run_app
 
-COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor, label, keys)
+COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor, label, keys, sealing)
 
 
 def main() -> None:

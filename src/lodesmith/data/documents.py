@@ -4,15 +4,17 @@ The same fields stand in the lines that `lodesmith clean` writes.
 """
 
 import dataclasses
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
 from lodesmith.core.errors import DamagedArtifactError
+from lodesmith.core.seal import MAGIC, reveal
 from lodesmith.core.storage import replace_file
 
 SHARD_PATTERN = "documents-*.jsonl.zst"
@@ -84,10 +86,11 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
     Raises:
         DamagedArtifactError: the file is torn.
+        UserError: the file is sealed, and its key is not granted.
     """
     reader, rest = zstandard.ZstdDecompressor().decompressobj(), b""
     try:
-        with path.open("rb") as file:
+        with _open_plain(path) as file:
             while block := file.read(_BLOCK_BYTES):
                 *lines, rest = (rest + reader.decompress(block)).split(b"\n")
                 yield from lines
@@ -97,6 +100,17 @@ def read_lines(path: Path) -> Iterator[bytes]:
         ) from None
     if rest or not reader.eof:  # the decompressor takes a file that is cut short without a word
         raise DamagedArtifactError(f"{path} is cut short; remove its artifact and run again")
+
+
+def _open_plain(path: Path) -> IO[bytes]:
+    """Return a file to be read; a sealed one whole from memory, if its key is granted."""
+    file = path.open("rb")
+    if file.read(len(MAGIC)) != MAGIC:
+        file.seek(0)
+        return file
+    with file:
+        file.seek(0)
+        return io.BytesIO(reveal(file.read(), name=str(path)))
 
 
 def read_folder(folder: Path) -> Iterator[Document]:

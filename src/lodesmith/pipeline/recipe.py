@@ -12,6 +12,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from lodesmith.acquire.config import AcquireConfig
 from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
+from lodesmith.core.seal.config import PrivacyConfig
 from lodesmith.core.yaml_text import parse_yaml
 from lodesmith.evaluate.config import EvaluateConfig
 from lodesmith.model.config import ModelConfig
@@ -67,6 +68,9 @@ class Recipe(Config):
     serve: ServeConfig | None = None
     """What the finished model is asked, and the server's settings."""
 
+    privacy: PrivacyConfig | None = None
+    """Whose data the recipe's domains are learnt from, sealed for everybody else."""
+
     plan: PlanConfig | None = None
     """The cluster that `lodesmith plan` lays the recipe out on."""
 
@@ -78,6 +82,8 @@ class Recipe(Config):
                     raise ValueError(f"the section {section} needs a section {need}; add one")
         if isinstance(self.tune, TuneConfig) and self.pretrain is None:
             raise ValueError("the section tune needs a section pretrain; add one")
+        if self.privacy is not None and not self.domains:
+            raise ValueError("the section privacy is for a tune that is a list of domains; add one")
         names = [domain.domain for domain in self.domains]
         if len(set(names)) != len(names):
             raise ValueError(f"tune names a domain twice: {', '.join(names)}")

@@ -10,6 +10,7 @@ from lodesmith.acquire.config import resolve
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
+from lodesmith.core.seal import grant
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_bytes, format_seconds
 from lodesmith.evaluate.config import EvaluateConfig
@@ -63,7 +64,9 @@ def run(
     stages = _stages(loaded.recipe, until, start)
     space = Workspace(Path(workspace))
     started = time.monotonic()
-    with space.lock():
+    privacy = loaded.recipe.privacy
+    key_file = Path(privacy.key_file) if privacy is not None else None
+    with space.lock(), grant(key_file, workspace=space.root):
         result = RunResult(recipe=loaded.name)
         for stage in stages:
             if stage.kind == "tune" and loaded.recipe.domains:

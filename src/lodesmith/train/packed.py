@@ -8,6 +8,7 @@ Positions need not start again in each segment: rotary attention sees difference
 Ranks are processes of their own, so samples travel in files; these are mapped, not read.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.core.seal import MAGIC, protect, reveal
 from lodesmith.core.storage import replace_file
 
 Encoded = tuple[Sequence[int], Sequence[bool]]  # a document's ids, and which are to be learnt
@@ -134,24 +136,32 @@ def write_packed(folder: Path, samples: PackedSamples) -> None:
     if not samples.loss_mask[:, 1:].any():
         raise UserError("no token of the packed samples is to be learnt; check the loss mask")
     for name, dtype in _FILES.items():
+        array = io.BytesIO()
+        np.save(array, np.ascontiguousarray(getattr(samples, name), dtype))
         with replace_file(folder / f"{name}.npy") as file:
-            np.save(file, np.ascontiguousarray(getattr(samples, name), dtype))
+            file.write(protect(array.getvalue()))
 
 
 def open_packed(folder: Path) -> PackedSamples:
-    """Return the samples of a folder, mapped from disk.
+    """Return the samples of a folder, mapped from disk; sealed ones in memory.
 
     Raises:
         DamagedArtifactError: a file is missing or torn.
     """
     try:
-        return PackedSamples(
-            **{
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in _FILES
-            }
-        )
+        return PackedSamples(**{name: _open_array(folder / f"{name}.npy") for name in _FILES})
     except (OSError, ValueError, EOFError) as error:
         raise DamagedArtifactError(
             f"{folder} holds no whole packed samples ({error}); make them again"
         ) from None
+
+
+def _open_array(path: Path) -> npt.NDArray[Any]:
+    with path.open("rb") as file:
+        is_sealed = file.read(len(MAGIC)) == MAGIC
+    if is_sealed:
+        plain = io.BytesIO(reveal(path.read_bytes(), name=str(path)))
+        array: npt.NDArray[Any] = np.load(plain, allow_pickle=False)
+        return array
+    mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped

@@ -5,17 +5,21 @@ says and not its name, for many `.json` files in the wild hold lines. A text fil
 A file that was cut off is named with the line where it ends: nothing of it is learnt.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.storage import hash_file
+from lodesmith.core.seal import ENDING, reveal, seal
+from lodesmith.core.storage import hash_file, write_bytes
 from lodesmith.data.rows import ROW_FAULTS, open_lines
 
 JSON_ENDINGS = (".jsonl", ".json", ".jsonl.gz", ".jsonl.zst", ".json.gz", ".json.zst")
 TEXT_ENDINGS = (".txt",)
+SEALED_ENDINGS = tuple(ending + ENDING for ending in (".jsonl", ".json", *TEXT_ENDINGS))
+_ALL_ENDINGS = (*JSON_ENDINGS, *TEXT_ENDINGS, *SEALED_ENDINGS)
 _SPACE = " \t\r\n"
 
 
@@ -54,7 +58,7 @@ def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
         UserError: naming file and line: not UTF-8, not JSON, or cut off.
     """
     text = _read_text(path)
-    if path.name.endswith(TEXT_ENDINGS):
+    if path.name.removesuffix(ENDING).endswith(TEXT_ENDINGS):
         yield f"{path}:1", {"text": text}
     elif text.lstrip(_SPACE).startswith("["):
         yield from _list_entries(text, path)
@@ -128,6 +132,8 @@ def _no_json(path: Path, line: int, error: json.JSONDecodeError) -> UserError:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.name.endswith(ENDING):
+            return reveal(path.read_bytes(), name=str(path)).decode("utf-8-sig")
         with open_lines(path) as file:
             return file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -137,8 +143,31 @@ def _read_text(path: Path) -> str:
 
 
 def _can_read(path: Path) -> bool:
-    return path.name.lower().endswith((*JSON_ENDINGS, *TEXT_ENDINGS)) and path.is_file()
+    return path.name.lower().endswith(_ALL_ENDINGS) and path.is_file()
 
 
 def _endings() -> str:
-    return ", ".join((*JSON_ENDINGS, *TEXT_ENDINGS))
+    return ", ".join(_ALL_ENDINGS)
+
+
+def seal_files(inputs: Sequence[Path], folder: Path, key: bytes) -> list[Path]:
+    """Write files sealed, under names that say nothing of them; return where.
+
+    Raises:
+        UserError: an input is not there, or of a kind that cannot be learnt from.
+    """
+    written = []
+    for path in list_files([str(path) for path in inputs]):
+        if path.name.endswith(ENDING):
+            raise UserError(f"{path} is sealed already")
+        text = _read_text(path)
+        for _ in read_entries(path):
+            pass  # a torn file is found before it is locked away
+        data = text.encode()
+        kind = ".txt" if path.name.endswith(TEXT_ENDINGS) else ".jsonl"
+        number = hashlib.sha256(seal(data, key)).hexdigest()[:16]
+        target = folder / f"{number}{kind}{ENDING}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, seal(data, key))
+        written.append(target)
+    return written

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import zstandard
 
+from lodesmith.core.seal import protect
 from lodesmith.core.storage import replace_file
 from lodesmith.data.documents import read_documents, read_folder, read_lines
 from lodesmith.data.tokens import TokenSet
@@ -103,7 +104,7 @@ def write_rows(path: Path, samples: Iterable[Sample]) -> None:
     """Write samples as zstd-compressed JSON lines, whole or not at all."""
     text = "".join(sample.to_json() + "\n" for sample in samples)
     with replace_file(path) as file:
-        file.write(zstandard.ZstdCompressor(level=3).compress(text.encode()))
+        file.write(protect(zstandard.ZstdCompressor(level=3).compress(text.encode())))
 
 
 def read_rows(path: Path) -> Iterator[Sample]:
