@@ -25,10 +25,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
-from lodesmith.plan import step_time
+from lodesmith.plan import communication, products, step_time
 from lodesmith.plan.hardware import load_device
 from lodesmith.plan.jobs import Jobs, jobs_of
 from lodesmith.plan.machine import machine_of
@@ -46,7 +48,8 @@ FAMILIES = {
 # 2407.08608 for attention.
 DEVICE_CONSTANTS: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "matmul_efficiency": ((0.74, 0.70, 0.66, 0.75), 0.08),
-    "matmul_half_size": ((128, 192, 192, 160), 0.5),
+    "matmul_half_size": ((64, 96, 96, 96), 0.5),
+    "matmul_wave_outputs": ((1.77e6, 2.16e6, 2.42e6, 1.0e6), 0.4),
     "attention_efficiency": ((0.45, 0.35, 0.35, 0.45), 0.3),
     "attention_half_sequence": ((500, 500, 500, 500), 0.6),
     "memory_efficiency": ((0.85, 0.85, 0.80, 0.75), 0.1),
@@ -64,17 +67,25 @@ STACK_DEFAULTS = {
     "step_seconds": (0.01, 1.0),
 }
 MODEL_CONSTANTS = {
-    "_INNER_WEIGHT": (2.0, 0.4),
-    "_UNALIGNED": (10.0, 0.5),
-    "_SOFTMAX_PASSES": (5.0, 0.4),
-    "_EXPERT_KERNELS": (3.0, 0.7),
-    "_EXPERT_SHARE": (0.4, 0.4),
-    "_TENSOR_KERNELS": (3.0, 0.7),
+    "_INNER_WEIGHT": (products, 2.0, 0.4),
+    "_EXPERT_SHARE": (products, 0.4, 0.4),
+    "_UNALIGNED": (step_time, 10.0, 0.5),
+    "_SOFTMAX_PASSES": (step_time, 5.0, 0.4),
+    "_EXPERT_KERNELS": (step_time, 3.0, 0.7),
+    "_TENSOR_KERNELS": (step_time, 3.0, 0.7),
+    "_ACCUMULATION": (step_time, 0.5, 0.5),
+    "_LOSS_PASSES": (step_time, 6.0, 0.5),
+    "_HOP_SECONDS": (communication, 5e-6, 0.7),
+    "_BUCKET_WAITS": (communication, 2.0, 0.7),
 }
 STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 0.3}
 NETWORK_EFFICIENCY = "network_efficiency"
 _NOISE = 0.08  # what a repeated measurement of one job differs by, about
 _PULL = 0.7
+_WITHIN_JOB = 1.0  # weight of what the layouts of one job miss each other by
+_JOB = ("source", "layers", "hidden", "heads", "seq", "device", "devices", "global_batch",
+        "precision")  # fmt: skip
+_LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "microbatch", "recompute", "zero", "attn_impl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class Table:
         jobs = [read_job(row) for row in self.rows]
         self.seconds = np.array([float(row["iteration_seconds"]) for row in self.rows])
         self.stacks = [find_stack(row["source"], table=row["table"]).name for row in self.rows]
+        self.jobs = [tuple(row[name] for name in _JOB) for row in self.rows]
         self.groups = [_group(jobs, places) for places in _machines(jobs).values()]
 
 
@@ -141,7 +153,9 @@ class Constants:
         for place, family in enumerate(FAMILIES):
             for name, (values, far) in DEVICE_CONSTANTS.items():
                 add(f"{family}.{name}", values[place], far)
-        for name, (value, far) in (STACK_DEFAULTS | MODEL_CONSTANTS).items():
+        for name, (value, far) in STACK_DEFAULTS.items():
+            add(name, value, far)
+        for name, (_, value, far) in MODEL_CONSTANTS.items():
             add(name, value, far)
         add(NETWORK_EFFICIENCY, 0.5, 0.3)
         for stack in sorted(set(stacks)):
@@ -154,14 +168,27 @@ class Constants:
         return dict(zip(self.names, np.exp(vector).tolist(), strict=True))
 
 
-def predict(table: Table, values: dict[str, float], *, unknown: str | None = None) -> np.ndarray:
-    """Return seconds for each row; rows of the `unknown` stack get the average's habits."""
-    for name in MODEL_CONSTANTS:
-        setattr(step_time, name, values[name])
-    seconds = np.zeros(len(table.rows))
+def predict(
+    table: Table, values: dict[str, float], *, unknown: str | None = None,
+    changed: str | None = None, before: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return seconds for each row.
+
+    Args:
+        table: the rows.
+        values: all constants.
+        unknown: a stack whose rows get the average's habits.
+        changed: the one constant that differs from those that gave `before`.
+        before: seconds to keep where that constant plays no part.
+    """
+    for name, (module, _, _) in MODEL_CONSTANTS.items():
+        setattr(module, name, values[name])
+    seconds = np.zeros(len(table.rows)) if before is None else before.copy()
     defaults = {name: values[name] for name in STACK_DEFAULTS}
     for group in table.groups:
         job = group.job
+        if changed is not None and not _plays_a_part(changed, group):
+            continue
         device = job.device.model_copy(
             update={name: min(values[f"{group.family}.{name}"], _most(name))
                     for name in DEVICE_CONSTANTS}
@@ -177,6 +204,12 @@ def predict(table: Table, values: dict[str, float], *, unknown: str | None = Non
     return seconds
 
 
+def _plays_a_part(constant: str, group: Group) -> bool:
+    if "/" in constant:
+        return constant.startswith(f"{group.job.stack.name}/")
+    return "." not in constant or constant.startswith(f"{group.family}.")
+
+
 def _most(name: str) -> float:
     return 1.0 if name.endswith("efficiency") else math.inf
 
@@ -184,10 +217,11 @@ def _most(name: str) -> float:
 def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14) -> np.ndarray:
     """Return the constants that meet the chosen rows best (robust Gauss-Newton, damped)."""
     measured = np.log(table.seconds[chosen])
+    centre = _centring(table, chosen)
 
-    def residuals(vector: np.ndarray) -> np.ndarray:
-        predicted = np.log(predict(table, constants.values(vector))[chosen])
-        return (predicted - measured) / _NOISE
+    def residuals(vector: np.ndarray, **change: Any) -> np.ndarray:
+        missed = np.log(predict(table, constants.values(vector), **change)[chosen]) - measured
+        return np.concatenate([missed, _WITHIN_JOB * (missed - centre @ missed)]) / _NOISE
 
     def cost(vector: np.ndarray) -> float:
         pull = (vector - constants.start) / constants.reach * _PULL
@@ -196,9 +230,12 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14)
 
     vector, damping, best = constants.start.copy(), 1.0, cost(constants.start)
     for _ in range(steps):
-        each = residuals(vector)
+        each, before = residuals(vector), predict(table, constants.values(vector))
         jacobian = np.stack(
-            [(residuals(vector + delta) - each) / 1e-4 for delta in np.eye(len(vector)) * 1e-4],
+            [
+                (residuals(vector + delta, changed=name, before=before) - each) / 1e-4
+                for name, delta in zip(constants.names, np.eye(len(vector)) * 1e-4, strict=True)
+            ],
             axis=1,
         )
         trust = 1 / np.sqrt(1 + each**2)  # of soft L1: outliers pull less
@@ -213,6 +250,13 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14)
                 break
             damping *= 4
     return vector
+
+
+def _centring(table: Table, chosen: np.ndarray) -> np.ndarray:
+    """Return the matrix that takes the mean over the chosen layouts of each row's job."""
+    jobs = [key for key, is_chosen in zip(table.jobs, chosen, strict=True) if is_chosen]
+    same = np.array([[one == other for other in jobs] for one in jobs], float)
+    return same / same.sum(axis=1, keepdims=True)
 
 
 def report(title: str, table: Table, predicted: np.ndarray, chosen: np.ndarray) -> None:
@@ -257,24 +301,45 @@ def _half_of(row: Row) -> int:
 
 
 def judge_order(table: Table, predicted: np.ndarray) -> None:
-    """Print how often the quicker of two layouts of one job is told, and a wrong choice's cost."""
-    same: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    names = ("source", "layers", "hidden", "heads", "seq", "device", "devices", "global_batch",
-             "precision")  # fmt: skip
-    for place, row in enumerate(table.rows):
-        same[tuple(row[name] for name in names)].append(place)
-    right, pairs, regrets = 0, 0, []
-    for places in same.values():
-        for one, other in itertools.combinations(places, 2):
-            if abs(math.log(table.seconds[one] / table.seconds[other])) > math.log(1.05):
+    """Print how often the quicker of two layouts of one job is told, and a wrong choice's cost.
+
+    Rows of one job and one layout are one layout, measured several times: their median counts. How
+    far they are apart says how often the order would be told by measuring once more.
+    """
+    same: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for place, (job, row) in enumerate(zip(table.jobs, table.rows, strict=True)):
+        same[job][tuple(row[name] for name in _LAYOUT)].append(place)
+    right, repeatable, pairs, regrets = 0, 0.0, 0, []
+    noise = _noise_of_repeats(table, [rows for job in same.values() for rows in job.values()])
+    for layouts in same.values():
+        sides = [(float(np.median(table.seconds[rows])), float(np.median(predicted[rows])))
+                 for rows in layouts.values()]  # fmt: skip
+        for one, other in itertools.combinations(sides, 2):
+            apart = abs(math.log(one[0] / other[0]))
+            if apart > math.log(1.05):
                 pairs += 1
-                quicker = table.seconds[one] < table.seconds[other]
-                right += quicker == (predicted[one] < predicted[other])
-        if len(places) > 1:
-            chosen = min(places, key=lambda at: predicted[at])
-            regrets.append(table.seconds[chosen] / min(table.seconds[at] for at in places) - 1)
-    print(f"  order of two layouts of one job: {right / max(pairs, 1):.1%} of {pairs} pairs right, "
-          f"mean regret {np.mean(regrets):.1%} over {len(regrets)} jobs")  # fmt: skip
+                right += (one[0] < other[0]) == (one[1] < other[1])
+                repeatable += NormalDist().cdf(apart / (noise * math.sqrt(2)))
+        if len(sides) > 1:
+            chosen = min(sides, key=lambda side: side[1])
+            regrets.append(chosen[0] / min(side[0] for side in sides) - 1)
+    print(
+        f"  order of two layouts of one job: {right / max(pairs, 1):.1%} of {pairs} pairs right "
+        f"(a second measurement would be in {repeatable / max(pairs, 1):.1%}, a repeat differs by "
+        f"{noise:.1%}), mean regret {np.mean(regrets):.1%} over {len(regrets)} jobs"
+    )
+
+
+def _noise_of_repeats(table: Table, layouts: Sequence[Sequence[int]]) -> float:
+    """Return the standard deviation of one measurement, by those made more than once."""
+    apart = [
+        abs(math.log(table.seconds[one] / table.seconds[other]))
+        for rows in layouts
+        for one, other in itertools.combinations(rows, 2)
+    ]
+    return float(np.median(apart)) / NormalDist().inv_cdf(0.75) / math.sqrt(2) if apart else 0.05
 
 
 def judge_unknown_programs(table: Table, constants: Constants) -> None:
@@ -319,8 +384,8 @@ def _write_stacks(folder: Path, values: dict[str, float]) -> None:
         rf"^(    {NETWORK_EFFICIENCY}: float = Field\(default=)[^,]*",
         rf"\g<1>{values[NETWORK_EFFICIENCY]:.3g}",
     )
-    for name in MODEL_CONSTANTS:
-        _set(folder / "step_time.py", rf"^({name} = )\S+", rf"\g<1>{values[name]:.3g}")
+    for name, (module, _, _) in MODEL_CONSTANTS.items():
+        _set(Path(module.__file__), rf"^({name} = )\S+", rf"\g<1>{values[name]:.3g}")
 
 
 _NOTE = "fitted to published steps: bench/plan_fit.py"

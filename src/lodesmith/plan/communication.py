@@ -15,6 +15,8 @@ from lodesmith.plan.machine import Machine
 from lodesmith.plan.memory import count_rank_parameters
 
 _GRADIENT_BYTES = 4
+_HOP_SECONDS = 5.12e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
+_BUCKET_WAITS = 2.5  # such waits for each layer, where the optimizer is sharded: fitted
 _HIDING_SHARE = 0.9  # of compute under which gathering can hide
 
 
@@ -42,11 +44,22 @@ def context_seconds(jobs: Jobs, machine: Machine) -> Column:
 
 
 def expert_seconds(jobs: Jobs, machine: Machine) -> Column:
-    """Tokens to their experts and back: one layer, one direction."""
+    """Tokens to their experts and back: one layer, one direction.
+
+    A token whose experts lie on one other node is sent there once, and passed on inside.
+
+    Source: DeepSeek-AI, arXiv 2412.19437, section 3.2.2.
+    """
     size = np.asarray(jobs.expert_ranks)
-    payload = jobs.tokens * jobs.experts_per_token * jobs.hidden * jobs.element_bytes
-    rate = _rate(machine, size * jobs.tensor, 1)
-    seconds: Column = 2 * (size - 1) / size * payload / jobs.tensor / rate
+    payload = jobs.tokens * jobs.hidden * jobs.element_bytes / jobs.tensor
+    chosen = np.maximum(jobs.experts_per_token, 1)
+    inside = chosen * (size - 1) / size * payload / machine.link_bytes_per_second
+    nodes = np.maximum(size * jobs.tensor / machine.devices_per_node, 1)
+    met = (
+        nodes * (1 - (1 - 1 / nodes) ** chosen) * (1 - 1 / nodes)
+    )  # other nodes that a token meets
+    across = met * payload / machine.network_bytes_per_second
+    seconds: Column = 2 * np.maximum(inside, across)
     return seconds
 
 
@@ -71,12 +84,15 @@ def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
     copies = np.maximum(ranks / jobs.expert_ranks, 1)
     part = (ranks - 1) / ranks * parameters.dense + (copies - 1) / copies * parameters.experts
     seconds = part / _gradient_rate(jobs, machine, ranks)
-    gathering = (2 * width * jobs.num_micro_batches + _GRADIENT_BYTES) * seconds
+    group = np.minimum(jobs.shard, ranks)
+    per_layer = _HOP_SECONDS * (group - 1) * jobs.layers / jobs.pipeline
+    waits = per_layer * 3 * jobs.num_micro_batches
+    gathering = (2 * width * jobs.num_micro_batches + _GRADIENT_BYTES) * seconds + waits
     hidden = np.minimum(gathering, _HIDING_SHARE * hiding)
     gathered = gathering - (1 - stack.gather_exposed) * hidden
     sharded = np.asarray(jobs.sharded)
-    group = np.minimum(jobs.shard, ranks)
     regathered = part * width / _gradient_rate(jobs, machine, group)
+    regathered = regathered + _BUCKET_WAITS * per_layer
     plain = stack.data_exposed * np.where(
         sharded == SHARDED.index("nothing"),
         (2 * width + 2) * seconds,

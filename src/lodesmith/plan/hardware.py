@@ -37,6 +37,10 @@ class Device(Config):
     """Inner or outer size, in elements, at which a matrix multiplication reaches half of that
     share; 0 where size does not matter."""
 
+    matmul_wave_outputs: float = Field(default=0, ge=0)
+    """Outputs of a product by which its last wave of tiles falls short on average: half of what the
+    device computes at once; 0 where it has no waves."""
+
     attention_efficiency: float = Field(gt=0, le=1)
     """Share of the peak that fused attention reaches over long sequences."""
 
@@ -132,7 +136,7 @@ class Cluster(Config):
     network_gb_per_second: float = Field(gt=0)
     """Bandwidth between nodes per device, one direction, 10^9 bytes/s."""
 
-    network_efficiency: float = Field(default=0.536, gt=0, le=1)
+    network_efficiency: float = Field(default=0.544, gt=0, le=1)
     """Share of the network's bandwidth that collectives reach."""
 
     storage_gb_per_second: float = Field(gt=0)

@@ -19,6 +19,7 @@ class Machine:
     attention_flops_per_second: float  # of fused attention over long sequences
     attention_half_sequence: float  # tokens at which fused attention reaches half of its rate
     half_size: float  # size at which a product reaches half of its rate
+    wave_outputs: float  # outputs by which the last wave of a product's tiles falls short
     memory_bytes_per_second: float
     cast_bytes: float  # moved for each input of a product that is cast to a narrow format
     link_bytes_per_second: float  # inside a node
@@ -47,6 +48,7 @@ def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Pre
         attention_flops_per_second=wide_peak * device.attention_efficiency,
         attention_half_sequence=device.attention_half_sequence,
         half_size=device.matmul_half_size,
+        wave_outputs=device.matmul_wave_outputs,
         memory_bytes_per_second=device.memory_gb_per_second * device.memory_efficiency * _GIGA,
         cast_bytes=casts,
         link_bytes_per_second=link * stack.link_factor * _GIGA,
@@ -54,6 +56,6 @@ def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Pre
         gradient_bytes_per_second=network * stack.network_factor,
         devices_per_node=cluster.devices_per_node,
         kernel_seconds=device.kernel_seconds,
-        message_seconds=device.message_seconds,
+        message_seconds=device.message_seconds / stack.link_factor,
         stack=stack,
     )

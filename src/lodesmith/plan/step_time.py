@@ -27,6 +27,7 @@ from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, jobs_of, v
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.machine import Machine, machine_of
 from lodesmith.plan.memory import count_rank_parameters
+from lodesmith.plan.products import layer_products, product_seconds
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 
@@ -34,18 +35,18 @@ _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective"
 _ALTERNATE = CHECKPOINTING.index("alternate")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_TENSOR_KERNELS = 1.14  # more with tensor parallelism: collectives and what surrounds them
+_TENSOR_KERNELS = 1.84  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _MUON_ITERATIONS = 5  # of Newton-Schulz
 _SMOOTHNESS = 4.0  # of the maximum of starting and computing
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
-_INNER_WEIGHT = 1.74  # how much the inner size of a product counts beside its outer ones: fitted
-_UNALIGNED = 11.2  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 4.95  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 4.78  # forward, of each expert that a rank holds: fitted
+_UNALIGNED = 14.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 6.53  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 4.57  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
-_EXPERT_SHARE = 0.337  # rate of experts' products over that of plain ones of their size: fitted
+_ACCUMULATION = 0.361  # share of the traffic of adding up gradients that is seen: fitted
+_LOSS_PASSES = 8.39  # times that the loss moves its logits in fp32, forward and backward: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +114,7 @@ class _Layer:
 
     def __init__(self, jobs: Jobs, machine: Machine) -> None:
         stack = machine.stack
-        matmul = _matmul_seconds(jobs, machine)
+        matmul, matmul_backward = layer_products(jobs, machine)
         attention = _attention_seconds(jobs, machine)
         elementwise = _elementwise_seconds(jobs, machine)
         tensor = stack.tensor_exposed * tensor_seconds(jobs, machine)
@@ -128,51 +129,21 @@ class _Layer:
         again = again + alternates * (matmul / 2 + elementwise)
         flash = np.asarray(jobs.is_flash) > 0
         computing = {
-            "matmul": (1 + _BACKWARD) * matmul,
+            "matmul": matmul + matmul_backward,
             "attention": (1 + np.where(flash, _FLASH_BACKWARD, _BACKWARD)) * attention,
-            "elementwise": (1 + _BACKWARD) * elementwise,
+            "elementwise": (1 + _BACKWARD) * elementwise + _accumulation_seconds(jobs, machine),
             "recompute": again,
             "tensor_communication": passes * tensor,
             "context_communication": passes * context,
             "expert_communication": passes * expert,
         }
         busy = total_seconds(computing)
-        more = _TENSOR_KERNELS * (np.asarray(jobs.tensor) > 1)
+        more = _TENSOR_KERNELS * np.log2(jobs.tensor)
         more = more + _EXPERT_KERNELS * jobs.experts / jobs.expert_ranks
         kernels = (3.0 + is_full) * (_KERNELS_PER_LAYER + more)
         starting = kernels * machine.kernel_seconds
         self.total = (busy**_SMOOTHNESS + starting**_SMOOTHNESS) ** (1 / _SMOOTHNESS)
         self.causes = computing | {"kernel_starts": self.total - busy}
-
-
-def _product_seconds(jobs: Jobs, machine: Machine, rows: Column, inner: Column, columns: Column,
-                     ) -> Column:  # fmt: skip
-    """Seconds of one product of (rows, inner) with (inner, columns), at its size's rate."""
-    slowness = 1 + machine.half_size * (1 / rows + 1 / columns + _INNER_WEIGHT / inner)
-    compute = 2 * rows * inner * columns * slowness / machine.matmul_flops_per_second
-    reading = inner * columns * jobs.element_bytes / machine.memory_bytes_per_second
-    return np.maximum(compute, reading)
-
-
-def _matmul_seconds(jobs: Jobs, machine: Machine) -> Column:
-    """Forward products of one layer: query, key, value; output; MLP or experts."""
-    tokens, hidden, split = jobs.tokens, jobs.hidden, jobs.tensor
-
-    def product(rows: Column, inner: Column, columns: Column) -> Column:
-        return _product_seconds(jobs, machine, rows, inner, columns)
-
-    seconds = product(tokens, hidden, (jobs.query + 2 * jobs.key_value) / split)
-    seconds = seconds + product(tokens, jobs.query / split, hidden)
-    dense = np.maximum(jobs.dense, 1e-9)
-    plain = product(tokens, hidden, dense * jobs.mlp_inputs / split)
-    plain = plain + product(tokens, dense / split, hidden)
-    seconds = seconds + np.where(np.asarray(jobs.dense) > 0, plain, 0)
-    experts = np.maximum(jobs.experts, 1)
-    rows = np.maximum(tokens * jobs.experts_per_token * jobs.expert_ranks / experts, 1)
-    inner = np.maximum(jobs.expert, 1) / split
-    each = product(rows, hidden, inner * jobs.mlp_inputs) + product(rows, inner, hidden)
-    routed = experts / jobs.expert_ranks * each / _EXPERT_SHARE
-    return seconds + np.where(np.asarray(jobs.experts) > 0, routed, 0)
 
 
 def _attention_seconds(jobs: Jobs, machine: Machine) -> Column:
@@ -203,10 +174,20 @@ def _elementwise_seconds(jobs: Jobs, machine: Machine) -> Column:
 def _head_seconds(jobs: Jobs, machine: Machine) -> tuple[Column, Column]:
     """Forward and backward of the logits, and the traffic of their loss."""
     columns = jobs.vocab / jobs.tensor
-    product = _product_seconds(jobs, machine, jobs.tokens, jobs.hidden, columns)
-    # Logits in fp32: written, read for the maximum, for the sum and for the gradient.
-    moved = 4 * 4 * jobs.tokens * columns / machine.memory_bytes_per_second
-    return (1 + _BACKWARD) * product, moved
+    forward, backward = product_seconds(jobs, machine, jobs.tokens, jobs.hidden, columns)
+    moved = 4 * _LOSS_PASSES * jobs.tokens * columns / machine.memory_bytes_per_second
+    return forward + backward, moved
+
+
+def _accumulation_seconds(jobs: Jobs, machine: Machine) -> Column:
+    """Gradients of one layer's matrices read and written, where micro-batches add them up."""
+    matrices = jobs.hidden * (2 * jobs.query + 2 * jobs.key_value)
+    matrices = matrices + jobs.hidden * jobs.dense * (jobs.mlp_inputs + 1)
+    expert = jobs.experts / jobs.expert_ranks * jobs.hidden * jobs.expert * (jobs.mlp_inputs + 1)
+    adds_up = np.asarray(jobs.num_micro_batches) > 1
+    adds_up = adds_up & (np.asarray(jobs.sharded) != SHARDED.index("everything"))
+    moved = 2 * jobs.gradient * (matrices + expert) / jobs.tensor
+    return np.where(adds_up, _ACCUMULATION * moved / machine.memory_bytes_per_second, 0)
 
 
 def _optimizer_seconds(jobs: Jobs, machine: Machine) -> Column:
@@ -227,7 +208,7 @@ def _muon_seconds(jobs: Jobs, machine: Machine) -> Column:
 
     def iterations(rows: Column, columns: Column) -> Column:
         short, long = np.minimum(rows, columns), np.maximum(rows, columns)
-        slowness = 1 + machine.half_size * (2 + _INNER_WEIGHT) / np.maximum(short, 1)
+        slowness = 1 + 4 * machine.half_size / np.maximum(short, 1)
         flops: Column = _MUON_ITERATIONS * short**2 * (4 * long + 2 * short) * slowness
         return flops
 

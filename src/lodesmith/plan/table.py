@@ -38,6 +38,17 @@ _DEVICES = (  # beginning of the name in the table, shipped device
     ("TPU v5e", "tpu-v5e"),
     ("TPU v5p", "tpu-v5p"),
 )
+# What the columns leave out of a few families: beginning of the model's name, width of a head where
+# it is not hidden / heads, inner width of the shared experts. DeepSeek's latent attention counts as
+# one shared key of 128. Source: each model's config.json.
+_FAMILIES: tuple[tuple[str, int, int], ...] = (
+    ("DeepSeekV3", 128, 2048),
+    ("Kimi_K2", 128, 2048),
+    ("Qwen3_", 128, 0),
+    ("GPT OSS", 64, 0),
+    ("Gemma", 256, 0),
+)
+_LATENT = ("DeepSeekV3", "Kimi_K2")
 _NEEDED = ("layers", "hidden", "heads", "seq", "devices", "microbatch", "global_batch")
 _VOCAB_PADDING = 128  # rows of the embedding per tensor-parallel rank: Megatron-LM's default
 _USUAL_NETWORK = 25.0  # 200 Gb/s a device, 10^9 bytes/s: where nobody says
@@ -122,6 +133,9 @@ def _read_shape(row: Row, layout: Layout) -> ModelShape:
     hidden, heads = _whole(row, "hidden"), _whole(row, "heads")
     is_gated = row.get("gated") == "1"
     padding = _VOCAB_PADDING * layout.tensor_parallel_size
+    model = row.get("model") or ""
+    known = next(((head, shared) for start, head, shared in _FAMILIES if model.startswith(start)),
+                 (hidden // heads, 0))  # fmt: skip
     return ModelShape(
         kind="llama" if is_gated else "gpt",
         vocab_size=-(-_whole(row, "vocab", 51_200) // padding) * padding,
@@ -129,13 +143,14 @@ def _read_shape(row: Row, layout: Layout) -> ModelShape:
         intermediate_size=_whole(row, "ffn", 4 * hidden),
         num_hidden_layers=_whole(row, "layers"),
         num_attention_heads=heads,
-        num_key_value_heads=_whole(row, "kv_heads", heads),
-        head_dim=hidden // heads,
+        num_key_value_heads=1 if model.startswith(_LATENT) else _whole(row, "kv_heads", heads),
+        head_dim=known[0],
         max_position_embeddings=_whole(row, "seq"),
         tie_word_embeddings=not is_gated,
         num_experts=_whole(row, "experts", 0),
         num_experts_per_tok=_whole(row, "topk", 0),
         moe_intermediate_size=_whole(row, "moe_ffn", 0),
+        shared_expert_intermediate_size=known[1],
     )
 
 
