@@ -16,13 +16,6 @@ from lodesmith.plan.run import (
 )
 from lodesmith.plan.scale import scale_run, split_compute
 from lodesmith.plan.shape import gpt_shape
-from lodesmith.plan.validation import (
-    predict_row,
-    predict_rows,
-    summarise_errors,
-    validation_data,
-    validation_text,
-)
 
 SHAPE = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,
@@ -133,69 +126,3 @@ def test_a_thousandfold_run_has_a_thousand_times_the_flops():
     ]  # fmt: skip
     assert scaled.places[0].seconds == pytest.approx(1000 * 5e6 / 8000)
     assert scaled.places[2].seconds < scaled.places[1].seconds < scaled.places[0].seconds
-
-
-ROW = {
-    "id": "r1", "source": "MT-NLG", "level": "step", "arch": "gpt", "layers": "105",
-    "hidden": "20480", "heads": "128", "kv_heads": "128", "ffn": "81920", "gated": "0", "vocab": "51200",
-    "seq": "2048", "device": "A100-80GB-SXM", "devices": "2800", "devices_per_node": "8",
-    "tp": "8", "pp": "35", "vpp": "1", "dp": "10", "cp": "1", "microbatch": "1",
-    "global_batch": "1920", "precision": "bf16", "recompute": "full", "zero": "1",
-    "attn_impl": "unfused", "iteration_seconds": "50.2",
-}  # fmt: skip
-
-
-def test_a_measured_row_gets_a_prediction_and_an_error():
-    prediction = predict_row(ROW)
-    assert prediction.note == ""
-    assert prediction.error is not None
-    assert abs(prediction.error) < 0.06
-
-
-@pytest.mark.parametrize(
-    ("changes", "note"),
-    [
-        ({"arch": "hybrid"}, "architecture hybrid"),
-        ({"cp": "4"}, "the layout fills 11200 devices, the row has 2800"),
-        ({"experts": "8"}, "num_experts_per_tok (0) must lie between"),
-        ({"device": "TPU v3"}, "device TPU v3"),
-        ({"hidden": ""}, "no hidden"),
-        ({"level": "run"}, "only single steps"),
-        ({"tp": "0"}, "makes no sense"),
-        ({"global_batch": "1"}, "batch is smaller"),
-    ],
-)
-def test_a_row_that_is_not_modelled_has_no_number_and_says_why(changes, note):
-    prediction = predict_row({**ROW, **changes})
-    assert prediction.predicted_seconds is None
-    assert prediction.predicted_mem_gb is None
-    assert note in prediction.note
-
-
-def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):
-    table = tmp_path / "rows.csv"
-    rows = [ROW, {**ROW, "id": "r2", "iteration_seconds": ""}]
-    lines = [",".join(ROW), *(",".join(row.values()) for row in rows)]
-    table.write_text("\n".join(lines))
-    summary = summarise_errors(predict_rows(table))
-    assert (summary["num_predicted"], summary["num_compared"]) == (2, 1)
-
-
-def test_validation_says_how_many_rows_it_left_out_and_why():
-    predictions = [predict_row(ROW), predict_row({**ROW, "id": "r2", "arch": "lora"})]
-    data = validation_data(predictions)
-    assert [row["id"] for row in data["rows"]] == ["r1", "r2"]
-    assert data["rows"][1] == {
-        "id": "r2", "predicted_seconds": None, "predicted_mem_gb": None,
-        "note": "architecture lora is not modelled",
-    }  # fmt: skip
-    text = validation_text(predictions)
-    assert "1 of 2 rows predicted" in text
-    assert "1  architecture lora is not modelled" in text
-
-
-def test_a_table_without_ids_is_refused(tmp_path):
-    table = tmp_path / "rows.csv"
-    table.write_text("model,seconds\nx,1\n")
-    with pytest.raises(UserError, match="no column id"):
-        predict_rows(table)

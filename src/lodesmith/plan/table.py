@@ -4,7 +4,8 @@ A published table leaves things out: the network of its machine, whether norms w
 program ran. The first two come from the program's stack file, which is found by the row's source.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lodesmith.core.errors import UserError
@@ -50,6 +51,10 @@ _FAMILIES: tuple[tuple[str, int, int], ...] = (
 )
 _LATENT = ("DeepSeekV3", "Kimi_K2")
 _NEEDED = ("layers", "hidden", "heads", "seq", "devices", "microbatch", "global_batch")
+_WHOLE = (*_NEEDED, "kv_heads", "ffn", "vocab", "devices_per_node", "tp", "pp", "vpp", "dp", "cp",
+          "ep")  # fmt: skip
+_WHOLE_OR_NONE = ("experts", "topk", "moe_ffn")  # 0 is a model without
+_MOST = 10**9  # of anything that a column counts
 _VOCAB_PADDING = 128  # rows of the embedding per tensor-parallel rank: Megatron-LM's default
 _USUAL_NETWORK = 25.0  # 200 Gb/s a device, 10^9 bytes/s: where nobody says
 
@@ -68,18 +73,30 @@ class MeasuredJob:
 
 def explain_unknown(row: Row) -> str | None:
     """Return why a row cannot be computed, None if it can."""
-    missing = [name for name in _NEEDED if _number(row, name) is None]
+    missing = [name for name in _NEEDED if not _text(row, name)]
+    wrong = next(_wrong_numbers(row), "")
     reasons = (
         (row.get("level") == "run", "only single steps are predicted"),
         (row.get("arch") not in _ARCHITECTURES, f"architecture {_shown(row, 'arch')}"),
+        (bool(wrong), wrong),
         (bool(missing), f"no {', '.join(missing)} in the row"),
         (_find_device(row) is None, f"device {_shown(row, 'device')}"),
     )
     return next((reason for applies, reason in reasons if applies), None)
 
 
+def _wrong_numbers(row: Row) -> Iterator[str]:
+    """Yield what is wrong with each column that must be a whole number."""
+    for name, least in (*((name, 1) for name in _WHOLE), *((name, 0) for name in _WHOLE_OR_NONE)):
+        if not _text(row, name):
+            continue
+        value = read_number(row, name)
+        if value is None or value != int(value) or not least <= value <= _MOST:
+            yield f"{name} is {_text(row, name)[:40]!r}; it must be a whole number from {least}"
+
+
 def read_job(row: Row) -> MeasuredJob:
-    """Return what a row describes.
+    """Return what a row describes; `explain_unknown` must have nothing against it.
 
     Raises:
         UserError: sizes of the row contradict each other, or one is missing.
@@ -95,10 +112,12 @@ def read_job(row: Row) -> MeasuredJob:
     training = _read_training(row, stack)
     if training.num_micro_batches(layout) < 1:
         raise UserError("the batch is smaller than data ranks x micro-batch")
+    shape = _read_shape(row, layout)
+    _check_division(shape, layout)
     device = load_device(name)
     network = stack.network_gb_per_second or _USUAL_NETWORK
     return MeasuredJob(
-        shape=_read_shape(row, layout),
+        shape=shape,
         layout=layout,
         training=training,
         device=device,
@@ -110,6 +129,21 @@ def read_job(row: Row) -> MeasuredJob:
         ),
         stack=stack,
     )
+
+
+def _check_division(shape: ModelShape, layout: Layout) -> None:
+    if shape.num_attention_heads % layout.tensor_parallel_size:
+        raise UserError(
+            f"tp ({layout.tensor_parallel_size}) does not divide heads "
+            f"({shape.num_attention_heads})"
+        )
+    # Megatron lets the embedding and the head fill a place each.
+    if shape.num_hidden_layers + 2 < layout.pipeline_parallel_size * layout.virtual_pipeline_size:
+        raise UserError(f"pp x vpp is more than layers ({shape.num_hidden_layers})")
+    if max(shape.num_experts, 1) % layout.expert_parallel_size:
+        raise UserError(
+            f"ep ({layout.expert_parallel_size}) does not divide experts ({shape.num_experts})"
+        )
 
 
 def find_stack(source: str, *, table: str = "") -> Stack:
@@ -132,6 +166,8 @@ def _find_device(row: Row) -> str | None:
 def _read_shape(row: Row, layout: Layout) -> ModelShape:
     hidden, heads = _whole(row, "hidden"), _whole(row, "heads")
     is_gated = row.get("gated") == "1"
+    if row.get("arch") == "moe" and not _whole(row, "experts", 0):
+        raise UserError("arch is moe, but experts is empty")
     padding = _VOCAB_PADDING * layout.tensor_parallel_size
     model = row.get("model") or ""
     known = next(((head, shared) for start, head, shared in _FAMILIES if model.startswith(start)),
@@ -177,7 +213,7 @@ def _read_layout(row: Row, stack: Stack) -> Layout:
 
 def _read_sharding(text: str) -> tuple[Sharded, int | None]:
     words = text.replace("fsdp", "fsdp ").split()
-    group = next((int(word) for word in words if word.isdigit() and words[0] != word), None)
+    group = next((int(word) for word in words[1:] if word.isdigit() and int(word)), None)
     if "SHARD_GRAD_OP" in text or "zero2" in text or text == "2":
         return "gradients", group
     if "fsdp" in text or text == "3":
@@ -212,15 +248,21 @@ def _shown(row: Row, name: str) -> str:
     return f"{row.get(name) or '(none)'} is not modelled"
 
 
-def _number(row: Row, name: str) -> float | None:
+def _text(row: Row, name: str) -> str:
+    return (row.get(name) or "").strip()
+
+
+def read_number(row: Row, name: str) -> float | None:
+    """Return a column's number, None where there is no finite one."""
     try:
-        return float(row.get(name) or "")
+        value = float(_text(row, name))
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 def _whole(row: Row, name: str, otherwise: int | None = None) -> int:
-    value = _number(row, name)
+    value = read_number(row, name)
     if value is None:
         if otherwise is None:
             raise UserError(f"no {name} in the row")

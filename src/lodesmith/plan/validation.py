@@ -14,7 +14,7 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.plan.memory import estimate_memory
 from lodesmith.plan.step_time import estimate_step_time
-from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, read_job
+from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, read_job, read_number
 
 _GIGA = 1e9
 
@@ -27,6 +27,7 @@ class Prediction:
     predicted_seconds: float | None
     predicted_mem_gb: float | None
     measured_seconds: float | None
+    measured_mem_gb: float | None = None
     note: str  # why there is no prediction, empty if there is one
 
     @property
@@ -36,6 +37,13 @@ class Prediction:
             return None
         return self.predicted_seconds / self.measured_seconds - 1
 
+    @property
+    def memory_error(self) -> float | None:
+        """The same of memory."""
+        if not self.predicted_mem_gb or not self.measured_mem_gb:
+            return None
+        return self.predicted_mem_gb / self.measured_mem_gb - 1
+
 
 def predict_rows(path: Path) -> list[Prediction]:
     """Return a prediction for each row of a table of measured runs.
@@ -44,12 +52,17 @@ def predict_rows(path: Path) -> list[Prediction]:
         UserError: the file cannot be read or has no column `id`.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as CSV in UTF-8: {error}") from None
-    if rows and "id" not in rows[0]:
-        raise UserError(f"{path}: has no column id; the first line must name the columns")
+    if "id" not in columns:
+        shown = ", ".join(columns[:5])[:80] or "nothing"
+        raise UserError(
+            f"{path}: has no column id; the first line must name the columns, parted by commas, "
+            f"and has {shown}"
+        )
     return [predict_row(row) for row in rows]
 
 
@@ -60,13 +73,14 @@ def predict_row(row: Row) -> Prediction:
     if note is None:
         try:
             seconds, memory = _predict(read_job(row))
-        except (UserError, ValueError, ZeroDivisionError) as error:
+        except UserError as error:
             note = f"the row makes no sense: {error}"
     return Prediction(
-        id=row["id"],
+        id=row["id"] or "",
         predicted_seconds=seconds,
         predicted_mem_gb=memory,
-        measured_seconds=_measured(row),
+        measured_seconds=_measured(row, "iteration_seconds"),
+        measured_mem_gb=_measured(row, "mem_gb"),
         note=note or "",
     )
 
@@ -80,25 +94,33 @@ def _predict(job: MeasuredJob) -> tuple[float, float]:
     return step.total, memory.total / _GIGA
 
 
-def _measured(row: Row) -> float | None:
-    try:
-        return float(row.get("iteration_seconds") or "")
-    except ValueError:
-        return None
+def _measured(row: Row, name: str) -> float | None:
+    value = read_number(row, name)
+    return value if value is not None and value > 0 else None
 
 
 def summarise_errors(predictions: list[Prediction]) -> dict[str, float]:
     """Return how many rows were predicted, and the errors of those that were measured."""
     errors = [row.error for row in predictions if row.error is not None]
+    memory = [row.memory_error for row in predictions if row.memory_error is not None]
     summary: dict[str, float] = {
         "num_rows": len(predictions),
         "num_predicted": sum(row.predicted_seconds is not None for row in predictions),
         "num_compared": len(errors),
+        "num_memory_compared": len(memory),
     }
     if errors:
         summary["median_error"] = statistics.median(errors)
         summary["median_absolute_error"] = statistics.median(abs(error) for error in errors)
+        summary["percentile_90_absolute_error"] = _percentile_90(errors)
+    if memory:
+        summary["median_absolute_memory_error"] = statistics.median(abs(each) for each in memory)
+        summary["percentile_90_absolute_memory_error"] = _percentile_90(memory)
     return summary
+
+
+def _percentile_90(errors: list[float]) -> float:
+    return sorted(abs(error) for error in errors)[(9 * len(errors) - 1) // 10]
 
 
 def validation_data(predictions: list[Prediction]) -> dict[str, Any]:
@@ -125,7 +147,14 @@ def validation_text(predictions: list[Prediction]) -> str:
     if "median_error" in summary:
         lines.append(
             f"median error {summary['median_error']:+.1%}, "
-            f"median absolute error {summary['median_absolute_error']:.1%}"
+            f"median absolute error {summary['median_absolute_error']:.1%}, "
+            f"90th percentile {summary['percentile_90_absolute_error']:.1%}"
+        )
+    if "median_absolute_memory_error" in summary:
+        lines.append(
+            f"memory of {summary['num_memory_compared']:,} rows: median absolute error "
+            f"{summary['median_absolute_memory_error']:.1%}, 90th percentile "
+            f"{summary['percentile_90_absolute_memory_error']:.1%}"
         )
     notes = Counter(row.note for row in predictions if row.note)
     lines.extend(f"{count:>6,}  {note}" for note, count in notes.most_common())
