@@ -351,3 +351,29 @@ def test_a_page_of_advertising_goes_though_a_line_of_it_is_unknown() -> None:
     kept = remove_ads(_document([*lines[:3], *[article] * 3]))
     assert isinstance(kept, WithoutAds)
     assert article in kept.document.text
+
+
+def test_a_part_of_an_article_that_comments_on_it_stays() -> None:
+    lines = [
+        "明者处世，莫尚于中。",
+        "优哉游哉，与道相从。",
+        "点评：",
+        "这首诗全面地表达了他的隐逸思想，耐人寻味。",
+    ]
+    kept = remove_ads(_document(lines))
+    assert isinstance(kept, WithoutAds)
+    assert kept.lines == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "特别声明：以上内容(如有图片或视频亦包括在内)为自媒体平台用户上传并发布，本平台仅提供信息存储服务。",
+        "声明：本报力求信息真实、准确，文章提及内容仅供参考，不构成实质性投资建议，据此操作风险自担。",
+    ],
+)
+def test_a_notice_of_several_clauses_goes(line: str) -> None:
+    article = "患者应当在医生的指导下合理饮食，控制总热量的摄入，并保持适量的运动。"
+    kept = remove_ads(_document([article, article + "是的。", line]))
+    assert isinstance(kept, WithoutAds)
+    assert kept.lines == [line]

@@ -47,6 +47,7 @@ _PROSE_COLUMNS = 40
 # Thousandths of a logit, set on held-out clean text (docs/design/0014-ads.md).
 _SUSPECT = -2300  # rules look at lines from here on
 _TINY_COLUMNS = 24  # rules look at all lines that are as short
+_LAST_LINES = 3  # and at the last of a page, where notices stand
 _SURE = 1500
 _SURE_BESIDE = 1000  # next to a line that goes
 _PROSE_EXTRA = 1500  # more for a line that ends a sentence, and as much for a long one
@@ -117,7 +118,9 @@ class _Page:
         self.code = code_lines
         scores, columns = score_lines(text, load_weights())
         self.scores, self.columns = scores, columns
-        suspects = ((scores >= _SUSPECT) | (columns <= _TINY_COLUMNS)).nonzero()[0].tolist()
+        suspicious = (scores >= _SUSPECT) | (columns <= _TINY_COLUMNS)
+        suspicious[-_LAST_LINES:] = True
+        suspects = suspicious.nonzero()[0].tolist()
         self.folded = {index: fold(lines[index].strip()) for index in suspects}
         self.whole = "\n".join(self.folded.values())
 
