@@ -1,11 +1,13 @@
 """From any layout to any other, bit for bit; and all ranks agree on what is damaged."""
 
 import pytest
+import torch
 from checkpoint_work import FACTS, fill_state, meet_damage, pass_along, plain_state, state_faults
 from distributed_runs import run_distributed
 from layout_work import Case
 
 from lodesmith.parallel.checkpoint import Checkpoints
+from lodesmith.parallel.checkpoint.whole import StoredCheckpoint
 
 DP, SHARD, TP, PP, CP, EP = (
     "data_parallel_replicate_size",
@@ -55,6 +57,8 @@ def test_state_goes_from_one_process_through_five_layouts_and_back_unchanged(tmp
         loaded = Checkpoints(folder).load(state)
         assert loaded.facts == FACTS
         assert not state_faults(state, folder.name)
+        for name, weight in StoredCheckpoint(folder).tensors("weight."):
+            assert torch.equal(weight, state[f"weight.{name}"])
         sizes = num_bytes(folder)
         assert sum(sizes) < total + len(sizes) * 40_000  # headers: replicas are written once
     sizes = num_bytes(folders[-2])

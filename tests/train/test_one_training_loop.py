@@ -11,6 +11,7 @@ from tiny_training import SHAPE, make_job, weights_digest
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.parallel.checkpoint.export import export_checkpoint
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train import loop
 from lodesmith.train.job import PackedData, RankTask, TrainingJob
@@ -129,6 +130,23 @@ def test_a_damaged_checkpoint_is_said_aloud_and_the_one_before_is_used(tmp_path,
     assert started["step"] == 4
     assert "step-00000008 is damaged" in started["messages"][0]
     assert weights_digest(cut) == weights_digest(whole)
+
+
+def test_a_checkpoint_is_exported_as_the_model_that_the_run_would_write(tmp_path):
+    job = make_job(tmp_path)
+    run(job)
+    out, tokenizer = tmp_path / "out", tmp_path / "tokenizer"
+    tokenizer.mkdir()
+    (tokenizer / "tokenizer.json").write_text("{}")
+    place = job.scratch / "checkpoints"
+    assert export_checkpoint(place, out, tokenizer=tokenizer) == 12
+    for name in ("model.safetensors", "config.json", "generation_config.json"):
+        assert (out / name).read_bytes() == (job.model_folder / name).read_bytes()
+    assert (out / "tokenizer.json").exists()
+    with pytest.raises(UserError, match="not an empty folder"):
+        export_checkpoint(place, out, tokenizer=None)
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        export_checkpoint(tokenizer, tmp_path / "none", tokenizer=None)
 
 
 def test_checkpoints_of_other_settings_are_refused(tmp_path):

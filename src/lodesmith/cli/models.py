@@ -93,12 +93,25 @@ def evaluate(
 def export(
     model: ModelArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")],
+    tokenizer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its files go with a checkpoint's weights.")
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Write a model as a Hugging Face folder that transformers and vLLM load as it is.
 
-    Example:  lodesmith export quickstart -o my-model
+    MODEL may also be the folder of a run's checkpoints: the latest is taken, of any layout.
+
+    Examples:  lodesmith export quickstart -o my-model
+      ·  lodesmith export scratch/checkpoints --tokenizer my-tokenizer -o my-model
     """
+    if Path(model).is_dir():
+        from lodesmith.parallel.checkpoint.export import export_checkpoint, is_checkpoint_folder
+
+        if is_checkpoint_folder(Path(model)):
+            step = export_checkpoint(Path(model), output, tokenizer=tokenizer)
+            typer.echo(f"wrote {output}, the weights of step {step}")
+            return
     from lodesmith.model.checkpoint import export_model
 
     export_model(_find_folder(model, workspace), output)

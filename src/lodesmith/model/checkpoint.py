@@ -126,15 +126,9 @@ def export_model(folder_in: Path, folder_out: Path) -> None:
         UserError: the output folder is not empty, or the input is no model folder.
         DamagedArtifactError: the input is torn.
     """
-    if folder_out.exists() and (not folder_out.is_dir() or any(folder_out.iterdir())):
-        raise UserError(f"{folder_out} is not an empty folder; name one that does not exist yet")
+    check_empty(folder_out)
     stored = _read_object(folder_in, "config.json")
-    experts = read_config(folder_in).experts
-    if experts is not None and not experts.is_exportable:
-        raise UserError(
-            f"{folder_in} has a shared expert or biased routing, which Qwen3-MoE has not: no other "
-            "library would compute it; train without them to export"
-        )
+    check_exportable(read_config(folder_in), where=folder_in)
     dtype = _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
     decoder = load_decoder(folder_in, dtype=dtype)
     for name in TOKENIZER_FILES:
@@ -142,6 +136,21 @@ def export_model(folder_in: Path, folder_out: Path) -> None:
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder_in / name, folder_out / name)
     save_decoder(folder_out, decoder, eos_ids=read_eos_ids(folder_in))
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something, or a file, as the place for a new model."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not an empty folder; name one that does not exist yet")
+
+
+def check_exportable(config: DecoderConfig, *, where: Path) -> None:
+    """Refuse a model that no other library would compute."""
+    if config.experts is not None and not config.experts.is_exportable:
+        raise UserError(
+            f"{where} has a shared expert or biased routing, which Qwen3-MoE has not: no other "
+            "library would compute it; train without them to export"
+        )
 
 
 def _read_object(folder: Path, name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.parallel.checkpoint.export import WEIGHT_PREFIX
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
 from lodesmith.train.job import TrainingJob
@@ -83,12 +84,13 @@ def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) ->
 
 def collect_decoder(learner: Learner) -> Decoder:
     """Return the model with all its weights on rank 0, unfilled elsewhere; all ranks call it."""
-    prefix = "weight."
     state = learner.tensors().items()
-    whole = learner.collect({name: tensor for name, tensor in state if name.startswith(prefix)})
+    whole = learner.collect(
+        {name: tensor for name, tensor in state if name.startswith(WEIGHT_PREFIX)}
+    )
     with torch.device("meta"):
         decoder = Decoder(learner.shape)
-    weights = {name.removeprefix(prefix): tensor for name, tensor in whole.items()}
+    weights = {name.removeprefix(WEIGHT_PREFIX): tensor for name, tensor in whole.items()}
     if weights:
         decoder.load_state_dict(weights, assign=True)
     return decoder

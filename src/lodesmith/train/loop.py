@@ -110,7 +110,12 @@ class Training:
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Begin a checkpoint; all ranks call it together."""
-        facts = {"job": self.job.digest, "progress": asdict(self.progress)}
+        facts = {
+            "job": self.job.digest,
+            "progress": asdict(self.progress),
+            "model": self.learner.shape.model_dump(mode="json"),
+            "eos_ids": list(self.job.eos_ids),
+        }
         checkpoints.save(step=self.progress.step, tensors=self.learner.tensors(), facts=facts)
 
     def resume(self, checkpoints: Checkpoints) -> list[str]:

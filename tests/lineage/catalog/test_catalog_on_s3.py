@@ -1,61 +1,20 @@
 """The same catalog on a server that speaks S3, conditional puts included."""
 
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from s3_server import NEEDS_S3, local_s3
 
 from lodesmith.lineage.catalog import Catalog
 
-pytestmark = pytest.mark.slow
-pytest.importorskip("moto", reason="needs `pip install 'moto[server]' s3fs`, a local S3")
-pytest.importorskip("s3fs", reason="needs `pip install 'lodesmith[cloud]'`")
-pytest.importorskip("flask", reason="needs `pip install 'moto[server]'`")
+pytestmark = NEEDS_S3
 
 
 @pytest.fixture
-def place(monkeypatch, free_port: int) -> Iterator[str]:
-    import s3fs
-
-    url = f"http://127.0.0.1:{free_port}"
-    names = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-             "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
-    for name, value in names.items():
-        monkeypatch.setenv(name, value)
-    command = [sys.executable, "-m", "moto.server", "-p", str(free_port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(url, server)
-        s3fs.S3FileSystem.clear_instance_cache()
-        s3fs.S3FileSystem().mkdir("bucket")
-        yield "s3://bucket/some/catalog"
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_for(url: str, server: subprocess.Popen) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "moto's server ended"
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("moto's server does not answer")
+def place(monkeypatch) -> Iterator[str]:
+    with local_s3(monkeypatch) as bucket:
+        yield f"{bucket}/some/catalog"
 
 
 def add(catalog: Catalog, name: str, count: int) -> None:
