@@ -41,14 +41,14 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder,
     process, url = start_foreground(model_folder)
     body = {"model": "tiny", "prompt": "a", "max_tokens": 200, "logit_bias": {"97": 100}}
     with (
-        httpx.Client(trust_env=False) as client,
+        httpx.Client(trust_env=False, timeout=60) as client,
         client.stream("POST", f"{url}/completions", json={**body, "stream": True}) as response,
     ):
         lines = response.iter_lines()
         next(lines)
         process.send_signal(number)
         assert list(lines)[-2] == "data: [DONE]"
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=60) == 0
     process.stderr.close()
 
 

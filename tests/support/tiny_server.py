@@ -113,12 +113,13 @@ class LocalServer:
         self.engine._step = slow_step
 
     def post(self, path, body, **options):
+        options = {"timeout": 60, **options}  # a loaded machine is slow
         return httpx.post(f"{self.url}{path}", json=body, trust_env=False, **options)
 
     def get(self, path, **options):
-        return httpx.get(f"{self.url}{path}", trust_env=False, **options)
+        return httpx.get(f"{self.url}{path}", trust_env=False, **{"timeout": 60, **options})
 
-    def wait_for(self, condition, *, seconds=10.0):
+    def wait_for(self, condition, *, seconds=30.0):
         deadline = time.monotonic() + seconds
         while not condition(self.engine.stats()):
             assert time.monotonic() < deadline, self.engine.stats()

@@ -6,8 +6,10 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from lodesmith.core.version import VERSION
+from lodesmith.serve.api_page import add_api_page
 from lodesmith.serve.catalogue import ServedModels
-from lodesmith.serve.faults import ApiError, explain_validation
+from lodesmith.serve.chat_page import add_chat_page
+from lodesmith.serve.faults import ERRORS, ApiError, explain_validation
 from lodesmith.serve.front import REQUEST_SECONDS, Front
 from lodesmith.serve.guard import Guard
 from lodesmith.serve.keys import ApiKeys
@@ -28,12 +30,16 @@ def create_app(
         request_seconds: after which an answer that is not whole is given up, s.
     """
     front = Front(models, request_seconds=request_seconds)
-    app = FastAPI(title="Lodesmith", version=VERSION)
+    app = FastAPI(
+        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS
+    )  # fmt: skip
     app.add_middleware(Guard, keys=keys)
     _add_error_handlers(app)
     add_completions(app, front)
     add_tokens(app, front)
     add_information(app, front)
+    add_chat_page(app)
+    add_api_page(app)
     return app
 
 

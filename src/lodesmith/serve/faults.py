@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from lodesmith.serve.protocol import KNOWN_FIELDS, UNSUPPORTED_FIELDS
 
 RETRY_AFTER_SECONDS = 1
@@ -20,6 +22,28 @@ _TYPES = {
     500: "server_error",
     503: "server_error",
 }
+
+
+class ErrorFields(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorFields
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "The request cannot be answered as it is"},
+    "5XX": {"model": ErrorBody, "description": "The server cannot answer now"},
+}
+"""Errors of every route, for the OpenAPI description."""
 
 
 class ApiError(Exception):
