@@ -52,6 +52,17 @@ LAYOUTS = {
         Case("fsdp2, experts not spread", {SHARD: 2}, EXPERTS),
         Case("ep2", {SHARD: 2, EP: 2}, EXPERTS),
         Case("tp2 x ep2, packed", {TP: 2, EP: 2}, EXPERTS, packed=True),
+        Case("fsdp2, all recomputed, scaled", {SHARD: 2}, recompute="full", loss_scale=1024.0),
+        Case("tp2, z-loss, some recomputed", {TP: 2}, recompute="selective", z_loss=0.1),
+        Case("cp2, z-loss, tied", {CP: 2}, TIED, z_loss=0.1),
+        Case("pp2, all recomputed", {PP: 2}, recompute="full", z_loss=0.1, loss_scale=64.0),
+        Case(
+            "ep2, all recomputed, scaled",
+            {SHARD: 2, EP: 2},
+            EXPERTS,
+            recompute="full",
+            loss_scale=64.0,
+        ),
     ],
     4: [
         Case("tp4", {TP: 4}),
@@ -86,6 +97,9 @@ COMPILED = {
     4: [
         Case("fsdp2 x tp2, compiled", {SHARD: 2, TP: 2}, compiled=True),
         Case("pp2 x tp2, compiled", {PP: 2, TP: 2}, compiled=True),
+        Case(
+            "fsdp2 x tp2, compiled, recomputed", {SHARD: 2, TP: 2}, compiled=True, recompute="full"
+        ),
         Case("fsdp2 x tp2 x ep2, compiled", {SHARD: 2, TP: 2, EP: 2}, EXPERTS, compiled=True),
     ],
 }

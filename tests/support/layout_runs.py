@@ -11,11 +11,21 @@ from tiny_training import SHAPE, make_job
 
 from lodesmith.core.errors import UserError
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.config import ExpertsConfig
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train import loop
 from lodesmith.train.job import RankTask, TrainingJob
+from lodesmith.train.loader import Loader, open_source
 from lodesmith.train.pulse import Pulse, PulseBoard
 
+EXPERTS = ExpertsConfig(
+    num_experts=4,
+    num_experts_per_tok=2,
+    moe_intermediate_size=16,
+    shared_expert_intermediate_size=16,
+    router_bias_rate=0.01,
+    router_z_loss=0.01,
+)
 LAYERED = SHAPE.model_copy(update={"num_hidden_layers": 4, "tie_word_embeddings": False})
 
 
@@ -23,7 +33,8 @@ def laid_out_job(folder: Path, **settings) -> TrainingJob:
     """Return a job of a model that a pipeline can cut."""
     if "parallel" in settings:
         settings["num_ranks"] = "auto"
-    return replace(make_job(folder, **settings), start=LAYERED)
+    shape = LAYERED.model_copy(update={"experts": settings.pop("experts", None)})
+    return replace(make_job(folder, **settings), start=shape)
 
 
 def relative_distance(first: Path, second: Path) -> float:
@@ -33,6 +44,33 @@ def relative_distance(first: Path, second: Path) -> float:
         float((weight - theirs[name]).detach().norm() / weight.detach().norm())
         for name, weight in load_decoder(first).named_parameters()
     )
+
+
+def losses_of(job: TrainingJob, ranks: Ranks) -> tuple[list[float], list[float]]:
+    """Return losses and gradient norms of a job's steps, taken as one rank and without files."""
+    torch.set_num_threads(1)
+    training, config = loop.Training(job, ranks=ranks), job.config
+    loader = Loader(
+        open_source(job.data, sequence_length=config.sequence_length),
+        global_batch_size=config.global_batch_size,
+        seed=config.seed,
+        first_step=0,
+        steps=config.max_steps,
+        rows=training.learner.rows,
+    )
+    records = [training.step(batch) for batch in loader]
+    return [record["loss"] for record in records], [record["grad_norm"] for record in records]
+
+
+def losses_of_ranks(jobs: list[TrainingJob]) -> list[tuple[list[float], list[float]]]:
+    """Return `losses_of` of several jobs, one after the other, in the default group."""
+    warnings.simplefilter("ignore")
+    ranks = Ranks(rank=dist.get_rank(), num_ranks=dist.get_world_size())
+    answers = []
+    for job in jobs:
+        torch._dynamo.reset()
+        answers.append(losses_of(job, ranks))
+    return answers
 
 
 def disagree(about: str) -> str:

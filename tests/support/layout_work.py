@@ -12,8 +12,10 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder, causal_attention, fresh_weights
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import ParallelConfig, check_layout
+from lodesmith.parallel.layers import Recompute
 from lodesmith.parallel.mesh import build_layout
-from lodesmith.parallel.sharded import Rows, ShardedDecoder, own_rows
+from lodesmith.parallel.parts import local_part
+from lodesmith.parallel.sharded import Rows, ShardedDecoder, Treatment, own_rows
 from lodesmith.train.loss import attend_within_segments
 
 NUM_ROWS, NUM_TOKENS = 8, 16
@@ -39,7 +41,19 @@ class Case:
     model: dict[str, Any] = field(default_factory=dict)
     packed: bool = False
     compiled: bool = False
+    recompute: Recompute = "none"
+    z_loss: float = 0.0
+    loss_scale: float = 1.0
     micro_batch_size: int = 1
+
+    @property
+    def treatment(self) -> Treatment:
+        """How the laid-out model is computed."""
+        return Treatment(
+            recompute=self.recompute,
+            compile_backend="aot_eager" if self.compiled else None,
+            z_loss=self.z_loss,
+        )
 
 
 def model_of(case: Case) -> Decoder:
@@ -66,7 +80,7 @@ def batch_of(case: Case, step: int) -> Rows:
     return Rows(input_ids=ids[:, :-1], labels=labels, segment_ids=segments)
 
 
-def plain_loss(decoder: Decoder, rows: Rows) -> torch.Tensor:
+def plain_loss(decoder: Decoder, rows: Rows, z_loss: float = 0.0) -> torch.Tensor:
     """Return the mean loss of a batch as one process computes it."""
     attend = causal_attention
     if rows.segment_ids is not None:
@@ -75,9 +89,11 @@ def plain_loss(decoder: Decoder, rows: Rows) -> torch.Tensor:
     for mixture in (part for part in decoder.modules() if isinstance(part, MixtureOfExperts)):
         mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) / num_labels
     logits = decoder(rows.input_ids, attend=attend)
-    return torch.nn.functional.cross_entropy(
+    loss = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), rows.labels.flatten(), ignore_index=-100
     )
+    normalisers = logits.logsumexp(-1)[rows.labels >= 0]
+    return loss + z_loss * normalisers.square().mean()
 
 
 def compare_starts(cases: list[Case]) -> list[str]:
@@ -124,7 +140,7 @@ def _compare(case: Case, num_steps: int) -> list[str]:
         layout,
         micro_batch_size=case.micro_batch_size,
         sequence_length=NUM_TOKENS,
-        compile_backend="aot_eager" if case.compiled else None,
+        treatment=case.treatment,
     )
     sharded.fill(plain.named_parameters())
     own = sharded.weights()
@@ -135,9 +151,12 @@ def _compare(case: Case, num_steps: int) -> list[str]:
     faults = []
     for step in range(num_steps):
         rows = batch_of(case, step)
-        expected = plain_loss(plain, rows)
+        expected = plain_loss(plain, rows, case.z_loss)
         expected.backward()
-        loss, _ = sharded.accumulate(own_rows(rows, layout))
+        loss, _ = sharded.accumulate(own_rows(rows, layout), loss_scale=case.loss_scale)
+        for weight in own.values():
+            if weight.grad is not None:
+                local_part(weight.grad).div_(case.loss_scale)
         where = f"{case.name}, step {step}"
         if abs(loss - expected.item()) > 1e-5 * abs(expected.item()):
             faults.append(f"{where}: loss {loss} is not {expected.item()}")

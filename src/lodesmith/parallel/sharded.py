@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.pipelining import (
     PipelineStage,
     Schedule1F1B,
@@ -26,6 +26,7 @@ from torch.distributed.pipelining import (
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
+from lodesmith.parallel.layers import Recompute, treat_layer
 from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.norms import global_norm
 from lodesmith.parallel.parts import fill_part, local_part, part_of
@@ -41,6 +42,17 @@ _SCHEDULES: dict[PipelineSchedule, Any] = {
 
 Reduce = Callable[[Tensor, slice], Tensor]
 """(losses_BT, which rows they are) -> their loss, a sum."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """How a laid-out decoder is computed."""
+
+    recompute: Recompute = "none"
+    compile_backend: str | None = None  # of torch.compile, layer by layer; None runs eagerly
+    param_dtype: torch.dtype = torch.float32  # of matrix products; weights at rest are float32
+    reduce_dtype: torch.dtype = torch.float32  # in which ranks add gradients
+    z_loss: float = 0.0  # weight of each label's squared log-normaliser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +74,7 @@ class ShardedDecoder:
         *,
         micro_batch_size: int,
         sequence_length: int,
-        compile_backend: str | None = None,
+        treatment: Treatment = Treatment(),
     ) -> None:
         """Lay out the weights, unfilled: call `fill` next.
 
@@ -71,16 +83,16 @@ class ShardedDecoder:
             layout: checked with `check_layout`.
             micro_batch_size: sequences in one forward pass.
             sequence_length: T, tokens of a whole sequence.
-            compile_backend: of torch.compile, layer by layer; None runs eagerly.
+            treatment: how it is computed.
         """
-        self.config, self.layout = config, layout
+        self.config, self.layout, self.treatment = config, layout, treatment
         self.micro_batch_size, self.sequence_length = micro_batch_size, sequence_length
         ranks = layout.config.pipeline_parallel_size
         indices = range(layout.rank_in("pp"), layout.config.num_stages, ranks)
         self.stages = [Stage(config, layout, index=index) for index in indices]
         for stage in self.stages:
-            _shard(stage, layout, compile_backend)
-        self._num_labels = 1
+            _shard(stage, layout, treatment)
+        self._num_labels, self._loss_scale = 1, 1.0
         self._reduce: Reduce | None = None
         self._schedules: dict[int, Any] = {}  # by the number of micro-batches
         self._pipeline_stages: list[PipelineStage] = []
@@ -108,7 +120,12 @@ class ShardedDecoder:
             raise ValueError(f"{len(missing)} weights were not given, {min(missing)} the first")
 
     def accumulate(
-        self, rows: Rows, *, reduce: Reduce | None = None, count: int | None = None
+        self,
+        rows: Rows,
+        *,
+        reduce: Reduce | None = None,
+        count: int | None = None,
+        loss_scale: float = 1.0,
     ) -> tuple[float, int]:
         """Add the gradients of a global batch; return its mean loss and what it is a mean of.
 
@@ -119,14 +136,18 @@ class ShardedDecoder:
             reduce: the loss of some of the rows, from the losses of their labels; None sums them.
                 It wants whole sequences, so no pipeline and no context parallel.
             count: how many things the loss of these rows is a sum over; None counts labels.
+            loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
         places = self.stages[0].own_tokens(self.sequence_length)
         labels_Bt = rows.labels[:, places]
         own_count = (labels_Bt >= 0).sum() if count is None else torch.tensor(count)
         num_learnt = int(self._sum_over_data(own_count.to(self.layout.device)))
         self._num_labels, self._reduce = max(num_learnt, 1), reduce
+        self._loss_scale = loss_scale
         for mixture in self._mixtures():
-            mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) / self._num_labels
+            mixture.z_loss_weight = (
+                (mixture.config.router_z_loss or 0.0) * loss_scale / self._num_labels
+            )
         inputs: dict[str, Tensor] = {"positions_Bt": places.expand(labels_Bt.shape[0], -1)}
         if rows.segment_ids is not None:
             inputs["segment_ids_BT"] = rows.segment_ids
@@ -135,7 +156,7 @@ class ShardedDecoder:
         loss = self._sum_over_data(run(ids_Bt, labels_Bt, inputs))
         if self._pipeline_stages:
             dist.all_reduce(loss, group=self.layout.group("pp"))
-        return float(loss), num_learnt
+        return float(loss) / loss_scale, num_learnt
 
     @torch.no_grad()
     def balance_experts(self) -> None:
@@ -157,11 +178,13 @@ class ShardedDecoder:
         return [mixture for stage in self.stages for mixture in stage.mixtures]
 
     def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor, micro: slice | None = None) -> Tensor:
-        losses_Bt = vocabulary_losses(logits_BTv, labels_Bt, group=self.layout.group("tp"))
+        losses_Bt = vocabulary_losses(
+            logits_BTv, labels_Bt, group=self.layout.group("tp"), z_loss=self.treatment.z_loss
+        )
         if self._reduce is None:
-            return losses_Bt.sum() / self._num_labels
+            return losses_Bt.sum() * (self._loss_scale / self._num_labels)
         assert micro is not None  # noqa: S101 refused for pipelines
-        return self._reduce(losses_Bt, micro) / self._num_labels
+        return self._reduce(losses_Bt, micro) * (self._loss_scale / self._num_labels)
 
     def _run_alone(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         stage = self.stages[0]
@@ -207,12 +230,16 @@ class ShardedDecoder:
     def _pipeline_stage(self, stage: Stage) -> PipelineStage:
         parallel, rows = self.layout.config, self.micro_batch_size
         tokens = self.sequence_length // parallel.context_parallel_size
-        between = torch.empty(
-            rows, tokens // parallel.tensor_parallel_size, self.config.hidden_size, device="meta"
-        )
+        dtype = self.treatment.param_dtype
+        own = tokens // parallel.tensor_parallel_size
+        between = torch.empty(rows, own, self.config.hidden_size, dtype=dtype, device="meta")
         ids = torch.empty(rows, tokens, dtype=torch.int64, device="meta")
         logits = torch.empty(
-            rows, tokens, self.config.vocab_size // parallel.tensor_parallel_size, device="meta"
+            rows,
+            tokens,
+            self.config.vocab_size // parallel.tensor_parallel_size,
+            dtype=dtype,
+            device="meta",
         )
         return PipelineStage(
             stage,
@@ -233,20 +260,22 @@ def own_rows(rows: Rows, layout: Layout) -> Rows:
     return Rows(input_ids=rows.input_ids[mine], labels=rows.labels[mine], segment_ids=segments)
 
 
-def _shard(stage: Stage, layout: Layout, compile_backend: str | None) -> None:
+def _shard(stage: Stage, layout: Layout, treatment: Treatment) -> None:
     """Compile each layer, shard it and then the rest, and allocate what is this rank's."""
     # A pipeline passes a layer many times in one step: gathering its weights each time would cost
     # more than the memory is worth.
-    reshard = layout.config.pipeline_parallel_size == 1
+    options: dict[str, Any] = {
+        "reshard_after_forward": layout.config.pipeline_parallel_size == 1,
+        "mp_policy": MixedPrecisionPolicy(
+            param_dtype=treatment.param_dtype, reduce_dtype=treatment.reduce_dtype
+        ),
+    }
     for layer in stage.layers:
-        if compile_backend is not None:
-            layer.compile(backend=compile_backend)
+        treat_layer(layer, recompute=treatment.recompute, compile_backend=treatment.compile_backend)
         for mixture in (part for part in layer.modules() if isinstance(part, MixtureOfExperts)):
-            fully_shard(
-                mixture.experts, mesh=layout.expert_shard_mesh, reshard_after_forward=reshard
-            )
-        fully_shard(layer, mesh=layout.shard_mesh, reshard_after_forward=reshard)
-    fully_shard(stage, mesh=layout.shard_mesh, reshard_after_forward=reshard)
+            fully_shard(mixture.experts, mesh=layout.expert_shard_mesh, **options)
+        fully_shard(layer, mesh=layout.shard_mesh, **options)
+    fully_shard(stage, mesh=layout.shard_mesh, **options)
     stage.to_empty(device=layout.device)
     for module in stage.modules():
         if isinstance(module, FSDPModule):

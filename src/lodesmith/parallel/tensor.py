@@ -156,7 +156,13 @@ class _VocabularyLoss(torch.autograd.Function):
     """Cross entropy of logits whose columns are spread over ranks, -100 meaning no label."""
 
     @staticmethod
-    def forward(ctx, logits_Lv: Tensor, labels_L: Tensor, group: dist.ProcessGroup) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def forward(  # type: ignore[no-untyped-def]
+        ctx,  # noqa: ANN001
+        logits_Lv: Tensor,
+        labels_L: Tensor,
+        group: dist.ProcessGroup,
+        z_loss: float,
+    ) -> Tensor:
         logits_Lv = logits_Lv.float()
         most_L = logits_Lv.amax(1)
         dist.all_reduce(most_L, dist.ReduceOp.MAX, group=group)
@@ -166,28 +172,37 @@ class _VocabularyLoss(torch.autograd.Function):
         sums_2L = torch.stack((powers_Lv.sum(1), chosen_L))
         dist.all_reduce(sums_2L, group=group)
         counted_L = labels_L >= 0
-        ctx.save_for_backward(powers_Lv / sums_2L[0, :, None], ids_L, known_L, counted_L)
-        return (sums_2L[0].log() + most_L - sums_2L[1]) * counted_L
+        normaliser_L = sums_2L[0].log() + most_L
+        shares_Lv = powers_Lv / sums_2L[0, :, None]
+        ctx.save_for_backward(shares_Lv, ids_L, known_L, counted_L, normaliser_L)
+        ctx.z_loss = z_loss
+        return (normaliser_L - sums_2L[1] + z_loss * normaliser_L.square()) * counted_L
 
     @staticmethod
-    def backward(ctx, grad_L: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        shares_Lv, ids_L, known_L, counted_L = ctx.saved_tensors
-        out_Lv = shares_Lv.clone()
+    def backward(ctx, grad_L: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        shares_Lv, ids_L, known_L, counted_L, normaliser_L = ctx.saved_tensors
+        out_Lv = shares_Lv * (1 + 2 * ctx.z_loss * normaliser_L[:, None])
         out_Lv.scatter_add_(1, ids_L[:, None], -known_L[:, None].to(out_Lv.dtype))
-        return out_Lv * (counted_L * grad_L)[:, None], None, None
+        return out_Lv * (counted_L * grad_L)[:, None], None, None, None
 
 
-def vocabulary_losses(logits_BTv: Tensor, labels_BT: Tensor, *, group: dist.ProcessGroup) -> Tensor:
+def vocabulary_losses(
+    logits_BTv: Tensor, labels_BT: Tensor, *, group: dist.ProcessGroup, z_loss: float = 0.0
+) -> Tensor:
     """Return losses_BT, the cross entropy of each label in nats, 0 where there is none.
 
     Args:
         logits_BTv: scores of this rank's slice of the vocabulary.
         labels_BT: ids in the whole vocabulary; -100 where nothing is to be predicted.
         group: the ranks that share the vocabulary.
+        z_loss: weight of the squared log-normaliser, added to each label's loss.
     """
     logits_Lv, labels_L = logits_BTv.flatten(0, 1), labels_BT.flatten()
     if dist.get_world_size(group) == 1:
-        losses_L = F.cross_entropy(logits_Lv.float(), labels_L, ignore_index=-100, reduction="none")
+        logits_Lv = logits_Lv.float()
+        losses_L = F.cross_entropy(logits_Lv, labels_L, ignore_index=-100, reduction="none")
+        if z_loss:
+            losses_L = losses_L + z_loss * logits_Lv.logsumexp(1).square() * (labels_L >= 0)
     else:
-        losses_L = _VocabularyLoss.apply(logits_Lv, labels_L, group)  # type: ignore[no-untyped-call]
+        losses_L = _VocabularyLoss.apply(logits_Lv, labels_L, group, z_loss)  # type: ignore[no-untyped-call]
     return losses_L.view(labels_BT.shape)

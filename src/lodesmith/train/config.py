@@ -25,7 +25,7 @@ class TrainingConfig(Config):
     """Settings of the one training loop."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
-        {"num_ranks", "parallel", "checkpoint_every_steps"}
+        {"num_ranks", "parallel", "checkpoint_every_steps", "activation_checkpointing"}
     )
 
     max_steps: int = Field(gt=0)
@@ -74,13 +74,28 @@ class TrainingConfig(Config):
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)
     """Memory of Muon's mean gradient, reached after a short warm-up."""
 
-    param_dtype: Literal["fp32", "bf16", "auto"] = "fp32"
+    param_dtype: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     """Arithmetic of matrix products; weights, moments and sums stay fp32. bf16 is faster where the
     CPU has instructions for it (AVX-512 BF16, AMX) and slower where not; auto chooses by that when
-    the run starts."""
+    the run starts. fp16 scales the loss, and leaves out steps whose gradients overflow."""
+
+    reduce_dtype: Literal["fp32", "bf16"] = "fp32"
+    """Number format in which ranks add gradients; bf16 halves what travels and wants `parallel`."""
 
     max_grad_norm: float | None = Field(default=None, gt=0)
     """Longer gradients are shortened to this; none leaves them."""
+
+    z_loss: float | None = Field(default=None, gt=0)
+    """Weight of the squared log-normaliser of each prediction beside its loss, which keeps logits
+    from drifting; 0.0001 is usual (arXiv:2204.02311, section 5). None is none."""
+
+    activation_checkpointing: Literal["none", "selective", "full"] = "none"
+    """What is computed again in the backward pass instead of being kept: nothing, all but matrix
+    products and attention, or whole layers. The result is the same, to the last bit."""
+
+    compile: Literal["aot_eager", "inductor"] | None = None
+    """Compile each layer with torch.compile: inductor makes C++ that runs faster (it takes a minute
+    once, and a C++ compiler), aot_eager is for tests; none runs layers as they are."""
 
     seed: int = Field(default=1, ge=0)
     """Fixes the first weights and the order of the samples."""
@@ -102,6 +117,10 @@ class TrainingConfig(Config):
             raise ValueError(
                 f"num_ranks ({self.num_ranks}) is for a model that is not laid over ranks; leave "
                 "it out, as parallel says how many there are"
+            )
+        if self.parallel is None and self.reduce_dtype != "fp32":
+            raise ValueError(
+                f"reduce_dtype {self.reduce_dtype} wants parallel: whole models add in fp32"
             )
         if self.parallel is None and self.global_batch_size % (2 * self.micro_batch_size):
             raise ValueError(

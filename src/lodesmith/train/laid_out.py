@@ -14,8 +14,9 @@ from lodesmith.parallel.config import ParallelConfig
 from lodesmith.parallel.mesh import Layout, build_layout
 from lodesmith.parallel.parts import collect_whole, local_part
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.parallel.sharded import Rows, ShardedDecoder
+from lodesmith.parallel.sharded import Rows, ShardedDecoder, Treatment
 from lodesmith.train.batch import Batch
+from lodesmith.train.dtypes import DTYPES
 from lodesmith.train.job import TrainingJob
 from lodesmith.train.objective import make_objective
 from lodesmith.train.optimizer import Optimizer, trained_weights
@@ -41,6 +42,13 @@ class LaidOutLearner:
             layout,
             micro_batch_size=config.micro_batch_size,
             sequence_length=config.sequence_length,
+            treatment=Treatment(
+                recompute=config.activation_checkpointing,
+                compile_backend=config.compile,
+                param_dtype=DTYPES[config.param_dtype],
+                reduce_dtype=DTYPES[config.reduce_dtype],
+                z_loss=config.z_loss or 0.0,
+            ),
         )
         for stage in self.model.stages:
             stage.register_forward_hook(lambda *_: beat())
@@ -60,11 +68,12 @@ class LaidOutLearner:
         """Which sequences of a global batch this rank reads; tp, cp and pp peers read the same."""
         return slice(self.layout.data_rank, None, self.layout.config.data_parallel_size)
 
-    def learn(self, batch: Batch) -> tuple[float, int]:
+    def learn(self, batch: Batch, *, loss_scale: float = 1.0) -> tuple[float, int]:
         """Leave the gradients of a global batch, reduced; return its mean loss and what it is of.
 
         Args:
             batch: this rank's sequences, which are `rows` of the global batch.
+            loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
         for weight in self.trained.values():
             weight.grad = None
@@ -73,18 +82,19 @@ class LaidOutLearner:
             labels = labels.masked_fill(~batch.loss_mask, -100)
         rows = Rows(input_ids=batch.input_ids, labels=labels, segment_ids=batch.segment_ids)
         started = time.process_time()  # of the clock, most is waiting for peers
-        learnt = self._accumulate(rows, batch)
+        learnt = self._accumulate(rows, batch, loss_scale)
         self.own_seconds = time.process_time() - started
         return learnt
 
-    def _accumulate(self, rows: Rows, batch: Batch) -> tuple[float, int]:
+    def _accumulate(self, rows: Rows, batch: Batch, loss_scale: float) -> tuple[float, int]:
         if self.objective.sums_labels:
-            return self.model.accumulate(rows)
+            return self.model.accumulate(rows, loss_scale=loss_scale)
 
         def reduce(losses_BT: Tensor, micro: slice) -> Tensor:  # noqa: N803 shape suffix
             return self.objective.summed_loss(losses_BT, batch.rows(micro))
 
-        return self.model.accumulate(rows, reduce=reduce, count=self.objective.count(batch))
+        count = self.objective.count(batch)
+        return self.model.accumulate(rows, reduce=reduce, count=count, loss_scale=loss_scale)
 
     def gradient_norm(self) -> float:
         """Return the norm of all gradients, the same on every rank."""

@@ -36,11 +36,12 @@ class Learner(Protocol):
     def rows(self) -> slice:
         """Which sequences of a global batch this rank reads."""
 
-    def learn(self, batch: Batch) -> tuple[float, int]:
+    def learn(self, batch: Batch, *, loss_scale: float = 1.0) -> tuple[float, int]:
         """Leave the gradients of a global batch, reduced; return its mean loss and what it is of.
 
         Args:
             batch: this rank's sequences, which are `rows` of the global batch.
+            loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
 
     def gradient_norm(self) -> float:

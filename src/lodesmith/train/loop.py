@@ -25,6 +25,7 @@ from lodesmith.train.guard import SpikeGuard
 from lodesmith.train.job import RankTask, TrainingJob
 from lodesmith.train.learner import collect_decoder, open_learner
 from lodesmith.train.loader import Loader, SampleSource, open_source
+from lodesmith.train.loss_scale import LossScale
 from lodesmith.train.metrics import MetricsFile, Record, read_metrics
 from lodesmith.train.pulse import Phase, Pulse
 from lodesmith.train.record import RunRecord
@@ -46,11 +47,16 @@ class Progress:
     first_loss: float = 0.0
     last_losses: list[float] = field(default_factory=list)
     guard: SpikeGuard = field(default_factory=SpikeGuard)
+    loss_scale: LossScale = field(default_factory=LossScale)
 
     @classmethod
     def from_json(cls, data: JSON) -> "Progress":
         """Return the progress that `dataclasses.asdict` gave."""
-        return cls(**{**data, "guard": SpikeGuard(**data["guard"])})
+        parts = {
+            "guard": SpikeGuard(**data["guard"]),
+            "loss_scale": LossScale(**data["loss_scale"]),
+        }
+        return cls(**{**data, **parts})
 
     def record(self, *, loss: float, input_tokens: int, learnt_tokens: int) -> None:
         """Count one more step."""
@@ -76,7 +82,7 @@ class Training:
         """
         self.job, self.config, self.ranks = job, job.config, ranks
         self.learner = open_learner(job, ranks=ranks, beat=beat)
-        self.progress = Progress()
+        self.progress = Progress(loss_scale=LossScale.for_dtype(job.config.param_dtype))
 
     def step(self, batch: Batch) -> Record:
         """Learn one global batch; return what a metrics record says of it.
@@ -88,15 +94,17 @@ class Training:
             UserError: no token is to be learnt.
             SpikeError: the loss is no finite number, or far above what it was; nothing is changed.
         """
-        loss, num_learnt = self.learner.learn(batch)
-        grad_norm = self.learner.gradient_norm()
-        self._check(loss, grad_norm, num_learnt)
-        limit = self.config.max_grad_norm
-        if limit is not None and grad_norm > limit:
-            self.learner.scale_gradients(limit / grad_norm)
+        scale = self.progress.loss_scale.scale
+        loss, num_learnt = self.learner.learn(batch, loss_scale=scale)
+        grad_norm = self.learner.gradient_norm() / scale
         fraction = rate_fraction(self.config, self.progress.step)
-        self.learner.update(self.progress.step, fraction=fraction)
-        self.progress.guard.accept(loss=loss, grad_norm=grad_norm)
+        overflowed = self.config.param_dtype == "fp16" and not math.isfinite(grad_norm)
+        if not overflowed:
+            self._check(loss, grad_norm, num_learnt)
+            self._update(grad_norm, fraction=fraction)
+            self.progress.guard.accept(loss=loss, grad_norm=grad_norm)
+        if self.config.param_dtype == "fp16":
+            self.progress.loss_scale.absorb(overflowed=overflowed, loss=loss)
         self.progress.record(
             loss=loss, input_tokens=self.config.step_tokens, learnt_tokens=num_learnt
         )
@@ -106,7 +114,16 @@ class Training:
             "grad_norm": grad_norm,
             "learning_rate": self.config.learning_rate * fraction,
             "tokens_seen": self.progress.tokens_seen,
+            **({} if scale == 1 else {"loss_scale": scale}),
         }
+
+    def _update(self, grad_norm: float, *, fraction: float) -> None:
+        factor, limit = 1 / self.progress.loss_scale.scale, self.config.max_grad_norm
+        if limit is not None and grad_norm > limit:
+            factor *= limit / grad_norm
+        if factor != 1:
+            self.learner.scale_gradients(factor)
+        self.learner.update(self.progress.step, fraction=fraction)
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Begin a checkpoint; all ranks call it together."""

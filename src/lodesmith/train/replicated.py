@@ -17,6 +17,7 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
+from lodesmith.parallel.layers import treat_layer
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
 from lodesmith.train.dtypes import DTYPES
@@ -36,6 +37,12 @@ class ReplicatedLearner:
         self.decoder, self.config, self.ranks, self.beat = decoder, job.config, ranks, beat
         self.own_seconds = 0.0
         self.dtype = DTYPES[job.config.param_dtype]
+        for layer in decoder.model.layers:
+            treat_layer(
+                layer,
+                recompute=job.config.activation_checkpointing,
+                compile_backend=job.config.compile,
+            )
         self.objective = make_objective(job.objective, job.objective_settings)
         self.parts = own_parts(ranks)
         weights = trained_weights(dict(decoder.named_parameters()))
@@ -55,14 +62,20 @@ class ReplicatedLearner:
         """Which sequences of a global batch this rank reads."""
         return slice(self.parts.start * self._part_size, self.parts.stop * self._part_size)
 
-    def learn(self, batch: Batch) -> tuple[float, int]:
+    def learn(self, batch: Batch, *, loss_scale: float = 1.0) -> tuple[float, int]:
         """Leave the gradients of a global batch, reduced; return its mean loss and what it is of.
 
         Args:
             batch: this rank's sequences, which are `rows` of the global batch.
+            loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
         started = time.perf_counter()
+        # What is scaled is about a mean: the gradients of a sum would overflow fp16 at once.
+        tokens = 1 if loss_scale == 1 else self.config.step_tokens
+        factor = loss_scale / tokens
         size, micro = self._part_size, self.config.micro_batch_size
+        for mixture in self.mixtures:
+            mixture.z_loss_weight = (mixture.config.router_z_loss or 0.0) * factor
         for index, part in enumerate(self.parts):
             with self.gradients.collect(part) as tail:
                 for start in range(index * size, (index + 1) * size, micro):
@@ -71,13 +84,17 @@ class ReplicatedLearner:
                         batch.rows(slice(start, start + micro)),
                         objective=self.objective,
                         dtype=self.dtype,
+                        z_loss=self.config.z_loss or 0.0,
                     )
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    (loss * factor).backward()  # type: ignore[no-untyped-call]
                     tail[0] += loss.detach()
                     tail[1] += count
                     self.beat()
         self.own_seconds = time.perf_counter() - started
-        return self.gradients.reduce()
+        mean_loss, count = self.gradients.reduce()
+        if tokens != 1:
+            self.scale_gradients(tokens)
+        return mean_loss, count
 
     def gradient_norm(self) -> float:
         """Return the norm of all gradients, the same on every rank."""

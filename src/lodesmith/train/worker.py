@@ -17,6 +17,7 @@ from lodesmith.core.errors import LodesmithError, explain_os_error
 from lodesmith.core.process import die_with_parent
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.parallel.ranks import join_ranks
+from lodesmith.train.compile_cache import open_compile_cache
 from lodesmith.train.job import RankTask
 from lodesmith.train.loop import train
 from lodesmith.train.pulse import Pulse
@@ -28,6 +29,8 @@ def main(task_file: Path) -> int:
     die_with_parent(task.parent_pid)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for the launcher, which asks us to stop
     make_deterministic(num_threads=task.num_threads)
+    if task.job.config.compile is not None:
+        open_compile_cache(task.job.scratch / "compiled" / f"rank-{task.rank}")
     try:
         with (
             Pulse(task.pulse_file, slot=task.slot) as pulse,

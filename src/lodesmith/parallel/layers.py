@@ -1,0 +1,70 @@
+"""What is done to a decoder's layers from outside: recomputed in the backward pass, compiled.
+
+Both keep the names of weights. A recomputed layer keeps its input only (`full`), or also what its
+matrix products and its attention gave (`selective`), which are dear to compute and small beside
+what the cheap operations between them would leave behind.
+
+Source: Chen et al. 2016, arXiv:1604.06174 (recomputing); Korthikanti et al. 2022,
+arXiv:2205.05198, section 5 (selecting).
+"""
+
+import functools
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    create_selective_checkpoint_contexts,
+)
+
+Recompute = Literal["none", "selective", "full"]
+
+_DEAR = frozenset(
+    getattr(torch.ops.aten, name).default
+    for name in (
+        "mm",
+        "addmm",
+        "bmm",
+        "_scaled_dot_product_flash_attention",
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_scaled_dot_product_efficient_attention",
+        "_scaled_dot_product_cudnn_attention",
+    )
+)
+
+
+def treat_layer(
+    layer: nn.Module, *, recompute: Recompute = "none", compile_backend: str | None = None
+) -> None:
+    """Make a layer recompute what its backward pass needs, and compile it.
+
+    A recomputed mixture of experts counts each token twice; its balancing compares loads only.
+
+    Args:
+        layer: its forward is replaced, its weights stay.
+        recompute: what is not kept.
+        compile_backend: of torch.compile; None runs eagerly.
+    """
+    if recompute != "none":
+        layer.forward = functools.partial(_run_again, layer.forward, recompute == "selective")
+    if compile_backend is not None:
+        layer.compile(backend=compile_backend)
+
+
+def _run_again(forward: Any, selects: bool, *inputs: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*inputs)
+    options: dict[str, Any] = {"context_fn": _keep_dear} if selects else {}
+    return checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False, **options)
+
+
+def _keep_dear() -> Any:
+    return create_selective_checkpoint_contexts(_choose)  # type: ignore[no-untyped-call]
+
+
+def _choose(ctx: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    del ctx, args, kwargs
+    kept = operator in _DEAR
+    return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
