@@ -36,6 +36,7 @@ from lodesmith.plan.jobs import Jobs, jobs_of
 from lodesmith.plan.machine import machine_of
 from lodesmith.plan.step_time import estimate_steps, total_seconds
 from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, find_stack, read_job
+from lodesmith.plan.validation import predict_rows
 
 FAMILIES = {
     "a100": ("a100-80", "a100-40"),
@@ -300,6 +301,17 @@ def _half_of(row: Row) -> int:
     return hashlib.sha256(key.encode()).digest()[0] & 1
 
 
+def judge_memory(path: Path) -> None:
+    """Print the errors of the fullest device's memory, where it was measured; nothing is fitted."""
+    found = [row.memory_error for row in predict_rows(path)]
+    errors = np.array([error for error in found if error is not None])
+    print(
+        f"memory: {len(errors)} rows, median {np.median(np.abs(errors)):.1%}, 90th percentile "
+        f"{np.percentile(np.abs(errors), 90):.1%}, bias {np.median(errors):+.1%}, "
+        f"{np.mean(errors < -0.1):.0%} more than a tenth too low"
+    )
+
+
 def judge_order(table: Table, predicted: np.ndarray) -> None:
     """Print how often the quicker of two layouts of one job is told, and a wrong choice's cost.
 
@@ -422,6 +434,7 @@ def main() -> None:
     values = constants.values(vector)
     predicted = predict(table, values)
     report("fitted to all rows", table, predicted, every)
+    judge_memory(arguments.rows)
     if not arguments.quick:
         judge_halves(table, constants)
         judge_unknown_programs(table, constants)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig, ExpertsConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
-from lodesmith.plan.auto import choose_parallel, find_devices
+from lodesmith.plan.auto import choose_for_cores, choose_parallel
+from lodesmith.plan.hardware import Cluster, Device, bare_cluster, load_device
 
 
 def decoder(**changes: object) -> DecoderConfig:
@@ -19,26 +20,36 @@ def decoder(**changes: object) -> DecoderConfig:
     return DecoderConfig.model_validate(sizes | changes)
 
 
+def machine(device: str, num_devices: int) -> tuple[Cluster, Device]:
+    cluster = bare_cluster(
+        device, num_devices=num_devices, devices_per_node=num_devices, network_gb_per_second=10
+    )
+    return cluster, load_device(device)
+
+
 def test_two_cores_share_the_batch_of_a_small_model():
-    cluster, device = find_devices(2)
-    chosen = choose_parallel(
-        decoder(), cluster=cluster, device=device,
-        sequence_length=256, global_batch_size=16, micro_batch_size=4,
-    )  # fmt: skip
+    chosen = choose_for_cores(
+        decoder(), num_cores=2, sequence_length=256, global_batch_size=16, micro_batch_size=4
+    )
     assert chosen == ParallelConfig(data_parallel_replicate_size=2)
 
 
-def test_one_rank_is_laid_out_too():
-    cluster, device = find_devices(1)
-    chosen = choose_parallel(
-        decoder(), cluster=cluster, device=device,
-        sequence_length=256, global_batch_size=16, micro_batch_size=8,
-    )  # fmt: skip
+def test_one_core_is_laid_out_too():
+    chosen = choose_for_cores(
+        decoder(), num_cores=1, sequence_length=256, global_batch_size=16, micro_batch_size=8
+    )
     assert chosen == ParallelConfig()
 
 
+def test_cores_that_the_batch_does_not_suit_stay_idle():
+    chosen = choose_for_cores(
+        decoder(), num_cores=7, sequence_length=250, global_batch_size=12, micro_batch_size=2
+    )
+    assert chosen.num_ranks == 6
+
+
 def test_a_model_too_large_for_one_device_is_sharded():
-    cluster, device = find_devices(8, accelerator="NVIDIA A100-SXM4-80GB")
+    cluster, device = machine("a100-80", 8)
     large = decoder(
         vocab_size=32768, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
         num_attention_heads=32, num_key_value_heads=32, head_dim=128, max_position_embeddings=2048,
@@ -66,7 +77,7 @@ def test_what_is_chosen_passes_the_trainers_own_check(
         num_hidden_layers=layers, tie_word_embeddings=is_tied,
         **({"experts": experts} if has_experts else {}),
     )  # fmt: skip
-    cluster, device = find_devices(ranks)
+    cluster, device = machine("cpu", ranks)
     chosen = choose_parallel(
         model, cluster=cluster, device=device,
         sequence_length=192, global_batch_size=batch, micro_batch_size=1,
@@ -78,7 +89,7 @@ def test_what_is_chosen_passes_the_trainers_own_check(
 
 
 def test_a_batch_that_suits_no_ranks_is_refused_with_one_that_does():
-    cluster, device = find_devices(7)
+    cluster, device = machine("cpu", 7)
     with pytest.raises(UserError, match=r"suits 7 ranks at global_batch_size 16.*multiple of 14"):
         choose_parallel(
             decoder(), cluster=cluster, device=device,
@@ -87,22 +98,9 @@ def test_a_batch_that_suits_no_ranks_is_refused_with_one_that_does():
 
 
 def test_a_model_that_fits_on_no_layout_is_refused_with_what_it_needs():
-    cluster, device = find_devices(2)
+    cluster, device = machine("cpu", 2)
     with pytest.raises(UserError, match=r"needs at least .* GB on each of 2 devices of 1 GB"):
         choose_parallel(
             decoder(), cluster=cluster, device=device.model_copy(update={"memory_gb": 1.0}),
             sequence_length=512, global_batch_size=256, micro_batch_size=128,
         )  # fmt: skip
-
-
-def test_an_unknown_accelerator_is_named():
-    with pytest.raises(UserError, match="knows no device 'Voodoo 2'"):
-        find_devices(2, accelerator="Voodoo 2")
-
-
-@pytest.mark.parametrize(
-    ("shown", "peak"),
-    [("NVIDIA H100 80GB HBM3", 989.4), ("NVIDIA A100-SXM4-40GB", 312), ("NVIDIA B200", 2250)],
-)
-def test_devices_are_told_by_what_their_driver_calls_them(shown: str, peak: float):
-    assert find_devices(8, accelerator=shown)[1].peak_tflops["bf16"] == peak

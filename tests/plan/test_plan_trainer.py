@@ -49,23 +49,31 @@ def test_every_layout_found_is_a_section_that_the_parallel_room_accepts(num_expe
         assert section.data_parallel_size == candidate.layout.data_parallel_size
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_data_parallel_over_two_ranks_is_trainable(ranks: int):
-    assert explain_untrainable(SMALL, Layout(data_parallel_size=ranks), TRAINING) is None
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"data_parallel_size": 2},
+        {"data_parallel_size": 8, "sharded": "everything"},
+        {"pipeline_parallel_size": 2, "virtual_pipeline_size": 2},
+        {"context_parallel_size": 4},
+    ],
+)
+def test_what_the_parallel_room_accepts_is_trainable(changes):
+    assert explain_untrainable(SMALL, Layout(**changes), TRAINING) is None
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"tensor_parallel_size": 2}, "tensor parallelism"),
-        ({"pipeline_parallel_size": 2}, "pipeline parallelism"),
-        ({"data_parallel_size": 4}, "more than 2 ranks"),
-        ({"sharded": "optimizer"}, "sharded state"),
-        ({"activation_checkpointing": "full"}, "recomputed activations"),
-        ({"micro_batch_size": 8}, "no multiple of 2 micro-batches"),
+        ({"tensor_parallel_size": 2}, "num_attention_heads (3) is not a multiple"),
+        ({"pipeline_parallel_size": 8}, "8 pipeline stages cannot share 4 layers"),
+        ({"expert_parallel_size": 2, "data_parallel_size": 2}, "the model has no experts"),
+        ({"activation_checkpointing": "full"}, "no recomputed activations"),
+        ({"micro_batch_size": 16}, "global_batch_size (8) is not a multiple of 16"),
     ],
 )
-def test_what_the_trainer_lacks_is_named(changes, words: str):
+def test_what_the_trainer_cannot_run_is_named(changes, words: str):
     reason = explain_untrainable(SMALL, Layout(**changes), TRAINING)
     assert reason is not None
     assert words in reason

@@ -7,17 +7,22 @@ import json
 from collections.abc import Sequence
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.process import count_free_cores
 from lodesmith.core.storage import read_json
 from lodesmith.lineage.artifact import Artifact
-from lodesmith.model.config import DecoderConfig
+from lodesmith.model.config import DecoderConfig, ModelConfig
 from lodesmith.pipeline.recipe import Recipe, read_recipe
+from lodesmith.plan.auto import choose_for_cores
 from lodesmith.plan.config import InferenceConfig, PlanConfig
 from lodesmith.plan.planner import Plan, make_plan, plan_data
 from lodesmith.plan.scale import ScaleUp, scale_run
 from lodesmith.plan.shape import ModelShape, shape_of
 from lodesmith.plan.text import plan_text
+from lodesmith.pretrain.config import PretrainConfig
 
-__all__ = ["Plan", "plan", "plan_json", "plan_text", "scale_up"]
+__all__ = ["Plan", "choose_layout", "plan", "plan_json", "plan_text", "scale_up"]
+
+_MOST_EQUAL_RANKS = 2  # that compute a whole model's weights bit for bit alike
 
 
 def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = ()) -> Plan:
@@ -48,6 +53,28 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
         tokens=tokens,
         optimizer=pretrain.optimizer if pretrain else "adamw",
     )
+
+
+def choose_layout(config: PretrainConfig, *, model: ModelConfig, vocab_size: int) -> PretrainConfig:
+    """Return the settings of pretraining with the layout that the planner takes on this machine.
+
+    A model that two cores would hold whole keeps the bits that it has on one.
+
+    Raises:
+        UserError: the model, the batch and this machine's cores suit no layout.
+    """
+    chosen = choose_for_cores(
+        DecoderConfig.from_model(model, vocab_size=vocab_size),
+        num_cores=count_free_cores(),
+        sequence_length=config.sequence_length,
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_batch_size,
+        precision="bf16" if config.param_dtype == "bf16" else "fp32",
+    )
+    is_whole = chosen.num_ranks == chosen.data_parallel_replicate_size
+    halves = config.global_batch_size % (2 * config.micro_batch_size) == 0
+    keeps_bits = is_whole and chosen.num_ranks <= _MOST_EQUAL_RANKS and halves
+    return config.model_copy(update={"parallel": None if keeps_bits else chosen})
 
 
 def plan_json(result: Plan) -> str:

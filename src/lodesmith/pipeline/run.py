@@ -21,6 +21,7 @@ from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
 from lodesmith.prepare.config import PrepareConfig
+from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.train.config import settle_dtype, settle_layout
 from lodesmith.tune.config import TuneConfig
 
@@ -123,10 +124,18 @@ def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
     if recipe.evaluate is not None and recipe.prepare is not None:
         settled["prepare"] = _keep_out(recipe.prepare, recipe.evaluate)
     if recipe.pretrain is not None:
-        settled["pretrain"] = settle_layout(settle_dtype(recipe.pretrain))
+        settled["pretrain"] = _settle_layout(recipe, settle_dtype(recipe.pretrain))
     if isinstance(recipe.tune, TuneConfig):  # a chain's links are settled one by one
         settled["tune"] = settle_layout(settle_dtype(recipe.tune))
     return replace(loaded, recipe=recipe.model_copy(update=settled))
+
+
+def _settle_layout(recipe: Recipe, pretrain: PretrainConfig) -> PretrainConfig:
+    if pretrain.parallel != "auto" or recipe.model is None or recipe.tokenize is None:
+        return settle_layout(pretrain)
+    from lodesmith.pipeline.planning import choose_layout  # the planner's numpy loads late
+
+    return choose_layout(pretrain, model=recipe.model, vocab_size=recipe.tokenize.vocab_size)
 
 
 def _keep_out(prepare: PrepareConfig, evaluate: EvaluateConfig) -> PrepareConfig:

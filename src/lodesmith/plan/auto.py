@@ -24,58 +24,47 @@ from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import estimate_steps, total_seconds
 
 _GIGA = 1e9
-_ACCELERATORS = (  # part of the driver's name for a device, shipped device; the first that fits
-    ("GB300", "gb300"), ("B300", "b300"), ("GB200", "gb200"), ("B200", "b200"), ("H200", "h200"),
-    ("H100 96GB", "h100-96"), ("H100", "h100"), ("A100-SXM4-40GB", "a100-40"),
-    ("A100-PCIE-40GB", "a100-40"), ("A100", "a100-80"), ("910B1", "ascend-910b1"),
-    ("910B", "ascend-910b"),
-)  # fmt: skip
-_WORTH_IT = (
-    1.03  # a plainer layout is taken unless another is quicker by more than the planner errs
-)
-_USUAL_NETWORK = 25.0  # 200 Gb/s a device, 10^9 bytes/s: where nobody says
+_WORTH_IT = 1.03  # below this a gain is less than the planner errs, and the plainer layout wins
 
 
-def find_devices(
-    num_ranks: int, *, accelerator: str | None = None, ranks_per_node: int | None = None
-) -> tuple[Cluster, Device]:
-    """Return what so many ranks run on, and one of them.
-
-    Args:
-        num_ranks: processes that train together, one device each.
-        accelerator: the driver's name for a device, as `torch.cuda.get_device_name`; None for a
-            processor's cores.
-        ranks_per_node: ranks that share fast links; all if left out.
+def choose_for_cores(
+    model: DecoderConfig, *, num_cores: int, sequence_length: int, global_batch_size: int,
+    micro_batch_size: int, precision: Precision = "fp32",
+) -> ParallelConfig:  # fmt: skip
+    """Return the quickest layout on this machine's cores, on as many as the batch and model allow.
 
     Raises:
-        UserError: no shipped device has such a name.
-
-    >>> find_devices(8, accelerator="NVIDIA H100 80GB HBM3")[1].name
-    'NVIDIA H100 SXM 80 GB'
+        UserError: not even one rank suits the batch, or nothing fits into memory.
     """
-    name = "cpu" if accelerator is None else _find_accelerator(accelerator)
-    device = load_device(name)
-    if accelerator is None:
-        here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIGA
-        device = device.model_copy(update={"memory_gb": here / (ranks_per_node or num_ranks)})
+    for ranks in range(num_cores, 0, -1):
+        cluster, device = _find_cores(ranks)
+        try:
+            return choose_parallel(
+                model,
+                cluster=cluster,
+                device=device,
+                sequence_length=sequence_length,
+                global_batch_size=global_batch_size,
+                micro_batch_size=micro_batch_size,
+                precision=precision,
+            )
+        except UserError:
+            if ranks == 1:
+                raise
+    raise UserError(f"parallel: auto needs a core at least, not {num_cores}")
+
+
+def _find_cores(num_ranks: int) -> tuple[Cluster, Device]:
+    """Return so many cores of this machine, and one of them with its share of the memory."""
+    device = load_device("cpu")
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIGA / num_ranks
     cluster = bare_cluster(
-        name,
+        device.name,
         num_devices=num_ranks,
-        devices_per_node=ranks_per_node or num_ranks,
-        network_gb_per_second=_USUAL_NETWORK,
+        devices_per_node=num_ranks,
+        network_gb_per_second=device.link_gb_per_second,
     )
-    return cluster, device
-
-
-def _find_accelerator(shown: str) -> str:
-    for part, name in _ACCELERATORS:
-        if part in shown:
-            return name
-    known = ", ".join(part for part, _ in _ACCELERATORS)
-    raise UserError(
-        f"parallel: auto knows no device {shown!r} (it knows {known}); give the sizes of parallel "
-        "by hand"
-    )
+    return cluster, device.model_copy(update={"memory_gb": memory_gb})
 
 
 def choose_parallel(

@@ -21,6 +21,7 @@ from lodesmith.plan.shape import ModelShape
 _MOMENT_BYTES = 8  # Adam's two moments in fp32
 _MASTER_BYTES = 4  # fp32 copy of bf16 weights
 _LOGIT_BYTES = 10  # as computed, in bf16; in fp32 for the loss; and the gradient of these
+_FRAGMENTATION = 0.10  # of activations and logits: 62 published peaks (bench/plan_fit.py)
 _FULL = CHECKPOINTING.index("full")
 _NONE = CHECKPOINTING.index("none")
 _ALTERNATE = CHECKPOINTING.index("alternate")
@@ -36,13 +37,14 @@ class MemoryUse:
     activations: float
     logits: float
     buffers: float  # gathered layers, pipeline messages, the device's own runtime
+    fragmentation: float  # holes between what comes and goes
 
     @property
     def total(self) -> float:
         """All of it."""
         return (
             self.weights + self.gradients + self.optimizer
-            + self.activations + self.logits + self.buffers
+            + self.activations + self.logits + self.buffers + self.fragmentation
         )  # fmt: skip
 
 
@@ -139,6 +141,7 @@ def estimate_memories(jobs: Jobs, *, reserved_bytes: float) -> dict[str, Column]
         "activations": activations,
         "logits": logits,
         "buffers": reserved_bytes + gathered + messages,
+        "fragmentation": _FRAGMENTATION * (activations + logits),
     }
 
 

@@ -1,28 +1,20 @@
-"""A layout as the trainer's own `parallel:` section, and whether the trainer can run it today.
+"""A layout as the trainer's own `pretrain.parallel`, and whether the trainer can run it today.
 
 The section is that of `parallel/config.py`: data-parallel ranks are `replicate` ranks, which hold a
-copy each, times `shard` ranks, which share one. `_LIMITS` is the one place to change when the
-trainer learns more.
+copy each, times `shard` ranks, which share one. Whether sizes suit the model is asked of that room;
+`explain_untrainable` is the one place to change when the trainer learns more.
 """
 
 from typing import Any
 
+from lodesmith.core.errors import UserError
+from lodesmith.model.config import DecoderConfig
+from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.shape import ModelShape
 
-_MOST_RANKS = 2  # processes of one machine that share a batch: parallel/data_parallel.py
-_PARTS = 2  # into which every batch is cut, whatever the ranks: parallel/data_parallel.py
 _TRAINED_KINDS = ("llama", "qwen3")
 _TRAINED_PRECISIONS = ("fp32", "bf16")
-# What must stay as it is here, and what the trainer lacks otherwise.
-_LIMITS: tuple[tuple[str, Any, str], ...] = (
-    ("tensor_parallel_size", 1, "tensor parallelism"),
-    ("pipeline_parallel_size", 1, "pipeline parallelism"),
-    ("context_parallel_size", 1, "context parallelism"),
-    ("expert_parallel_size", 1, "expert parallelism"),
-    ("sharded", "nothing", "sharded state"),
-    ("activation_checkpointing", "none", "recomputed activations"),
-)
 
 
 def parallel_section(layout: Layout) -> dict[str, Any]:
@@ -54,24 +46,48 @@ def section_text(layout: Layout) -> str:
     """Return what a recipe says to have the layout, as one line of YAML.
 
     >>> section_text(Layout(tensor_parallel_size=2, micro_batch_size=4))
-    'parallel: {tensor_parallel_size: 2}, pretrain: {micro_batch_size: 4}'
+    'pretrain: {micro_batch_size: 4, parallel: {tensor_parallel_size: 2}}'
     """
     section = parallel_section(layout)
     inner = ", ".join(f"{name}: {value}" for name, value in section.items())
-    return f"parallel: {{{inner}}}, pretrain: {{micro_batch_size: {layout.micro_batch_size}}}"
+    return f"pretrain: {{micro_batch_size: {layout.micro_batch_size}, parallel: {{{inner}}}}}"
 
 
 def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -> str | None:
     """Return what the trainer lacks to run a layout, None if it can run it."""
-    lacks = [words for name, value, words in _LIMITS if getattr(layout, name) != value]
-    if layout.data_parallel_size > _MOST_RANKS:
-        lacks.append(f"more than {_MOST_RANKS} ranks")
-    if shape.kind not in _TRAINED_KINDS:
-        lacks.append(f"models of kind {shape.kind}")
-    if shape.num_experts:
-        lacks.append("experts")
-    if training.precision not in _TRAINED_PRECISIONS:
-        lacks.append(training.precision)
-    if training.global_batch_size % (_PARTS * layout.micro_batch_size):
-        lacks.append(f"a batch that is no multiple of {_PARTS} micro-batches")
-    return f"no {', '.join(lacks)}" if lacks else None
+    checks = (
+        (layout.activation_checkpointing != "none", "recomputed activations"),
+        (shape.kind not in _TRAINED_KINDS, f"models of kind {shape.kind}"),
+        (training.precision not in _TRAINED_PRECISIONS, training.precision),
+    )
+    lacks = [words for applies, words in checks if applies]
+    if lacks:
+        return f"no {', '.join(lacks)}"
+    try:
+        section = ParallelConfig.model_validate(parallel_section(layout))
+        check_layout(
+            section,
+            _as_decoder(shape),
+            num_ranks=section.num_ranks,
+            sequence_length=training.sequence_length,
+            global_batch_size=training.global_batch_size,
+            micro_batch_size=layout.micro_batch_size,
+        )
+    except UserError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _as_decoder(shape: ModelShape) -> DecoderConfig:
+    names = (
+        "kind", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+        "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings",
+        "tie_word_embeddings",
+    )  # fmt: skip
+    experts = {
+        "num_experts": shape.num_experts,
+        "num_experts_per_tok": shape.num_experts_per_tok,
+        "moe_intermediate_size": shape.moe_intermediate_size,
+    }
+    sizes = {name: getattr(shape, name) for name in names}
+    return DecoderConfig.model_validate(sizes | ({"experts": experts} if shape.num_experts else {}))

@@ -108,8 +108,10 @@ class TrainingConfig(Config):
     two cores are free. The weights are the same, bit for bit."""
 
     parallel: LayoutChoice | None = None
-    """How the model is laid over ranks; none keeps it whole on each. Another layout changes the
-    weights by rounding only, so a killed run goes on under any, and the artifact's id stays."""
+    """How the model is laid over ranks; none keeps it whole on each, and auto asks the planner what
+    is quickest on this machine's cores (in `pretrain`; elsewhere it is none). Another layout
+    changes the weights by rounding only, so a killed run goes on under any, and the artifact's id
+    stays."""
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
@@ -163,7 +165,7 @@ def settle_dtype(config: _Settings, *, cpus: Path = Path("/proc/cpuinfo")) -> _S
 def settle_layout(config: _Settings) -> _Settings:
     """Return the settings with a layout of auto replaced by what suits this machine.
 
-    A machine's CPU cores share one memory, so laying the model over them saves nothing and costs
-    messages: auto keeps it whole.
+    Here nobody can ask the planner, which the commands that read recipes do for pretraining: auto
+    keeps the model whole.
     """
     return config if config.parallel != "auto" else config.model_copy(update={"parallel": None})
