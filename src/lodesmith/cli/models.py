@@ -1,6 +1,7 @@
 """Commands that take a finished model: evaluate, export, serve, chat."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -19,6 +20,13 @@ ModelArgument = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="Artifact id, Hugging Face folder, or a recipe's name."),
 ]
+
+
+class ExportFormat(StrEnum):
+    """What `export` writes."""
+
+    HF = "hf"
+    GGUF = "gguf"
 
 
 @app.command(rich_help_panel="Use a model")
@@ -92,29 +100,45 @@ def evaluate(
 @app.command(rich_help_panel="Use a model")
 def export(
     model: ModelArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="For gguf also FILE.gguf.")
+    ],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="A Hugging Face folder, or one GGUF file.")
+    ] = ExportFormat.HF,
     tokenizer: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Its files go with a checkpoint's weights.")
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
-    """Write a model as a Hugging Face folder that transformers and vLLM load as it is.
+    """Write a model for others: a folder for transformers and vLLM, or a file for llama.cpp.
 
     MODEL may also be the folder of a run's checkpoints: the latest is taken, of any layout.
 
     Examples:  lodesmith export quickstart -o my-model
+      ·  lodesmith export quickstart -o my.gguf --format gguf
       ·  lodesmith export scratch/checkpoints --tokenizer my-tokenizer -o my-model
     """
     if Path(model).is_dir():
         from lodesmith.parallel.checkpoint.export import export_checkpoint, is_checkpoint_folder
 
         if is_checkpoint_folder(Path(model)):
+            if form is ExportFormat.GGUF:
+                raise UserError("export a checkpoint as a folder first, then the folder as gguf")
             step = export_checkpoint(Path(model), output, tokenizer=tokenizer)
             typer.echo(f"wrote {output}, the weights of step {step}")
             return
-    from lodesmith.model.checkpoint import export_model
+    folder = _find_folder(model, workspace)
+    if form is ExportFormat.GGUF:
+        from lodesmith.model.gguf_write import export_gguf
 
-    export_model(_find_folder(model, workspace), output)
+        if output.suffix != ".gguf":
+            output = output / f"{Path(model).name.removesuffix('.gguf')}.gguf"
+        export_gguf(folder, output)
+    else:
+        from lodesmith.model.checkpoint import export_model
+
+        export_model(folder, output)
     typer.echo(f"wrote {output}")
 
 

@@ -18,10 +18,11 @@ from safetensors.numpy import save_file
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_file, write_json, write_text
+from lodesmith.data.byte_level import pre_tokenizer
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.gguf import GgufFile, Weights, open_gguf
 
-_LAYER_NAMES = {
+LAYER_NAMES = {
     "attn_norm": "input_layernorm",
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -34,7 +35,7 @@ _LAYER_NAMES = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_OUTER_NAMES = {
+OUTER_NAMES = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
     "output": "lm_head",
@@ -46,7 +47,7 @@ _QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_PRE_TOKENIZERS: dict[str, list[dict[str, Any]]] = {
+PRE_TOKENIZERS: dict[str, list[dict[str, Any]]] = {
     "smollm": [{"type": "Digits", "individual_digits": True}, _BYTES],
     "gpt-2": [_BYTES],
     "qwen2": [
@@ -54,8 +55,9 @@ _PRE_TOKENIZERS: dict[str, list[dict[str, Any]]] = {
          "invert": False},
         {**_BYTES, "use_regex": False},
     ],
+    "llama-bpe": pre_tokenizer()["pretokenizers"],  # the same pattern, and our own tokenizers'
 }  # fmt: skip
-_CONTROL, _USER_DEFINED = 3, 4  # kinds of tokens in the header
+CONTROL, USER_DEFINED = 3, 4  # kinds of tokens in the header
 
 
 def unpack_gguf(path: Path, cache: Path) -> Path:
@@ -138,7 +140,7 @@ def _weights(file: GgufFile, config: DecoderConfig) -> Iterator[tuple[str, Weigh
         stem, _, ending = name.rpartition(".")
         block, _, part = stem.partition(".")[2].partition(".")
         is_layer = stem.startswith("blk.")
-        known = _LAYER_NAMES.get(part) if is_layer else _OUTER_NAMES.get(stem)
+        known = LAYER_NAMES.get(part) if is_layer else OUTER_NAMES.get(stem)
         if known is None or ending != "weight":
             raise UserError(f"{file.path} holds a tensor {name}, which is not known here")
         weights = file.read(name)
@@ -155,18 +157,18 @@ def _rows_half_a_head_apart(weights: Weights, *, head_dim: int) -> Weights:
 
 def _tokenizer(file: GgufFile) -> dict[str, Any]:
     model, pre = (file.entries.get(f"tokenizer.ggml.{name}") for name in ("model", "pre"))
-    if model != "gpt2" or pre not in _PRE_TOKENIZERS:
+    if model != "gpt2" or pre not in PRE_TOKENIZERS:
         raise UserError(
             f"{file.path}: its tokenizer is {model!r} with the pre-tokenizer {pre!r}; known is "
-            f"gpt2 with {', '.join(_PRE_TOKENIZERS)}: fetch the model with its tokenizer.json"
+            f"gpt2 with {', '.join(PRE_TOKENIZERS)}: fetch the model with its tokenizer.json"
         )
     tokens = file.entry("tokenizer.ggml.tokens", list)
     kinds = file.entry("tokenizer.ggml.token_type", list)
     added = [
         {"id": number, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
-         "normalized": False, "special": kinds[number] == _CONTROL}
+         "normalized": False, "special": kinds[number] == CONTROL}
         for number, token in enumerate(tokens)
-        if kinds[number] in (_CONTROL, _USER_DEFINED)
+        if kinds[number] in (CONTROL, USER_DEFINED)
     ]  # fmt: skip
     return {
         "version": "1.0",
@@ -174,7 +176,7 @@ def _tokenizer(file: GgufFile) -> dict[str, Any]:
         "padding": None,
         "added_tokens": added,
         "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": _PRE_TOKENIZERS[pre]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre]},
         "post_processor": None,
         "decoder": {**_BYTES, "add_prefix_space": True},
         "model": {
