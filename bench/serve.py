@@ -1,19 +1,26 @@
-"""Tokens a second of the engine, of transformers beside it, and what the server adds a token.
+"""The engine and the server beside other engines and beside the machine's limits, in one run.
 
-All on the same random model of about five million parameters, in the same run and taken in turns,
-so that a noisy machine is unfair to all alike. Medians of the rounds, the extremes beside them.
+All ways take turns, so that a noisy machine is unfair to all alike; shown are medians of the
+rounds and the extremes. Peers other than transformers run in a Python of their own
+(`bench/serve_peers.py`).
 
-    python bench/serve.py [--rounds 5] [--threads 1] [--prompt 128] [--new 128]
+    python bench/serve.py [FOLDER] [--parts single,batch,first,prefix,server,cold] [--rounds 3]
+        [--peer llama.cpp-f32=PYTHON,llama.cpp,MODEL.gguf] [--peer ...]
+
+FOLDER is a Hugging Face folder; without it a random model of 15 million parameters is made.
 """
 
 import argparse
+import json
 import queue
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,10 +40,11 @@ from lodesmith.serve.background import background_server
 
 VOCAB = 8192
 CONFIG = DecoderConfig(
-    kind="qwen3", vocab_size=VOCAB, hidden_size=256, intermediate_size=640, num_hidden_layers=4,
-    num_attention_heads=4, num_key_value_heads=2, head_dim=64, max_position_embeddings=1024,
+    kind="llama", vocab_size=VOCAB, hidden_size=384, intermediate_size=1024, num_hidden_layers=7,
+    num_attention_heads=6, num_key_value_heads=2, head_dim=64, max_position_embeddings=2048,
 )  # fmt: skip
-AT_ONCE = (1, 8)
+PARTS = ("single", "batch", "first", "prefix", "server", "cold")
+Ways = dict[str, Callable[[], Any]]
 
 
 def write_model(folder: Path) -> None:
@@ -61,117 +69,250 @@ def write_model(folder: Path) -> None:
     )  # fmt: skip
 
 
-def make_prompts(count: int, length: int) -> list[list[int]]:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(256, VOCAB, (count, length), generator=generator).tolist()
+class Bench:
+    """A model, its engines and what asks them."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace, stack: ExitStack) -> None:
+        self.folder, self.options, self.stack = folder, options, stack
+        self.decoder = load_decoder(folder)
+        self.seed = 0
+        self.engines = {
+            name: stack.enter_context(
+                LocalEngine(
+                    self.decoder,
+                    config=EngineConfig(
+                        num_threads=options.threads, max_model_len=1024, quantization=form,
+                        max_num_seqs=32,
+                    ),
+                )
+            )
+            for name, form in (("ours fp32", None), ("ours int8", "int8"), ("ours int4", "int4"))
+            if form is None or not options.fp32_only
+        }  # fmt: skip
+        self.peers = {name: self.start_peer(place) for name, place in options.peers.items()}
+        self.transformers: Any = None
+
+    def start_peer(self, place: str) -> subprocess.Popen:
+        """Return the process of another engine, ready to be asked."""
+        python, name, model = place.split(",")
+        script = str(Path(__file__).with_name("serve_peers.py"))
+        process = self.stack.enter_context(
+            subprocess.Popen(
+                [python, script, name, model, str(self.options.threads)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            )
+        )  # fmt: skip
+        self.stack.callback(process.terminate)
+        assert json.loads(process.stdout.readline())["ready"]
+        return process
+
+    def prompts(self, count: int, length: int) -> list[list[int]]:
+        """Return prompts that were never asked before."""
+        self.seed += 1
+        generator = torch.Generator().manual_seed(self.seed)
+        top = self.decoder.config.vocab_size
+        return torch.randint(300, top, (count, length), generator=generator).tolist()
+
+    def ways(self, count: int, length: int, new: int) -> Ways:
+        """Return every engine's way of answering so many prompts at once."""
+        ways: Ways = {
+            name: partial(self.ask_engine, engine, count, length, new)
+            for name, engine in self.engines.items()
+        }
+        ways |= {
+            name: partial(self.ask_peer, process, count, length, new)
+            for name, process in self.peers.items()
+        }
+        if self.options.transformers:
+            ways["transformers"] = partial(self.ask_transformers, count, length, new)
+        return ways
+
+    def ask_engine(self, engine: LocalEngine, count: int, length: int, new: int) -> float:
+        """Return the seconds of one of our engines."""
+        return run_engine(engine, self.prompts(count, length), new)
+
+    def ask_peer(self, process: subprocess.Popen, count: int, length: int, new: int) -> float:
+        """Return the seconds of another engine."""
+        order = {"prompts": self.prompts(count, length), "new": new}
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        assert answer["num"] == count * new, answer
+        return answer["seconds"]
+
+    def ask_transformers(self, count: int, length: int, new: int) -> float:
+        """Return the seconds of transformers, as one batch."""
+        if self.transformers is None:
+            from transformers import AutoModelForCausalLM
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()
+            torch.set_num_threads(self.options.threads)
+            self.transformers = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32
+            )
+        input_ids = torch.tensor(self.prompts(count, length))
+        started = time.perf_counter()
+        with torch.inference_mode():
+            self.transformers.generate(
+                input_ids, attention_mask=torch.ones_like(input_ids), do_sample=False,
+                max_new_tokens=new, min_new_tokens=new, pad_token_id=0,
+            )  # fmt: skip
+        return time.perf_counter() - started
 
 
-def run_engine(engine: LocalEngine, prompts: list[list[int]], num_new: int) -> list[list[int]]:
+def run_engine(engine: LocalEngine, prompts: list[list[int]], new: int) -> float:
     events: queue.SimpleQueue = queue.SimpleQueue()
     requests = [
-        GenerationRequest(
-            input_ids=tuple(prompt), max_tokens=num_new, sampling=Sampling(temperature=0)
-        )
+        GenerationRequest(input_ids=tuple(prompt), max_tokens=new, sampling=Sampling(temperature=0))
         for prompt in prompts
     ]
-    engine.submit(requests, lambda place, event: events.put((place, event)))
-    answers: list[list[int]] = [[] for _ in prompts]
-    left = len(prompts)
+    started = time.perf_counter()
+    engine.submit(requests, lambda _, event: events.put(event))
+    left, num = len(prompts), 0
     while left:
-        place, event = events.get()
-        if isinstance(event, NewToken):
-            answers[place].append(event.token_id)
+        event = events.get()
+        num += isinstance(event, NewToken)
         left -= isinstance(event, Finished)
-    return answers
+    assert num == len(prompts) * new
+    return time.perf_counter() - started
 
 
-def run_transformers(model: Any, prompts: list[list[int]], num_new: int) -> list[list[int]]:
-    input_ids = torch.tensor(prompts)
-    with torch.inference_mode():
-        output = model.generate(
-            input_ids, attention_mask=torch.ones_like(input_ids), do_sample=False,
-            max_new_tokens=num_new, min_new_tokens=num_new, pad_token_id=0,
-        )  # fmt: skip
-    return output[:, input_ids.shape[1] :].tolist()
+def compare(ways: Ways, *, rounds: int) -> dict[str, list[float]]:
+    """Return each way's seconds in each round; ways take turns, the first round warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            taken = way()
+            if number:
+                seconds[name].append(taken)
+    return seconds
 
 
-def run_server(url: str, prompts: list[list[int]], num_new: int) -> int:
+def show(title: str, seconds: dict[str, list[float]], num_tokens: int | None) -> None:
+    print(title)
+    for name, taken in seconds.items():
+        if num_tokens is None:
+            values, unit = sorted(1e3 * one for one in taken), "ms"
+        else:
+            values, unit = sorted(num_tokens / one for one in taken), "tokens/s"
+        middle = statistics.median(values)
+        print(f"  {name:<22} {middle:9.1f} {unit}  ({values[0]:.1f} to {values[-1]:.1f})")
+
+
+def read_bandwidth(threads: int) -> float:
+    """Return how fast memory is read, GB/s: the best of several sums over half a gigabyte."""
+    torch.set_num_threads(threads)
+    block = torch.ones(1 << 27)
+    best = float("inf")
+    for _ in range(8):
+        started = time.perf_counter()
+        block.sum()
+        best = min(best, time.perf_counter() - started)
+    return block.numel() * 4 / best / 1e9
+
+
+def measure_single(bench: Bench) -> None:
+    new = 96
+    before = read_bandwidth(bench.options.threads)
+    seconds = compare(bench.ways(1, 8, new), rounds=bench.options.rounds)
+    bandwidth = max(before, read_bandwidth(bench.options.threads))
+    show("one stream, 8 tokens in, 96 out", seconds, new)
+    limit = bandwidth * 1e9 / (bench.decoder.config.num_parameters * 4)
+    ours = new / min(seconds["ours fp32"])
+    print(f"  memory is read at {bandwidth:.1f} GB/s: at most {limit:.1f} tokens/s in fp32; "
+          f"ours reaches {ours / limit:.2f} of it")  # fmt: skip
+
+
+def measure_batch(bench: Bench) -> None:
+    for count in (8, 32):
+        seconds = compare(bench.ways(count, 128, 128), rounds=bench.options.rounds)
+        show(f"{count} at once, 128 tokens in, 128 out", seconds, count * 128)
+
+
+def measure_first(bench: Bench) -> None:
+    seconds = compare(bench.ways(1, 512, 1), rounds=bench.options.rounds)
+    show("first token after 512", seconds, None)
+
+
+def measure_prefix(bench: Bench) -> None:
+    engine, results = bench.engines["ours fp32"], {"first request": [], "second": []}
+    for _ in range(bench.options.rounds + 2):
+        [stem] = bench.prompts(1, 400)
+        for taken in results.values():
+            [own] = bench.prompts(1, 16)
+            taken.append(run_engine(engine, [stem + own], 1))
+    show("first token where 400 of 416 tokens were asked before", results, None)
+    first, second = (statistics.median(taken) for taken in results.values())
+    print(f"  ratio {second / first:.3f}")
+
+
+def ask_server(url: str, prompts: list[list[int]], new: int) -> float:
     def ask(prompt: list[int]) -> int:
-        body = {"model": "bench", "prompt": prompt, "max_tokens": num_new, "temperature": 0,
-                "stream": True}  # fmt: skip
+        body = {"model": "bench", "prompt": prompt, "max_tokens": new, "temperature": 0,
+                "stream": True, "ignore_eos": True}  # fmt: skip
         with httpx.stream(
             "POST", f"{url}/v1/completions", json=body, trust_env=False, timeout=600
         ) as response:
+            assert response.status_code == 200, response.read()
             return sum(line.startswith("data: {") for line in response.iter_lines())
 
+    started = time.perf_counter()
     with ThreadPoolExecutor(len(prompts)) as pool:
-        return sum(pool.map(ask, prompts))
+        list(pool.map(ask, prompts))
+    return time.perf_counter() - started
 
 
-def report(name: str, count: int, seconds: list[float], num_tokens: int) -> None:
-    rates = sorted(num_tokens / second for second in seconds)
-    middle = statistics.median(rates)
-    print(f"{name:<24} {count:>3} at once  {middle:8.1f} tokens/s"
-          f"  ({rates[0]:.1f} to {rates[-1]:.1f})")  # fmt: skip
-
-
-def compare(ways: dict[str, Callable[[], Any]], *, rounds: int) -> tuple[dict, dict]:
-    """Return each way's seconds in each round and its last result; ways take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    results: dict[str, Any] = {}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            results[name] = way()
-            if number:  # the first round warms up
-                seconds[name].append(time.perf_counter() - started)
-    return seconds, results
-
-
-def measure(folder: Path, options: argparse.Namespace) -> None:
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    torch.set_num_threads(options.threads)
-    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    settings = EngineConfig(num_threads=options.threads)
-    with (
-        LocalEngine(load_decoder(folder), config=settings) as engine,
-        background_server(folder, name="bench", engine=settings) as url,
-    ):
-        for count in AT_ONCE:
-            prompts, num_tokens = make_prompts(count, options.prompt), count * options.new
-            ways: dict[str, Callable[[], Any]] = {
-                "engine": partial(run_engine, engine, prompts, options.new),
-                "transformers generate": partial(run_transformers, reference, prompts, options.new),
-                "server, streaming": partial(run_server, url, prompts, options.new),
+def measure_server(bench: Bench) -> None:
+    settings = EngineConfig(num_threads=bench.options.threads, max_model_len=1024)
+    with background_server(bench.folder, name="bench", engine=settings) as url:
+        for count in (1, 8):
+            engine = bench.engines["ours fp32"]
+            ways: Ways = {
+                "engine": partial(bench.ask_engine, engine, count, 32, 128),
+                "server, streaming": lambda count=count: ask_server(
+                    url, bench.prompts(count, 32), 128
+                ),
             }
-            seconds, results = compare(ways, rounds=options.rounds)
-            for name, taken in seconds.items():
-                report(name, count, taken, num_tokens)
-            equal = results["engine"] == results["transformers generate"]
-            middle, best = (
-                (choose(seconds["server, streaming"]) - choose(seconds["engine"])) / num_tokens
+            seconds = compare(ways, rounds=bench.options.rounds)
+            show(f"the server, {count} at once, 32 tokens in, 128 out", seconds, count * 128)
+            medians, bests = (
+                choose(seconds["server, streaming"]) / choose(seconds["engine"]) - 1
                 for choose in (statistics.median, min)
             )
-            print(f"  same tokens as transformers: {equal}; the server adds {middle * 1e6:.0f} us "
-                  f"a token by medians, {best * 1e6:.0f} us by best rounds")  # fmt: skip
+            print(f"  it adds {medians:.1%} by medians, {bests:.1%} by best rounds")
+
+
+def measure_cold(bench: Bench) -> None:
+    taken = []
+    for _ in range(bench.options.rounds):
+        started = time.perf_counter()
+        with background_server(bench.folder, name="bench") as url:
+            ask_server(url, bench.prompts(1, 16), 1)
+            taken.append(time.perf_counter() - started)
+    show("from the start of the process to the first answer", {"server": taken}, None)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--prompt", type=int, default=128, help="tokens")
-    parser.add_argument("--new", type=int, default=128, help="tokens")
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fp32-only", action="store_true")
+    parser.add_argument("--no-transformers", dest="transformers", action="store_false")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON,PEER,MODEL")
     options = parser.parse_args()
-    print(f"{CONFIG.num_parameters / 1e6:.1f} M parameters, {options.prompt} tokens in, "
-          f"{options.new} out, {options.threads} threads, torch {torch.__version__}")  # fmt: skip
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_model(folder)
-        measure(folder, options)
+    options.peers = dict(entry.split("=", 1) for entry in options.peer)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = options.folder or Path(name)
+        if options.folder is None:
+            write_model(folder)
+        bench = Bench(folder, options, stack)
+        print(f"{bench.decoder.config.num_parameters / 1e6:.1f} M parameters, "
+              f"{options.threads} threads, torch {torch.__version__}")  # fmt: skip
+        for part in options.parts.split(","):
+            globals()[f"measure_{part}"](bench)
     return 0
 
 
