@@ -7,9 +7,9 @@ import torch
 from tests.support.tiny_model import write_model
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.lora import (
-    AdapterShape,
     LoraLinear,
     add_adapter,
     load_adapter,

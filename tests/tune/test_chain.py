@@ -4,14 +4,21 @@ import json
 import shutil
 
 import pytest
+import torch
 from tests.support.tiny_model import write_chain, write_domain, write_model
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.lora import load_adapter, merge_adapter
+from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.run import run
+from lodesmith.train.job import PackedData, TrainingJob
+from lodesmith.train.learner import open_learner
+from lodesmith.tune.domains import DomainConfig
 from lodesmith.tune.split import read_rows
 
 
@@ -146,3 +153,55 @@ def test_a_tokenizer_of_another_model_is_refused(place, tmp_path):
     shutil.copy(place / "base" / "tokenizer.json", tmp_path / "mixed")
     with pytest.raises(UserError, match=r"the tokenizer has \d+ tokens but the model only"):
         tune(place, domain(place, "table"), start=tmp_path / "mixed", workspace="empty")
+
+
+ADAPTER = {"rank": 4, "alpha": 8.0, "targets": ["q_proj", "v_proj", "down_proj"]}
+
+
+def merged_with(base, folder):
+    decoder = load_decoder(base)
+    merge_adapter(decoder, load_adapter(folder))
+    return decoder
+
+
+def assert_same_weights(one, other):
+    for (name, weight), (_, expected) in zip(
+        one.named_parameters(), other.named_parameters(), strict=True
+    ):
+        torch.testing.assert_close(weight, expected, atol=1e-6, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("keep", ["merge", "stack"])
+def test_an_adapter_is_merged_into_the_model_and_kept_beside_it(place, keep):
+    settings = {"adapter": {**ADAPTER, "keep": keep}, "learning_rate": 0.02,
+                "forgetting_limit": None}  # fmt: skip
+    last = tune(place, domain(place, "table", **settings), domain(place, "chair", **settings),
+                workspace=keep).artifacts["tune"]  # fmt: skip
+    parent = Workspace(place / keep).open_parent(last, "tune")
+    over = place / "base" if keep == "stack" else parent.file("model")
+    adapter = last.file("adapter")
+    assert_same_weights(load_decoder(last.file("model")), merged_with(over, adapter))
+    assert load_adapter(adapter).shape.rank == (8 if keep == "stack" else 4)
+    base = read_json(adapter / "base.json")["base"]
+    assert (base == parent.id) == (keep == "merge")
+    matrix = read_json(last.file("matrix.json"))
+    assert matrix["child"]["chair"] < matrix["base"]["chair"]
+
+
+def test_a_killed_adapter_run_would_save_little(place):
+    # The frozen weights are in the model that was started from; a checkpoint holds the rest.
+    job = TrainingJob(
+        config=DomainConfig(domain="x", files=["x"], max_steps=1, micro_batch_size=2,
+                            global_batch_size=4).training,
+        start=place / "base", data=PackedData(place), scratch=place, model_folder=place,
+        metrics_file=place / "m", adapter=AdapterShape(2, 2.0, ("q_proj",)),
+    )  # fmt: skip
+    assert TrainingJob.from_json(job.to_json()) == job
+    learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1))
+    assert all("lora_" in name for name in learner.tensors())
+
+
+def test_an_adapter_over_laid_out_weights_is_refused():
+    with pytest.raises(ValueError, match="leave out parallel"):
+        DomainConfig(domain="x", files=["x"], max_steps=1, adapter={},
+                     parallel={"data_parallel_shard_size": 2})  # fmt: skip

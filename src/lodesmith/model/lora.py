@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.decoder import Decoder
 
 CONFIG_FILE = "adapter_config.json"
@@ -42,20 +43,6 @@ _ONLY_OFF: dict[str, tuple[Any, ...]] = {
     "trainable_token_indices": (None,),
 }
 """Settings of PEFT that change what is computed, and the values that mean "off"."""
-
-
-@dataclass(frozen=True)
-class AdapterShape:
-    """How thin the matrices are, and which get them."""
-
-    rank: int
-    alpha: float
-    targets: tuple[str, ...]  # last parts of names, such as "q_proj"
-
-    @property
-    def scale(self) -> float:
-        """By what the product is multiplied."""
-        return self.alpha / self.rank
 
 
 class LoraLinear(nn.Linear):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
@@ -17,7 +18,7 @@ from lodesmith.core.storage import hash_file, hash_json, read_json
 from lodesmith.lineage.artifact import Artifact, Draft, Order
 from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.train.config import settle_dtype
+from lodesmith.train.config import settle_dtype, settle_layout
 from lodesmith.tune.domains import STAGE_VERSION, DomainConfig, LinkConfig
 from lodesmith.tune.files import hash_files
 from lodesmith.tune.matrix import MATRIX_FILE, check_forgetting
@@ -116,7 +117,7 @@ def order_link(domain: DomainConfig, start: Start) -> Order:
     """Return what a link is asked to make; its files are read for their hashes."""
     settings = {name: getattr(domain, name) for name in DomainConfig.model_fields}
     data = hash_files(domain.files)
-    link = settle_dtype(LinkConfig(**settings, data=data, base=start.base_digest))
+    link = settle_layout(settle_dtype(LinkConfig(**settings, data=data, base=start.base_digest)))
     parent = start.artifact
     return Order(
         kind="tune",
@@ -124,6 +125,15 @@ def order_link(domain: DomainConfig, start: Start) -> Order:
         config={"tune": link},
         parents={} if parent is None else {parent.kind: parent},
     )
+
+
+def _stack(parent: Artifact | None) -> dict[str, Any]:
+    """Return the adapter of a parent that is to be kept in the stack, and what it stands over."""
+    adapter = parent.receipt.config.get("tune", {}).get("adapter") if parent else None
+    if parent is None or adapter is None or adapter["keep"] == "merge":
+        return {}
+    folder = parent.file("adapter")
+    return {"stack": folder, "stack_base": read_json(folder / "base.json")["base"]}
 
 
 def _make(draft: Draft, *, order: Order, start: Start, space: Workspace) -> None:
@@ -135,6 +145,8 @@ def _make(draft: Draft, *, order: Order, start: Start, space: Workspace) -> None
         base=start.base,
         earlier=earlier_domains(parent, space),
         parent_matrix=read_json(parent.file(MATRIX_FILE)) if parent and has_matrix else None,
+        name=parent.id if parent else start.base_digest,
+        **_stack(parent),
     )
     if parent is None:
         draft.sources.append(

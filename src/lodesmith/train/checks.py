@@ -38,6 +38,11 @@ def check_job(job: TrainingJob, *, num_ranks: int) -> None:
         UserError: the layout does not fit, or there is not enough memory.
     """
     shape, config = shape_of_job(job), job.config
+    if job.adapter is not None and config.parallel is not None:
+        raise UserError(
+            f"{job.title}: an adapter is trained beside a model that each rank holds whole; leave "
+            "out parallel, or leave out adapter to train all weights over any layout"
+        )
     if config.parallel is not None:
         layout = as_layout(config.parallel)
         check_layout(

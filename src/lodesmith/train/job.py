@@ -1,11 +1,12 @@
 """What a training run is asked to do, as data that travels to the ranks in a JSON file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lodesmith.core.storage import JSON, hash_json
 from lodesmith.core.version import code_digest
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.record import RECORD_FILE
@@ -45,6 +46,8 @@ class TrainingJob:
     title: str = "train"  # for the progress bar
     objective: str = "next-token"  # a name in train/objective.py
     objective_settings: Mapping[str, float] = field(default_factory=dict)
+    adapter: AdapterShape | None = None  # trained beside the frozen weights of `start`
+    adapter_folder: Path | None = None  # gets the trained adapter; the model gets it merged
 
     @property
     def finished_file(self) -> Path:
@@ -61,7 +64,8 @@ class TrainingJob:
         """Hash of what a checkpoint must have been made under to go on from it here."""
         shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""
         aim = [self.objective, dict(self.objective_settings)]
-        return hash_json([self.config.identity(), shape, type(self.data).__name__, aim])
+        beside = [] if self.adapter is None else [asdict(self.adapter)]
+        return hash_json([self.config.identity(), shape, type(self.data).__name__, aim, *beside])
 
     def agreed_facts(self) -> dict[str, str]:
         """Return what all ranks must have been given alike, by what people call it."""
@@ -83,12 +87,14 @@ class TrainingJob:
             "title": self.title,
             "objective": self.objective,
             "objective_settings": dict(self.objective_settings),
+            "adapter": None if self.adapter is None else asdict(self.adapter),
+            "adapter_folder": None if self.adapter_folder is None else str(self.adapter_folder),
         }
 
     @classmethod
     def from_json(cls, data: JSON) -> "TrainingJob":
         """Return the job that `to_json` gave."""
-        start = data["start"]
+        start, adapter, folder = data["start"], data["adapter"], data["adapter_folder"]
         return cls(
             config=TrainingConfig.model_validate(data["config"]),
             start=Path(start) if isinstance(start, str) else DecoderConfig.model_validate(start),
@@ -100,6 +106,8 @@ class TrainingJob:
             title=data["title"],
             objective=data["objective"],
             objective_settings=data["objective_settings"],
+            adapter=None if adapter is None else AdapterShape.from_json(adapter),
+            adapter_folder=None if folder is None else Path(folder),
         )
 
 

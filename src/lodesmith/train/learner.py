@@ -8,13 +8,16 @@ All ranks call each method together.
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import add_adapter
 from lodesmith.parallel.checkpoint.export import WEIGHT_PREFIX
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
@@ -83,8 +86,11 @@ def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) ->
     return learner
 
 
-def collect_decoder(learner: Learner) -> Decoder:
-    """Return the model with all its weights on rank 0, unfilled elsewhere; all ranks call it."""
+def collect_decoder(learner: Learner, job: TrainingJob) -> Decoder:
+    """Return the model with all its weights on rank 0, unfilled elsewhere; all ranks call it.
+
+    An adapter stands beside the weights that the job started from.
+    """
     state = learner.tensors().items()
     whole = learner.collect(
         {name: tensor for name, tensor in state if name.startswith(WEIGHT_PREFIX)}
@@ -92,6 +98,10 @@ def collect_decoder(learner: Learner) -> Decoder:
     with torch.device("meta"):
         decoder = Decoder(learner.shape)
     weights = {name.removeprefix(WEIGHT_PREFIX): tensor for name, tensor in whole.items()}
-    if weights:
+    if weights and job.adapter is not None and isinstance(job.start, Path):
+        decoder = load_decoder(job.start)
+        add_adapter(decoder, job.adapter, seed=job.config.seed)
+        decoder.load_state_dict(weights, strict=False)
+    elif weights:
         decoder.load_state_dict(weights, assign=True)
     return decoder

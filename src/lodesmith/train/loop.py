@@ -17,6 +17,7 @@ from lodesmith.core.storage import JSON, write_json
 from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import SkipList
 from lodesmith.model.checkpoint import save_decoder
+from lodesmith.model.lora import save_adapter, take_adapter
 from lodesmith.parallel.checkpoint import Checkpoints
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
@@ -185,9 +186,11 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
         if not finished:
             return None
         with pulse.during(Phase.SAVING):
-            decoder = collect_decoder(training.learner)
+            decoder = collect_decoder(training.learner, job)
             if ranks.rank != 0:
                 return None
+            if job.adapter is not None and job.adapter_folder is not None:
+                save_adapter(job.adapter_folder, take_adapter(decoder, job.adapter))
             save_decoder(job.model_folder, decoder, eos_ids=job.eos_ids)
         return describe(training, rollbacks)
 

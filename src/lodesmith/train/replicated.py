@@ -15,6 +15,7 @@ from torch import Tensor
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import add_adapter
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
 from lodesmith.parallel.layers import treat_layer
@@ -43,6 +44,7 @@ class ReplicatedLearner:
                 recompute=job.config.activation_checkpointing,
                 compile_backend=job.config.compile,
             )
+        self.adapter = job.adapter
         self.objective = make_objective(job.objective, job.objective_settings)
         self.parts = own_parts(ranks)
         weights = trained_weights(dict(decoder.named_parameters()))
@@ -114,8 +116,10 @@ class ReplicatedLearner:
                 mixture.balance(load_E)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return weights and optimizer state by name."""
-        weights = {f"weight.{name}": weight for name, weight in self.decoder.named_parameters()}
+        """Return weights and optimizer state by name; with an adapter, only what is trained."""
+        named = dict(self.decoder.named_parameters())
+        named = named if self.adapter is None else trained_weights(named)
+        weights = {f"weight.{name}": weight for name, weight in named.items()}
         return weights | self.optimizer.state()
 
     def collect(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -133,4 +137,6 @@ def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) ->
         decoder = load_decoder(job.start)
     else:
         decoder = Decoder.fresh(job.start, seed=job.config.seed)
+    if job.adapter is not None:
+        add_adapter(decoder, job.adapter, seed=job.config.seed)
     return ReplicatedLearner(decoder, job, ranks=ranks, beat=beat)

@@ -89,6 +89,10 @@ class DomainConfig(TrainingConfig):
             raise ValueError(
                 "optimizer is muon, which is for whole matrices; use adamw with an adapter"
             )
+        if self.adapter is not None and self.parallel is not None:
+            raise ValueError(
+                "adapter is trained beside a model that each rank holds whole; leave out parallel"
+            )
         return self
 
     @property

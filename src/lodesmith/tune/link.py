@@ -1,6 +1,7 @@
 """One link of a chain: a domain learnt on top of a model, and what that gained and cost.
 
 model/                 the tuned model, a Hugging Face folder
+adapter/               with an adapter: what was learnt, as PEFT stores it, and over which weights
 chat.jsonl.zst         what was learnt of this domain, one sample a line
 replayed.jsonl.zst     what was learnt again of earlier domains, if anything was
 held_out.jsonl.zst     what was held out
@@ -20,11 +21,13 @@ from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, wri
 from lodesmith.data.chat import CHAT_TEMPLATE
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.lineage.artifact import Draft
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config
+from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import run_training
 from lodesmith.train.packed import Encoded, PackedSamples, pack_documents, write_packed
-from lodesmith.tune.domains import LinkConfig
+from lodesmith.tune.domains import AdapterConfig, LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
 from lodesmith.tune.files import list_files
 from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
@@ -39,6 +42,8 @@ from lodesmith.tune.split import (
     write_rows,
 )
 
+ADAPTER_FOLDER = "adapter"
+ADAPTER_BASE_FILE = "base.json"
 _METRICS_FILE = "metrics.jsonl"
 _TEMPLATE_FILE = "chat_template.jinja"
 _LEARNS_FROM = {"pretraining": ("text",), "sft": ("chat", "rated", "question")}
@@ -52,6 +57,9 @@ class Foundation:
     base: Path  # model folder that the chain began with
     earlier: Sequence[EarlierDomain]
     parent_matrix: JSON | None  # of the parent link; None for the first
+    stack: Path | None = None  # the parent's adapter, if it is kept beside the weights
+    stack_base: str | None = None  # what that adapter stands over
+    name: str = ""  # of the parent: an artifact's id, or a foreign model's hash
 
 
 def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None:
@@ -86,13 +94,31 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
         metrics_file=draft.path / _METRICS_FILE,
         eos_ids=encoder.answer_ends,
         title=f"tune {tune.domain}",
+        adapter=_shape(tune.adapter),
+        adapter_folder=None if tune.adapter is None else draft.path / ADAPTER_FOLDER,
     )
     facts = run_training(job)
+    if tune.adapter is not None:
+        _finish_adapter(draft.path / ADAPTER_FOLDER, foundation)
     _write_tokenizer(foundation.start, job.model_folder, encoder)
     write_json(draft.path / "training.json", facts)
     draft.observations.add(_METRICS_FILE)
     draft.counts["num_held_out"] = len(held_out)
     _write_matrix(draft, tune, foundation, encoder, held_out)
+
+
+def _shape(adapter: AdapterConfig | None) -> AdapterShape | None:
+    if adapter is None:
+        return None
+    return AdapterShape(adapter.rank, adapter.alpha, tuple(adapter.targets))
+
+
+def _finish_adapter(folder: Path, foundation: Foundation) -> None:
+    """Put the adapter on the stack that it was trained over, and note which weights it is for."""
+    if foundation.stack is not None and not (folder / ADAPTER_BASE_FILE).exists():
+        save_adapter(folder, stack_adapters([load_adapter(foundation.stack), load_adapter(folder)]))
+    over = foundation.name if foundation.stack is None else foundation.stack_base
+    write_json(folder / ADAPTER_BASE_FILE, {"base": over})
 
 
 def _check_model(start: Path, tune: LinkConfig) -> None:

@@ -1,0 +1,23 @@
+"""How a low-rank adapter is laid out; without torch, so that a job can be told of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """How thin the matrices are, and which maps get them."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]  # last parts of names, such as "q_proj"
+
+    @property
+    def scale(self) -> float:
+        """By what the product is multiplied."""
+        return self.alpha / self.rank
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "AdapterShape":
+        """Return the shape that `dataclasses.asdict` gave."""
+        return cls(data["rank"], data["alpha"], tuple(data["targets"]))
