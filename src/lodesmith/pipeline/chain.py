@@ -94,11 +94,13 @@ def run_chain(domains: Sequence[DomainConfig], *, start: Start, space: Workspace
     """
     links: list[Artifact] = []
     for domain in domains:
-        order = order_link(domain, start)
+        order = order_link(domain, start, space)
+        tune = order.config["tune"]
+        assert isinstance(tune, LinkConfig)  # noqa: S101 order_link put it there
         link = space.get(order)
         if link is None:
             say(f"tune: making {order.id} ({domain.domain})")
-            link = space.build(order, partial(_make, order=order, start=start, space=space))
+            link = space.build(order, partial(_make, tune=tune, start=start, space=space))
         check_forgetting(
             read_json(link.file(MATRIX_FILE)),
             domain=domain.domain,
@@ -113,10 +115,13 @@ def run_chain(domains: Sequence[DomainConfig], *, start: Start, space: Workspace
     return links
 
 
-def order_link(domain: DomainConfig, start: Start) -> Order:
+def order_link(domain: DomainConfig, start: Start, space: Workspace) -> Order:
     """Return what a link is asked to make; its files are read for their hashes."""
     settings = {name: getattr(domain, name) for name in DomainConfig.model_fields}
     data = hash_files(domain.files)
+    reward_model = _reward_model(domain, space)
+    if reward_model is not None:
+        data["rewards.model"] = hash_model(reward_model)
     link = settle_layout(settle_dtype(LinkConfig(**settings, data=data, base=start.base_digest)))
     parent = start.artifact
     return Order(
@@ -125,6 +130,11 @@ def order_link(domain: DomainConfig, start: Start) -> Order:
         config={"tune": link},
         parents={} if parent is None else {parent.kind: parent},
     )
+
+
+def _reward_model(domain: DomainConfig, space: Workspace) -> Path | None:
+    named = domain.rewards.model if domain.rewards else None
+    return None if named is None else find_model_folder(named, space)
 
 
 def _stack(parent: Artifact | None) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def _stack(parent: Artifact | None) -> dict[str, Any]:
     return {"stack": folder, "stack_base": read_json(folder / "base.json")["base"]}
 
 
-def _make(draft: Draft, *, order: Order, start: Start, space: Workspace) -> None:
+def _make(draft: Draft, *, tune: LinkConfig, start: Start, space: Workspace) -> None:
     link = import_module("lodesmith.tune.link")
     parent = start.artifact
     has_matrix = parent is not None and (parent.path / MATRIX_FILE).exists()
@@ -146,10 +156,11 @@ def _make(draft: Draft, *, order: Order, start: Start, space: Workspace) -> None
         earlier=earlier_domains(parent, space),
         parent_matrix=read_json(parent.file(MATRIX_FILE)) if parent and has_matrix else None,
         name=parent.id if parent else start.base_digest,
+        reward_model=_reward_model(tune, space),
         **_stack(parent),
     )
     if parent is None:
         draft.sources.append(
             {"name": "base", "origin": str(start.base), "sha256": start.base_digest}
         )
-    link.make_link(draft, tune=order.config["tune"], foundation=foundation)
+    link.make_link(draft, tune=tune, foundation=foundation)

@@ -48,11 +48,18 @@ class TrainingJob:
     objective_settings: Mapping[str, float] = field(default_factory=dict)
     adapter: AdapterShape | None = None  # trained beside the frozen weights of `start`
     adapter_folder: Path | None = None  # gets the trained adapter; the model gets it merged
+    until_step: int | None = None  # stop there; another job with later data goes on from it
 
     @property
     def finished_file(self) -> Path:
         """Written when all is done: the run's facts."""
-        return self.scratch / "finished.json"
+        name = "finished" if self.until_step is None else f"finished-{self.until_step}"
+        return self.scratch / f"{name}.json"
+
+    @property
+    def last_step(self) -> int:
+        """The step after which the job ends."""
+        return self.config.max_steps if self.until_step is None else self.until_step
 
     @property
     def record_file(self) -> Path:
@@ -88,6 +95,7 @@ class TrainingJob:
             "objective": self.objective,
             "objective_settings": dict(self.objective_settings),
             "adapter": None if self.adapter is None else asdict(self.adapter),
+            "until_step": self.until_step,
             "adapter_folder": None if self.adapter_folder is None else str(self.adapter_folder),
         }
 
@@ -108,6 +116,7 @@ class TrainingJob:
             objective_settings=data["objective_settings"],
             adapter=None if adapter is None else AdapterShape.from_json(adapter),
             adapter_folder=None if folder is None else Path(folder),
+            until_step=data["until_step"],
         )
 
 

@@ -86,6 +86,9 @@ class PackedSource:
             labels=ids[:, 1:].contiguous(),
             loss_mask=mask[:, 1:].contiguous(),
             segment_ids=segments[:, :-1].contiguous(),
+            extra={
+                name: torch.from_numpy(values[samples]) for name, values in self.rows.extra.items()
+            },
         )
 
     def documents(self, index: int) -> list[str]:

@@ -215,7 +215,7 @@ class _Steps:
             global_batch_size=config.global_batch_size,
             seed=config.seed,
             first_step=training.progress.step,
-            steps=config.max_steps,
+            steps=task.job.last_step,
             skips=skips,
             rows=training.learner.rows,
         )
@@ -252,7 +252,7 @@ class _Steps:
                 metrics.write({**record, **seen})
                 self._name_straggler(roll)
             self.pulse.finish_step(training.progress.step)
-            done = training.progress.step == config.max_steps
+            done = training.progress.step == training.job.last_step
             due = training.progress.step % config.checkpoint_every_steps == 0
             if due or done or roll.stop:
                 with self.pulse.during(Phase.SAVING):

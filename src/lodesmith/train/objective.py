@@ -12,6 +12,12 @@ from torch import Tensor
 
 from lodesmith.core.errors import UserError
 from lodesmith.train.batch import Batch
+from lodesmith.train.preferences import (
+    ClippedAnswers,
+    ClippedTokens,
+    PairPreference,
+    RatedAnswers,
+)
 
 
 class Objective(Protocol):
@@ -48,7 +54,13 @@ class NextToken:
         return losses_BT.sum()
 
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"next-token": NextToken}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "next-token": NextToken,
+    "pair-preference": PairPreference,
+    "rated-answers": RatedAnswers,
+    "clipped-tokens": ClippedTokens,
+    "clipped-answers": ClippedAnswers,
+}
 """By the name that a job gives; called with the job's `objective_settings`."""
 
 

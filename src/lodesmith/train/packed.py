@@ -3,14 +3,15 @@
 input_ids.npy    int32 [N, T + 1]  row n's tokens; inputs are the first T, labels the last T
 loss_mask.npy    bool  [N, T + 1]  which tokens are to be predicted (a row's first never is)
 segment_ids.npy  int32 [N, T + 1]  tokens of different segments do not attend to each other
+extra-NAME.npy   float32 [N, ...]  what an objective knows of the rows beside their tokens
 
 Positions need not start again in each segment: rotary attention sees differences of positions only.
 Ranks are processes of their own, so samples travel in files; these are mapped, not read.
 """
 
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lodesmith.core.storage import replace_file
 Encoded = tuple[Sequence[int], Sequence[bool]]  # a document's ids, and which are to be learnt
 Group = Sequence[Encoded]  # documents that must share a row
 
+_EXTRA = "extra-"
 _FILES = {"input_ids": np.int32, "loss_mask": np.bool_, "segment_ids": np.int32}
 
 
@@ -34,6 +36,7 @@ class PackedSamples:
     input_ids: npt.NDArray[Any]
     loss_mask: npt.NDArray[Any]
     segment_ids: npt.NDArray[Any]
+    extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [N, ...], by name
 
 
 def pack_documents(
@@ -59,13 +62,14 @@ def pack_documents(
     Raises:
         UserError: a document is longer than a row; or none is given.
     """
-    groups = pack_groups([[document] for document in documents], sequence_length=sequence_length)
-    rows = [[document for group in row for document in group] for row in groups]
-    return fill_rows(rows, sequence_length=sequence_length, padding_id=padding_id)
+    listed = list(documents)
+    rows = pack_groups([[document] for document in listed], sequence_length=sequence_length)
+    filled = [[listed[number] for number in row] for row in rows]
+    return fill_rows(filled, sequence_length=sequence_length, padding_id=padding_id)
 
 
-def pack_groups(groups: Sequence[Group], *, sequence_length: int) -> list[list[Group]]:
-    """Return groups of documents laid into rows, each group whole in one row.
+def pack_groups(groups: Sequence[Group], *, sequence_length: int) -> list[list[int]]:
+    """Return the numbers of groups of documents by the row that each lies in, whole.
 
     Raises:
         UserError: a group is longer than a row, a document has nothing to learn from; or none is
@@ -75,7 +79,7 @@ def pack_groups(groups: Sequence[Group], *, sequence_length: int) -> list[list[G
     sizes = [_size(group, number, width) for number, group in enumerate(groups)]
     if not sizes:
         raise UserError("there is no sample to train on")
-    rows: list[list[Group]] = []
+    rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(width + 1)]  # room -> rows with just that room
     rooms = 0  # bit r is set where a row has room r
     for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
@@ -88,7 +92,7 @@ def pack_groups(groups: Sequence[Group], *, sequence_length: int) -> list[list[G
         else:
             row = len(rows)
             rows.append([])
-        rows[row].append(groups[number])
+        rows[row].append(number)
         with_room[room - size].append(row)
         rooms |= 1 << (room - size)
     return rows
@@ -135,11 +139,13 @@ def write_packed(folder: Path, samples: PackedSamples) -> None:
         raise UserError(f"packed samples must be matrices of one shape, not {sorted(shapes)}")
     if not samples.loss_mask[:, 1:].any():
         raise UserError("no token of the packed samples is to be learnt; check the loss mask")
-    for name, dtype in _FILES.items():
-        array = io.BytesIO()
-        np.save(array, np.ascontiguousarray(getattr(samples, name), dtype))
+    arrays = {name: getattr(samples, name).astype(dtype) for name, dtype in _FILES.items()}
+    arrays |= {f"{_EXTRA}{name}": np.float32(values) for name, values in samples.extra.items()}
+    for name, array in arrays.items():
+        written = io.BytesIO()
+        np.save(written, np.ascontiguousarray(array))
         with replace_file(folder / f"{name}.npy") as file:
-            file.write(protect(array.getvalue()))
+            file.write(protect(written.getvalue()))
 
 
 def open_packed(folder: Path) -> PackedSamples:
@@ -149,7 +155,12 @@ def open_packed(folder: Path) -> PackedSamples:
         DamagedArtifactError: a file is missing or torn.
     """
     try:
-        return PackedSamples(**{name: _open_array(folder / f"{name}.npy") for name in _FILES})
+        arrays = {name: _open_array(folder / f"{name}.npy") for name in _FILES}
+        extra = {
+            path.stem.removeprefix(_EXTRA): _open_array(path)
+            for path in sorted(folder.glob(f"{_EXTRA}*.npy"))
+        }
+        return PackedSamples(**arrays, extra=extra)
     except (OSError, ValueError, EOFError) as error:
         raise DamagedArtifactError(
             f"{folder} holds no whole packed samples ({error}); make them again"

@@ -15,7 +15,7 @@ from lodesmith.tune.config import TuneConfig
 
 STAGE_VERSION = 1
 
-Method = Literal["pretraining", "sft"]
+Method = Literal["pretraining", "sft", "dpo", "kto", "reward", "grpo", "rloo"]
 Matrix = Literal[
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
 ]  # named as in Hugging Face checkpoints
@@ -41,6 +41,26 @@ class AdapterConfig(Config):
     kept in the stack of adapters over the weights that the chain began with."""
 
 
+class RewardConfig(Config):
+    """Answers that the model makes itself, and what they are worth."""
+
+    model: str | None = None
+    """Artifact id or folder of a model that method reward made; none compares the last number of
+    an answer with that of the right one (of a record with question and answer): 1 or 0."""
+
+    group_size: int = Field(default=8, gt=1)
+    """Answers to each question, which are compared with each other."""
+
+    max_answer_tokens: int = Field(default=64, gt=0)
+    """An answer is cut off there."""
+
+    steps_per_round: int = Field(default=1, gt=0)
+    """Optimizer steps on answers of the same weights; more are quicker and less exact."""
+
+    clip: float = Field(default=0.2, gt=0, lt=1)
+    """By what share an answer may get likelier in a round."""
+
+
 class DomainConfig(TrainingConfig):
     """One domain: what it is learnt from, how, and how much the earlier ones may suffer."""
 
@@ -54,7 +74,15 @@ class DomainConfig(TrainingConfig):
     record is found by its fields: OpenAI, ShareGPT or Alpaca chats, pairs, rated answers, text."""
 
     method: Method = "sft"
-    """pretraining: every token is learnt; sft: what the assistant says."""
+    """pretraining: every token of texts; sft: what the assistant says; dpo: which of two answers is
+    better; kto: which answers are good; reward: to score answers, from pairs; grpo, rloo: from
+    rewards of the model's own answers."""
+
+    beta: float = Field(default=0.1, gt=0)
+    """With dpo and kto: how much a gain over the model that is started from counts."""
+
+    rewards: RewardConfig | None = None
+    """With grpo and rloo: how answers are made and rewarded."""
 
     optimizer: Literal["muon", "adamw"] = "adamw"
     """What updates the matrices of the layers; embeddings and norms always get AdamW."""
@@ -92,6 +120,26 @@ class DomainConfig(TrainingConfig):
         if self.adapter is not None and self.parallel is not None:
             raise ValueError(
                 "adapter is trained beside a model that each rank holds whole; leave out parallel"
+            )
+        if (self.rewards is not None) != (self.method in ("grpo", "rloo")):
+            raise ValueError(
+                f"method is {self.method}: rewards is needed with grpo and rloo, and with no other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_rounds(self) -> Self:
+        if self.rewards is None:
+            return self
+        if self.global_batch_size % self.rewards.group_size:
+            raise ValueError(
+                f"global_batch_size ({self.global_batch_size}), the answers of a step, must be a "
+                f"multiple of rewards.group_size ({self.rewards.group_size})"
+            )
+        if self.max_steps % self.rewards.steps_per_round:
+            raise ValueError(
+                f"max_steps ({self.max_steps}) must be a multiple of rewards.steps_per_round "
+                f"({self.rewards.steps_per_round})"
             )
         return self
 

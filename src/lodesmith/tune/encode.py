@@ -1,11 +1,17 @@
 """Samples as token ids and loss masks, by the template that the model will be asked in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from lodesmith.core.errors import UserError
-from lodesmith.data.chat import CHAT_TEMPLATE, Message, render_training, render_training_by_template
+from lodesmith.data.chat import (
+    CHAT_TEMPLATE,
+    Message,
+    render_prompt,
+    render_training,
+    render_training_by_template,
+)
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.train.packed import Encoded
 from lodesmith.tune.samples import Sample
@@ -25,6 +31,14 @@ class Encoder:
         if self.template == "own":
             return render_training(self.tokenizer, messages)
         return render_training_by_template(self.tokenizer, messages)
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids that ask for the next answer, as `chat` writes them."""
+        if self.template == "checkpoint":
+            return render_prompt(self.tokenizer, messages)
+        asked: Message = {"role": "assistant", "content": ""}
+        ids, mask = render_training(self.tokenizer, [*messages, asked])
+        return list(ids[: mask.index(True, len(ids) - 1 - mask[::-1].index(True))])
 
     def text(self, text: str, *, max_tokens: int) -> Iterator[Encoded]:
         """Yield a text in pieces of at most `max_tokens`; all but a piece's first token is learnt.

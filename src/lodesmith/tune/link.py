@@ -10,8 +10,7 @@ training.json          facts of the run
 metrics.jsonl          one line a step (an observation)
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +25,19 @@ from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config
 from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import run_training
-from lodesmith.train.packed import Encoded, PackedSamples, pack_documents, write_packed
+from lodesmith.train.packed import write_packed
 from lodesmith.tune.domains import AdapterConfig, LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
 from lodesmith.tune.files import list_files
+from lodesmith.tune.lesson import (
+    Lesson,
+    check_forms,
+    plan_preference_lesson,
+    plan_questions,
+    plan_text_lesson,
+)
 from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
+from lodesmith.tune.rounds import train_on_rewards
 from lodesmith.tune.samples import Sample, read_samples
 from lodesmith.tune.score import score_model
 from lodesmith.tune.split import (
@@ -46,7 +53,6 @@ ADAPTER_FOLDER = "adapter"
 ADAPTER_BASE_FILE = "base.json"
 _METRICS_FILE = "metrics.jsonl"
 _TEMPLATE_FILE = "chat_template.jinja"
-_LEARNS_FROM = {"pretraining": ("text",), "sft": ("chat", "rated", "question")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,7 @@ class Foundation:
     parent_matrix: JSON | None  # of the parent link; None for the first
     stack: Path | None = None  # the parent's adapter, if it is kept beside the weights
     stack_base: str | None = None  # what that adapter stands over
+    reward_model: Path | None = None  # folder, where the domain names one
     name: str = ""  # of the parent: an artifact's id, or a foreign model's hash
 
 
@@ -77,14 +84,14 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     _check_model(foundation.start, tune)
     tokenizer = Tokenizer.load(foundation.start)
     encoder = choose_encoder(tokenizer, tune.template)
-    samples = _check_forms(read_samples(list_files(tune.files)), tune)
+    samples = check_forms(read_samples(list_files(tune.files)), tune)
     learnt, held_out, num_twice = split_samples(
         samples, held_out_fraction=tune.held_out_fraction, max_held_out=tune.max_held_out
     )
     draft.dropped.update({"duplicate": num_twice} if num_twice else {})
-    packed = _pack(draft, tune, encoder, learnt=learnt, earlier=foundation.earlier)
-    write_packed(draft.scratch / "packed", packed)
     write_rows(draft.path / HELD_OUT_FILE, held_out)
+    draft.counts["num_held_out"] = len(held_out)
+    lesson = _plan(draft, tune, foundation, encoder, learnt)
     job = TrainingJob(
         config=tune.training,
         start=foundation.start,
@@ -94,16 +101,17 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
         metrics_file=draft.path / _METRICS_FILE,
         eos_ids=encoder.answer_ends,
         title=f"tune {tune.domain}",
+        objective=lesson.objective,
+        objective_settings=lesson.settings,
         adapter=_shape(tune.adapter),
-        adapter_folder=None if tune.adapter is None else draft.path / ADAPTER_FOLDER,
+        adapter_folder=None if tune.adapter is None else draft.scratch / ADAPTER_FOLDER,
     )
-    facts = run_training(job)
-    if tune.adapter is not None:
-        _finish_adapter(draft.path / ADAPTER_FOLDER, foundation)
+    facts = _train(draft, job, tune, foundation, encoder, lesson)
+    if job.adapter_folder is not None:
+        _keep_adapter(job.adapter_folder, draft.path / ADAPTER_FOLDER, foundation)
     _write_tokenizer(foundation.start, job.model_folder, encoder)
     write_json(draft.path / "training.json", facts)
     draft.observations.add(_METRICS_FILE)
-    draft.counts["num_held_out"] = len(held_out)
     _write_matrix(draft, tune, foundation, encoder, held_out)
 
 
@@ -113,11 +121,31 @@ def _shape(adapter: AdapterConfig | None) -> AdapterShape | None:
     return AdapterShape(adapter.rank, adapter.alpha, tuple(adapter.targets))
 
 
-def _finish_adapter(folder: Path, foundation: Foundation) -> None:
-    """Put the adapter on the stack that it was trained over, and note which weights it is for."""
-    if foundation.stack is not None and not (folder / ADAPTER_BASE_FILE).exists():
-        save_adapter(folder, stack_adapters([load_adapter(foundation.stack), load_adapter(folder)]))
-    over = foundation.name if foundation.stack is None else foundation.stack_base
+def _train(
+    draft: Draft,
+    job: TrainingJob,
+    tune: LinkConfig,
+    foundation: Foundation,
+    encoder: Encoder,
+    lesson: Lesson,
+) -> JSON:
+    """Run the job; return its facts, with what was measured on held-out answers."""
+    if tune.rewards is not None:
+        return train_on_rewards(
+            job, questions=lesson.kept, domain=tune, encoder=encoder,
+            reward_model=foundation.reward_model, scratch=draft.scratch / "rounds",
+        )  # fmt: skip
+    write_packed(draft.scratch / "packed", lesson.packed)
+    return run_training(job)
+
+
+def _keep_adapter(trained: Path, folder: Path, foundation: Foundation) -> None:
+    """Write the adapter with the stack that it was trained over, and over which weights it is."""
+    adapter, over = load_adapter(trained), foundation.name
+    if foundation.stack is not None:
+        adapter = stack_adapters([load_adapter(foundation.stack), adapter])
+        over = foundation.stack_base or over
+    save_adapter(folder, adapter)
     write_json(folder / ADAPTER_BASE_FILE, {"base": over})
 
 
@@ -136,95 +164,38 @@ def _check_model(start: Path, tune: LinkConfig) -> None:
         )
 
 
-def _check_forms(samples: Iterable[Sample], tune: LinkConfig) -> Iterable[Sample]:
-    """Yield samples, each of a form that the method can learn from."""
-    known = _LEARNS_FROM[tune.method]
-    for sample in samples:
-        if sample.form not in known:
-            fitting = [name for name, forms in _LEARNS_FROM.items() if sample.form in forms]
-            raise UserError(
-                f"{sample.origin}: is a {sample.form}, which method {tune.method} does not learn "
-                f"from; set method to {' or '.join(fitting)}, or leave the file out"
-            )
-        yield sample
-
-
-def _pack(
+def _plan(
     draft: Draft,
     tune: LinkConfig,
+    foundation: Foundation,
     encoder: Encoder,
-    *,
     learnt: list[Sample],
-    earlier: Sequence[EarlierDomain],
-) -> PackedSamples:
-    """Return the training rows, and write what is in them."""
-    width = tune.sequence_length + 1
-    kept, documents = _encode(learnt, encoder, width=width, dropped=draft.dropped)
-    if not any(any(mask[1:]) for _, mask in documents):
-        raise UserError(
-            f"{tune.domain}: no record has a token to learn within sequence_length "
-            f"({tune.sequence_length}); raise it, or check that the assistant says something"
+) -> Lesson:
+    """Return what is to be learnt, and write what it was made of."""
+    if tune.method in ("pretraining", "sft"):
+        lesson = plan_text_lesson(
+            learnt, foundation.earlier, domain=tune, encoder=encoder, dropped=draft.dropped
         )
-    num_tokens = sum(len(ids) for ids, _ in documents)
-    wanted = round(num_tokens * tune.replay_fraction / (1 - tune.replay_fraction))
-    replayed, again = _replay(earlier, encoder, wanted=wanted, width=width)
-    write_rows(draft.path / ROWS_FILE, kept)
-    if replayed:
-        write_rows(draft.path / REPLAYED_FILE, replayed)
-    packed = pack_documents(
-        [*documents, *again],
-        sequence_length=tune.sequence_length,
-        padding_id=encoder.tokenizer.end_of_text_id,
-    )
-    fill = float((packed.segment_ids > 0).mean())
+    elif tune.rewards is not None:
+        lesson = plan_questions(learnt, domain=tune, encoder=encoder, dropped=draft.dropped)
+    else:
+        lesson = plan_preference_lesson(
+            learnt, domain=tune, encoder=encoder, start=foundation.start, scratch=draft.scratch,
+            dropped=draft.dropped,
+        )  # fmt: skip
+    write_rows(draft.path / ROWS_FILE, lesson.kept)
+    if lesson.replayed:
+        write_rows(draft.path / REPLAYED_FILE, lesson.replayed)
     draft.counts.update(
-        num_rows=len(kept), num_replayed=len(replayed), num_samples=len(packed.input_ids),
-        num_tokens=num_tokens, row_fill=round(fill, 4),
+        num_rows=len(lesson.kept), num_replayed=len(lesson.replayed),
+        num_samples=len(lesson.packed.input_ids), row_fill=round(lesson.row_fill, 4),
     )  # fmt: skip
     say(
-        f"  {tune.domain}: {len(kept):,} records and {len(replayed):,} of earlier domains in "
-        f"{len(packed.input_ids):,} rows of {tune.sequence_length}, {fill:.1%} full"
+        f"  {tune.domain}: {len(lesson.kept):,} records and {len(lesson.replayed):,} of earlier "
+        f"domains in {len(lesson.packed.input_ids):,} rows of {tune.sequence_length}, "
+        f"{lesson.row_fill:.1%} full"
     )
-    return packed
-
-
-def _encode(
-    samples: Iterable[Sample], encoder: Encoder, *, width: int, dropped: dict[str, int]
-) -> tuple[list[Sample], list[Encoded]]:
-    """Return the samples that fit, and their documents; others are counted by reason."""
-    kept: list[Sample] = []
-    documents: list[Encoded] = []
-    reasons: Counter[str] = Counter()
-    for sample in samples:
-        pieces = encoder.documents(sample, max_tokens=width)
-        if any(len(ids) > width for ids, _ in pieces):
-            reasons["longer than sequence_length"] += 1
-        elif not any(any(mask[1:]) for _, mask in pieces):
-            reasons["nothing to learn"] += 1
-        else:
-            kept.append(sample)
-            documents.extend(pieces)
-    dropped.update({reason: reasons[reason] for reason in sorted(reasons)})
-    return kept, documents
-
-
-def _replay(
-    earlier: Sequence[EarlierDomain], encoder: Encoder, *, wanted: int, width: int
-) -> tuple[list[Sample], list[Encoded]]:
-    """Return samples of earlier domains, an equal share of `wanted` tokens from each."""
-    chosen: list[Sample] = []
-    documents: list[Encoded] = []
-    for domain in earlier:
-        left = wanted // len(earlier)
-        for sample in domain.learnt_at_random():
-            if left <= 0:
-                break
-            pieces = encoder.documents(sample, max_tokens=width)
-            if all(len(ids) <= width for ids, _ in pieces):
-                chosen.append(sample)
-                documents.extend(pieces)
-                left -= sum(len(ids) for ids, _ in pieces)
-    return chosen, documents
+    return lesson
 
 
 def _write_tokenizer(start: Path, folder: Path, encoder: Encoder) -> None:
