@@ -40,7 +40,9 @@ class Counting(SFTTrainer):
     def compute_loss(self, model, inputs, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN201
         mask = inputs.get("attention_mask")
         ids = inputs["input_ids"]
-        self.meter.tokens += int(mask.sum()) if mask is not None and mask.dim() == 2 else ids.numel()
+        self.meter.tokens += (
+            int(mask.sum()) if mask is not None and mask.dim() == 2 else ids.numel()
+        )
         return super().compute_loss(model, inputs, *args, **kwargs)
 
 
