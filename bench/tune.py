@@ -97,7 +97,7 @@ def run_ours(task: dict) -> dict:
         config=config, start=Path(task["model"]), data=PackedData(scratch / "packed"),
         scratch=scratch, model_folder=scratch / "model", metrics_file=scratch / "metrics.jsonl",
     )  # fmt: skip
-    learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1))
+    learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1), beat=lambda: None)
     source = PackedSource(open_packed(job.data.folder))
     tokens, started = 0, 0.0
     for step in range(config.max_steps):

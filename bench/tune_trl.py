@@ -27,6 +27,7 @@ class Meter(TrainerCallback):
         self.started = self.ended = 0.0
 
     def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN201, ARG002
+        """Note the time."""
         self.ended = time.process_time()
         if state.global_step == WARM_STEPS:
             self.started, self.started_tokens = self.ended, self.tokens
@@ -38,6 +39,7 @@ class Counting(SFTTrainer):
     meter: Meter
 
     def compute_loss(self, model, inputs, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN201
+        """Return TRL's loss, the tokens counted."""
         mask = inputs.get("attention_mask")
         ids = inputs["input_ids"]
         self.meter.tokens += (

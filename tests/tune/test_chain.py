@@ -197,7 +197,7 @@ def test_a_killed_adapter_run_would_save_little(place):
         metrics_file=place / "m", adapter=AdapterShape(2, 2.0, ("q_proj",)),
     )  # fmt: skip
     assert TrainingJob.from_json(job.to_json()) == job
-    learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1))
+    learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1), beat=lambda: None)
     assert all("lora_" in name for name in learner.tensors())
 
 

@@ -31,11 +31,17 @@ class SpikeGuard:
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
 
-    def judge(self, *, loss: float, grad_norm: float) -> str | None:
-        """Return what is wrong with a step, as a half sentence; None if nothing is."""
+    def judge(self, *, loss: float, grad_norm: float, is_smooth: bool = True) -> str | None:
+        """Return what is wrong with a step, as a half sentence; None if nothing is.
+
+        Args:
+            loss: of the step.
+            grad_norm: of the step.
+            is_smooth: whether the steps before it say what is usual.
+        """
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             return f"the loss is {loss:.4g} and the gradient's norm {grad_norm:.4g}"
-        if len(self.losses) < _LEAST_HISTORY:
+        if not is_smooth or len(self.losses) < _LEAST_HISTORY:
             return None
         middle, sigma = _middle_and_sigma(self.losses)
         if loss > middle + max(_DEVIATIONS * sigma, _LEAST_RISE * abs(middle)):

@@ -28,6 +28,7 @@ from lodesmith.train.learner import collect_decoder, open_learner
 from lodesmith.train.loader import Loader, SampleSource, open_source
 from lodesmith.train.loss_scale import LossScale
 from lodesmith.train.metrics import MetricsFile, Record, read_metrics
+from lodesmith.train.objective import make_objective
 from lodesmith.train.pulse import Phase, Pulse
 from lodesmith.train.record import RunRecord
 from lodesmith.train.roll_call import Roll, StragglerWatch, call_roll
@@ -82,6 +83,7 @@ class Training:
             beat: called after each micro-batch.
         """
         self.job, self.config, self.ranks = job, job.config, ranks
+        self.is_smooth = make_objective(job.objective, job.objective_settings).is_smooth
         self.learner = open_learner(job, ranks=ranks, beat=beat)
         self.progress = Progress(loss_scale=LossScale.for_dtype(job.config.param_dtype))
 
@@ -155,7 +157,7 @@ class Training:
         step = self.progress.step + 1
         if not num_learnt:
             raise UserError(f"step {step} has no token to learn; raise global_batch_size")
-        fault = self.progress.guard.judge(loss=loss, grad_norm=grad_norm)
+        fault = self.progress.guard.judge(loss=loss, grad_norm=grad_norm, is_smooth=self.is_smooth)
         if fault is not None:
             raise SpikeError(step=step, says=fault)
 

@@ -27,6 +27,10 @@ class Objective(Protocol):
     def sums_labels(self) -> bool:
         """Whether it is the plain sum of the labels' losses, which can be computed in one pass."""
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether its values can be compared between steps, so that a sudden rise is a fault."""
+
     def count(self, batch: Batch) -> int:
         """Return how many things the loss of some sequences is a sum over."""
 
@@ -43,6 +47,7 @@ class NextToken:
     """Each label counts the same: what pretraining and supervised tuning learn."""
 
     sums_labels = True
+    is_smooth = True
 
     def count(self, batch: Batch) -> int:
         """Return the number of labels that count."""

@@ -41,6 +41,7 @@ class PairPreference:
     """
 
     sums_labels = False
+    is_smooth = True
 
     def __init__(self, *, beta: float) -> None:
         self.beta = beta
@@ -65,6 +66,7 @@ class RatedAnswers:
     """
 
     sums_labels = False
+    is_smooth = True
 
     def __init__(self, *, beta: float) -> None:
         self.beta = beta
@@ -92,6 +94,7 @@ class ClippedTokens:
     """
 
     sums_labels = False
+    is_smooth = False  # rewards change with the questions of a round
 
     def __init__(self, *, clip: float) -> None:
         self.clip = clip
@@ -120,6 +123,7 @@ class ClippedAnswers:
     """
 
     sums_labels = False
+    is_smooth = False
 
     def __init__(self, *, clip: float) -> None:
         self.clip = clip

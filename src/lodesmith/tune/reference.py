@@ -66,6 +66,7 @@ class _SumsOfSegments:
     """An objective that keeps what it is shown."""
 
     sums_labels = False
+    is_smooth = False
 
     def __init__(self, num_segments: int) -> None:
         self.num_segments = num_segments

@@ -6,7 +6,6 @@ and moments to the next round. What a round has made is on disk before it is lea
 run repeats one round at most.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +27,6 @@ from lodesmith.tune.lesson import with_verdict
 from lodesmith.tune.reference import score_rows
 from lodesmith.tune.rewards import Floats, advantages, reward_exactly
 from lodesmith.tune.samples import Sample
-
-_REWARDS_FILE = "rewards.jsonl"
 
 
 def train_on_rewards(
@@ -113,12 +110,6 @@ def _make_round(
         rewards = _judge(Path(reward_model), answers, encoder=encoder, folder=Path(folder))
     gains = advantages(rewards, group_size=size, method=domain.method)
     write_packed(Path(folder), make_rows(answers, gains, domain=domain, encoder=encoder))
-    records = [
-        {"answer": answer.text, "reward": float(reward)}
-        for answer, reward in zip(answers, rewards, strict=True)
-    ]
-    text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    write_bytes(Path(folder) / _REWARDS_FILE, text.encode())
     return float(rewards.mean())
 
 
