@@ -40,8 +40,8 @@ def place(tmp_path_factory):
 
 def tune(place, name, **settings):
     files = [str(place / f"{name}.jsonl")]
-    defaults = {"domain": name, "files": files, "max_steps": 6, "sequence_length": 96, "learning_rate": 0.004,
-                "forgetting_limit": None}  # fmt: skip
+    defaults = {"domain": name, "files": files, "max_steps": 6, "sequence_length": 96}
+    defaults |= {"learning_rate": 0.004, "forgetting_limit": None}
     recipe = write_chain(place / "recipe.yaml", {**defaults, **settings})
     made = run(str(recipe), workspace=place / "space", until="tune", start=str(place / "base"))
     return made.artifacts["tune"]
