@@ -25,10 +25,16 @@ except StoppedError as error:
 """
 
 
-def start_training(folder: Path, settings: str) -> subprocess.Popen[bytes]:
-    """Start `run_training` of a tiny job in a process of its own; `settings` is JSON."""
+def start_training(folder: Path, settings: str, *, prefix=()) -> subprocess.Popen[bytes]:
+    """Start `run_training` of a tiny job in a process of its own.
+
+    Args:
+        folder: of the job.
+        settings: of the job, as JSON.
+        prefix: command words before Python's, such as those of `ip netns exec`.
+    """
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(folder), settings],
+        [*prefix, sys.executable, "-c", _PROGRAM, str(folder), settings],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -173,7 +173,9 @@ def test_the_stage_makes_a_model_twice_with_the_same_bytes(parents, tmp_path):
     with zstandard.open(draft.path / "chat.jsonl.zst", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     assert rows[0]["origin"] == "pypi:c/data/english/a.yml:2"
-    assert draft.observations == {"metrics.jsonl", "run.jsonl"}
+    assert draft.observations == {
+        "metrics.jsonl", "run.jsonl", "tensorboard/events.out.tfevents.000000"
+    }  # fmt: skip
 
 
 def test_a_sequence_longer_than_the_model_reads_is_refused(parents, tmp_path):

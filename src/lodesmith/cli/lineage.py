@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,20 +42,40 @@ def list_artifacts(
 def show(
     artifact_id: Annotated[str, typer.Argument(metavar="ID", help="Its beginning is enough.")],
     verify: Annotated[bool, typer.Option("--verify", help="Check every file's hash.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the loss of a training run.")
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an artifact's receipt: what it is, what it was made from, what it cost."""
+    """Show an artifact's receipt: what it is, what it was made from, what it cost.
+
+    Of a model it tells how training went too, and of one in training how it goes.
+
+    Examples:  lodesmith show pretrain  ·  lodesmith show pretrain-3f2a --plot loss.svg
+    """
+    from lodesmith.cli.runs import draw_run, print_run, read_run
     from lodesmith.lineage.workspace import Workspace
 
-    artifact = Workspace(workspace).find(artifact_id)
-    if verify:
-        artifact.verify()
-    if as_json:
-        typer.echo(artifact.receipt.model_dump_json(indent=2))
-        return
-    typer.echo(f"{artifact.id}  ({artifact.path}){'  verified' if verify else ''}")
-    print_lines(_describe(artifact.receipt))
+    space = Workspace(workspace)
+    training = space.find_unfinished(artifact_id)
+    facts: dict[str, Any] = {}
+    if training is not None:
+        run = read_run(training)
+        facts["id"] = training.name
+        typer.echo(f"{training.name}  in the making ({training})", err=as_json)
+    else:
+        artifact = space.find(artifact_id)
+        if verify:
+            artifact.verify()
+        facts = artifact.receipt.model_dump(mode="json")
+        run = read_run(artifact.path)
+        if not as_json:
+            typer.echo(f"{artifact.id}  ({artifact.path}){'  verified' if verify else ''}")
+            print_lines(_describe(artifact.receipt))
+    print_run(run, facts, as_json=as_json)
+    if plot is not None:
+        draw_run(run, plot)
 
 
 @app.command(rich_help_panel="Look back")

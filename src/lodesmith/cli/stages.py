@@ -93,6 +93,25 @@ def print_result(result: "RunResult", *, as_json: bool) -> None:
         print_lines(f"{kind}: {artifact.path}" for kind, artifact in result.artifacts.items())
 
 
+@app.command(rich_help_panel="Run a recipe")
+def join(
+    address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="pretrain.nodes.listen.")],
+    key_file: Annotated[
+        Path,
+        typer.Option(
+            "--key-file", metavar="FILE", help="The run's node-key, on the disk that all share."
+        ),
+    ],
+) -> None:
+    """Lend this machine to a training run that was started on another.
+
+    Example:  lodesmith join 10.0.0.1:29400 --key-file /shared/key
+    """
+    from lodesmith.train.member import join_run
+
+    join_run(address, key_file=key_file)
+
+
 def _print_dry_run(
     recipe: str, overrides: Sequence[str], workspace: Path, until: str | None, *, as_json: bool
 ) -> None:

@@ -92,6 +92,16 @@ class Workspace:
             f"no artifact {name} in {self.root}; `lodesmith ls --workspace {self.root}` lists them"
         )
 
+    def find_unfinished(self, name: str) -> Path | None:
+        """Return the folder of an artifact in the making, by the beginning of its id.
+
+        None if there is not exactly one, or if the name stands for a finished artifact.
+        """
+        if any(self.artifacts.glob(f"{name}*")):
+            return None
+        matches = [path for path in (self.root / "unfinished").glob(f"{name}*") if path.is_dir()]
+        return matches[0] if len(matches) == 1 else None
+
     def find_ancestor(self, artifact: Artifact, kind: str) -> Artifact:
         """Return the nearest artifact of a kind that this one was made from, itself included.
 

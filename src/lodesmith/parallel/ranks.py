@@ -1,7 +1,8 @@
 """The processes that train together: how they meet, and what they must agree on first.
 
-They find each other through a file of a fresh name, so that the remains of a killed attempt cannot
-be mistaken for a peer, and talk over the loopback interface only.
+On one machine they find each other through a file of a fresh name, so that the remains of a killed
+attempt cannot be mistaken for a peer, and talk over the loopback interface only. On several they
+meet at a fresh port of the first, and talk over the network that the launcher was told.
 """
 
 import datetime
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -67,22 +69,30 @@ class Ranks:
 
 @contextmanager
 def join_ranks(
-    *, rank: int, num_ranks: int, rendezvous: Path, wants_group: bool = False
+    *, rank: int, num_ranks: int, rendezvous: Path | str, wants_group: bool = False
 ) -> Iterator[Ranks]:
     """Yield the group of ranks once all have come.
 
     Args:
         rank: of this process, from 0.
         num_ranks: how many processes come.
-        rendezvous: a file name that no earlier attempt has used; all ranks give the same.
+        rendezvous: a file name that no earlier attempt has used, or HOST:PORT of rank 0's machine;
+            all ranks give the same.
         wants_group: make a process group even for one rank, as a layout needs one.
     """
     if num_ranks == 1 and not wants_group:
         yield Ranks(rank=0, num_ranks=1)
         return
-    store = dist.FileStore(str(rendezvous), num_ranks)  # type: ignore[attr-defined]
+    store = _open_store(rendezvous, rank=rank, num_ranks=num_ranks)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=num_ranks, timeout=_TIMEOUT)
     try:
         yield Ranks(rank=rank, num_ranks=num_ranks)
     finally:
         dist.destroy_process_group()
+
+
+def _open_store(rendezvous: Path | str, *, rank: int, num_ranks: int) -> Any:
+    if isinstance(rendezvous, Path):
+        return dist.FileStore(str(rendezvous), num_ranks)  # type: ignore[attr-defined]
+    host, _, port = rendezvous.rpartition(":")
+    return dist.TCPStore(host, int(port), num_ranks, rank == 0)  # type: ignore[attr-defined]

@@ -12,8 +12,7 @@ from lodesmith.model.config import DecoderConfig, ModelConfig
 from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
-from lodesmith.train.launch import run_training
-from lodesmith.train.record import RECORD_FILE
+from lodesmith.train.launch import observations_of, run_training
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -47,7 +46,7 @@ def make(
     _copy_files(parents["tokenize"].file("tokenizer"), draft.path / "model")
     epochs = facts["samples_consumed"] / tokens.num_windows(pretrain.sequence_length)
     write_json(draft.path / "training.json", {**facts, "num_epochs": epochs})
-    draft.observations |= {METRICS_FILE, RECORD_FILE}
+    draft.observations |= observations_of(job)
     draft.counts = {
         name: facts[name] for name in ("num_parameters", "num_steps", "tokens_seen", "final_loss")
     }

@@ -8,6 +8,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from lodesmith.core.config import Config
 from lodesmith.parallel.config import ParallelConfig
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})  # of a CPU, as Linux names them
 
 
@@ -21,11 +23,29 @@ LayoutChoice = Annotated[
 ]
 
 
+class NodesConfig(Config):
+    """Several machines that train together: the others run `lodesmith join`."""
+
+    listen: str
+    """HOST:PORT of the machine where the command is given, on the network that all nodes share."""
+
+    num_nodes: int = Field(gt=1)
+    """Machines that the run is made for, this one included; ranks are spread evenly over them. More
+    may join: they take the place of one that is lost."""
+
+
 class TrainingConfig(Config):
     """Settings of the one training loop."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
-        {"num_ranks", "parallel", "checkpoint_every_steps", "activation_checkpointing"}
+        {
+            "num_ranks",
+            "parallel",
+            "nodes",
+            "trackers",
+            "checkpoint_every_steps",
+            "activation_checkpointing",
+        }
     )
 
     max_steps: int = Field(gt=0)
@@ -112,6 +132,13 @@ class TrainingConfig(Config):
     is quickest on this machine's cores (in `pretrain`; elsewhere it is none). Another layout
     changes the weights by rounding only, so a killed run goes on under any, and the artifact's id
     stays."""
+
+    nodes: NodesConfig | None = None
+    """Train on several machines that share a disk; none is this machine alone."""
+
+    trackers: list[TrackerName] = Field(default=["tensorboard"])
+    """Where metrics go besides metrics.jsonl: event files for TensorBoard in the artifact; wandb
+    (offline unless WANDB_MODE says otherwise) and mlflow want their packages."""
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:

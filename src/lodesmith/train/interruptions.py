@@ -20,6 +20,7 @@ class _Open:
     says: str
     step: int
     seconds_to_notice: float
+    num_ranks: int | None
     noticed: float  # monotonic
     last_step: float  # monotonic, when the last step before it was seen
     resumed_step: int | None = None
@@ -37,17 +38,17 @@ class Timeline:
         self._is_training = False
         self._open: _Open | None = None
 
-    def launch(self, *, num_ranks: int) -> None:
+    def launch(self, **facts: int) -> None:
         """Note that a command begins; if the one before was killed, that is an interruption."""
         events = read_record(self._record.path)
         records = read_metrics(self._metrics)
-        self._record.write("launched", num_ranks=num_ranks)
+        self._record.write("launched", **facts)
         if was_cut_off(events):
             self.step = int(records[-1]["step"]) if records else 0
             self._open = _Open(
                 what="launcher", rank=None, says="the command that trained was killed",
                 step=self.step, seconds_to_notice=0.0, noticed=self._launched,
-                last_step=self._launched,
+                last_step=self._launched, num_ranks=None,
             )  # fmt: skip
 
     def resume(self, step: int) -> None:
@@ -68,16 +69,26 @@ class Timeline:
             self._record.write("training", seconds=self._last_step - self._launched, step=step)
         self._is_training = True
 
-    def interrupt(self, fault: Fault) -> None:
+    def interrupt(self, fault: Fault, *, num_ranks: int) -> None:
         """Note a fault; what it cost is written when training goes on."""
         now = self._clock()
         if self._open is not None:  # no step between two faults: the first has cost all since
             self._close(self._open)
         self._open = _Open(
             what=fault.what, rank=fault.rank, says=fault.says, step=self.step,
-            seconds_to_notice=fault.silent_seconds, noticed=now, last_step=self._last_step,
+            seconds_to_notice=fault.silent_seconds, num_ranks=num_ranks, noticed=now,
+            last_step=self._last_step,
         )  # fmt: skip
         self._last_step = now
+
+    def resize(self, *, num_ranks: int) -> None:
+        """Note that the ranks have saved and ended, to go on as more."""
+        now = self._clock()
+        self._open = _Open(
+            what="resized", rank=None, says=f"{num_ranks} ranks ended, to go on as more",
+            step=self.step, seconds_to_notice=0.0, num_ranks=num_ranks, noticed=now,
+            last_step=self._last_step,
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Note that the run was asked to stop and did."""
@@ -106,6 +117,7 @@ class Timeline:
             what=pause.what,
             rank=pause.rank,
             says=pause.says,
+            num_ranks=pause.num_ranks,
             step=pause.step,
             resumed_step=resumed,
             steps_repeated=repeated,

@@ -133,6 +133,7 @@ class RankTask:
     node: int = 0  # which of the machines that train together
     slot: int = 0  # which of the ranks on its machine
     memory: Path | None = None  # its machine's folder of second copies of the state
+    meeting_point: str | None = None  # HOST:PORT where ranks of several machines find each other
 
     def to_json(self) -> JSON:
         """Return the task as JSON data."""
@@ -146,6 +147,7 @@ class RankTask:
             "node": self.node,
             "slot": self.slot,
             "memory": None if self.memory is None else str(self.memory),
+            "meeting_point": self.meeting_point,
         }
 
     @classmethod
@@ -156,9 +158,9 @@ class RankTask:
         return cls(**{**data, "job": job, "attempt": attempt, "memory": memory})
 
     @property
-    def rendezvous(self) -> Path:
-        """The file through which the ranks find each other."""
-        return self.attempt / "rendezvous"
+    def rendezvous(self) -> Path | str:
+        """Where the ranks find each other: a file, or HOST:PORT across machines."""
+        return self.meeting_point or self.attempt / "rendezvous"
 
     @property
     def started_file(self) -> Path:

@@ -7,14 +7,13 @@ cost. A job whose command was killed is run again with the same arguments and go
 """
 
 import json
-import os
 import shutil
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -26,21 +25,24 @@ from lodesmith.core.errors import (
     UserError,
 )
 from lodesmith.core.log import Progress, say, show_progress, warn
-from lodesmith.core.process import count_free_cores
 from lodesmith.core.storage import JSON, read_json
 from lodesmith.parallel.memory_folder import open_memory_folder
-from lodesmith.train.checks import as_layout, check_job
-from lodesmith.train.config import TrainingConfig
+from lodesmith.train.checks import check_job
+from lodesmith.train.crew import Crew, Team, choose_num_ranks
+from lodesmith.train.hub import Hub
 from lodesmith.train.interruptions import Timeline
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.local_ranks import LocalRanks, Look
+from lodesmith.train.local_ranks import Look
 from lodesmith.train.metrics import LineReader
 from lodesmith.train.record import RunRecord
 from lodesmith.train.restart import Restarts
+from lodesmith.train.trackers import TENSORBOARD_FOLDER, Trackers
 from lodesmith.train.watch import Fault
 
+KEY_FILE = "node-key"
+
 _POLL_SECONDS = 0.1
-_REPORT_SECONDS = 2.0  # peers of a rank that refuses fail too, maybe before its report is written
+_GROW_SECONDS = 10.0  # between two looks whether a run that has shrunk could grow
 _ERRORS: dict[int, type[LodesmithError]] = {
     error.exit_code: error for error in (UserError, DamagedArtifactError, EngineError)
 }
@@ -65,13 +67,12 @@ def run_training(job: TrainingJob) -> JSON:
     return read_json(job.finished_file)
 
 
-def choose_num_ranks(config: TrainingConfig) -> int:
-    """Return how many processes train together: what the layout wants, else two on two cores."""
-    if config.parallel is not None:
-        return as_layout(config.parallel).num_ranks
-    if config.num_ranks == "auto":
-        return 2 if count_free_cores() >= 2 else 1
-    return config.num_ranks
+def observations_of(job: TrainingJob) -> set[str]:
+    """Return which files beside the model tell of times and rates: names in the run's folder."""
+    folder = job.metrics_file.parent
+    events = (folder / TENSORBOARD_FOLDER).glob("*")
+    files = [job.metrics_file, job.record_file, *events]
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 class _Run:
@@ -84,70 +85,82 @@ class _Run:
         self.record = RunRecord(job.record_file)
         self.timeline = Timeline(self.record, metrics=job.metrics_file)
         self.restarts = Restarts(title=job.title)
+        self.trackers = Trackers(
+            job.config.trackers, folder=job.metrics_file.parent, title=job.title
+        )
 
     def run(self) -> None:
         """Train to the end, starting again after faults."""
-        num_ranks = choose_num_ranks(self.job.config)
-        check_job(self.job, num_ranks=num_ranks)
-        self.timeline.launch(num_ranks=num_ranks)
-        try:
-            while (fault := self._attempt(num_ranks)) is not None:
-                self.restarts.allow(fault, step=self.timeline.step)
-                warn(f"{self.job.title}: {fault.says}; starting again from the last checkpoint")
-        except StoppedError:
-            raise
-        except BaseException as error:
-            self.timeline.give_up(str(error) or type(error).__name__)
-            raise
-        self.timeline.finish()
+        job, nodes = self.job, self.job.config.nodes
+        check_job(job, num_ranks=choose_num_ranks(job.config))
+        with ExitStack() as stack:
+            hub = None
+            if nodes is not None:
+                hub = stack.enter_context(Hub(nodes.listen, key_file=job.scratch / KEY_FILE))
+            crew = Crew(job, hub, memory=self.memory)
+            self.timeline.launch(
+                num_ranks=crew.wanted,
+                max_steps=job.config.max_steps,
+                step_tokens=job.config.step_tokens,
+            )
+            stack.enter_context(self.trackers)
+            try:
+                crew.wait_for_all(self.asked_to_stop.is_set)
+                while self._attempt(crew):
+                    pass
+            except StoppedError:
+                raise
+            except BaseException as error:
+                self.timeline.give_up(str(error) or type(error).__name__)
+                raise
+            self.timeline.finish()
 
-    def _attempt(self, num_ranks: int) -> Fault | None:
-        """Return what ended an attempt; None if it came to the end.
+    def _attempt(self, crew: Crew) -> bool:
+        """Train until the end, a fault, or the wish for more ranks; return whether to go on.
 
         Raises:
             StoppedError: asked to stop, and saved.
-            LodesmithError: what a rank refuses for good.
+            LodesmithError: what a rank refuses for good, or faults without progress.
         """
+        title = self.job.title
+        size = crew.choose(lost_places=self.restarts.lost_places, stop=self.asked_to_stop.is_set)
+        if size != crew.wanted:
+            say(f"{title}: {size} of {crew.wanted} ranks train until there is room for more")
         folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self.job.scratch))
-        # Whole models are computed on one core each: any number of ranks gives the same bits.
-        whole = self.job.config.parallel is None
-        tasks = [
-            RankTask(
-                job=self.job,
-                rank=rank,
-                num_ranks=num_ranks,
-                num_threads=1 if whole else max(1, count_free_cores() // num_ranks),
-                attempt=folder,
-                parent_pid=os.getpid(),
-                memory=self.memory,
-            )
-            for rank in range(num_ranks)
-        ]
-        with LocalRanks(tasks) as ranks:
-            fault = _Watch(self, tasks, ranks).until_over()
+        with crew.start(size, folder) as team:
+            watch = _Watch(self, team, may_grow=lambda: crew.could_be(size))
+            fault = watch.until_over()
             if fault is not None:
-                _raise_report(tasks, ranks)
-                self.timeline.interrupt(fault)
-                return fault
+                fault = team.explain(fault)
+                _raise_report(team.tasks)
+                self.timeline.interrupt(fault, num_ranks=size)
+                self.restarts.allow(fault, step=self.timeline.step)
+                warn(f"{title}: {fault.says}; starting again from the last checkpoint")
+                return True
         shutil.rmtree(folder)
-        if not self.job.finished_file.exists():
+        if self.job.finished_file.exists():
+            return False
+        if self.asked_to_stop.is_set():
             self.timeline.stop()
             raise StoppedError(
-                f"{self.job.title} was asked to stop and has saved step {self.timeline.step}; the "
-                "same command goes on from there"
+                f"{title} was asked to stop and has saved step {self.timeline.step}; the same "
+                "command goes on from there"
             )
-        return None
+        say(f"{title}: saved step {self.timeline.step}, to go on with more ranks")
+        self.timeline.resize(num_ranks=size)
+        return True
 
 
 class _Watch:
     """Looks after the ranks of one attempt and shows how it goes."""
 
-    def __init__(self, run: _Run, tasks: Sequence[RankTask], ranks: LocalRanks) -> None:
-        self.run, self.tasks, self.ranks = run, tasks, ranks
+    def __init__(self, run: _Run, team: Team, *, may_grow: Callable[[], bool]) -> None:
+        self.run, self.team, self._may_grow = run, team, may_grow
+        self._next_growth = time.monotonic() + _GROW_SECONDS
 
     def until_over(self) -> Fault | None:
         """Return the fault that ended the attempt; None if all ranks have ended well."""
-        started_file = self.tasks[0].started_file
+        started_file = self.team.tasks[0].started_file
         while not started_file.exists():
             look = self._look()
             if look.ended or look.fault:
@@ -173,33 +186,32 @@ class _Watch:
             for record in map(json.loads, lines.new_lines()):
                 steps = max(0, record["step"] - seen)
                 seen += steps
+                self.run.trackers.write(record)
                 note = f"loss {record['loss']:.3f}, step {seen:,} of {config.max_steps:,}"
                 progress.advance(steps * config.step_tokens, note=note)
             if look.ended or look.fault:
                 return look.fault
 
     def _look(self) -> Look:
-        look = self.ranks.look()
+        look = self.team.look()
         self.run.timeline.see(look.step)
         if self.run.asked_to_stop.is_set():
-            self.ranks.ask_to_stop()
+            self.team.ask_to_stop()
+        elif time.monotonic() > self._next_growth:
+            self._next_growth += _GROW_SECONDS
+            if self._may_grow():
+                self.team.ask_to_stop()
         if not (look.ended or look.fault):
             time.sleep(_POLL_SECONDS)
         return look
 
 
-def _raise_report(tasks: Sequence[RankTask], ranks: LocalRanks) -> None:
-    """Raise what a rank has refused, if one has said so; a fault that nobody explains returns."""
-    deadline = time.monotonic() + _REPORT_SECONDS
-    while True:
-        over = ranks.all_ended or time.monotonic() > deadline
-        for task in tasks:
-            if task.error_file.exists():
-                fault = read_json(task.error_file)
-                raise _ERRORS[fault["exit_code"]](fault["message"])
-        if over:
-            return
-        time.sleep(_POLL_SECONDS)
+def _raise_report(tasks: Sequence[RankTask]) -> None:
+    """Raise what a rank has refused, if one has said so."""
+    for task in tasks:
+        if task.error_file.exists():
+            fault = read_json(task.error_file)
+            raise _ERRORS[fault["exit_code"]](fault["message"])
 
 
 @contextmanager

@@ -70,11 +70,6 @@ class LocalRanks:
             fault=fault or self._watcher.look(signs, now=time.monotonic()),
         )
 
-    @property
-    def all_ended(self) -> bool:
-        """Whether no rank is running any more, however they ended."""
-        return all(process.poll() is not None for process in self._processes)
-
     def ask_to_stop(self) -> None:
         """Ask the ranks to save and end."""
         self._board.ask_to_stop()

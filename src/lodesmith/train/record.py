@@ -29,9 +29,11 @@ RECORD_FILE = "run.jsonl"
 class Interruption(TypedDict):
     """What a fault was and what it cost."""
 
-    what: str  # killed, failed, frozen, stalled, unreachable; launcher: the command itself died
+    what: str  # killed, failed, frozen, stalled, unreachable; launcher: the command itself died;
+    # resized: no fault, but a pause to go on with more ranks
     rank: int | None
     says: str
+    num_ranks: int | None  # that trained when it came
     step: int  # steps that were done when it came
     resumed_step: int | None  # the step that was gone on from; None: training never went on
     steps_repeated: int

@@ -6,6 +6,7 @@ from lodesmith.core.errors import EngineError
 from lodesmith.train.watch import Fault
 
 _MOST_WITHOUT_PROGRESS = 3
+_TWO_IN_VAIN = 2
 
 
 class Restarts:
@@ -15,6 +16,11 @@ class Restarts:
         self._title = title
         self._furthest = 0  # step that any attempt has reached
         self._in_vain = 0
+
+    @property
+    def lost_places(self) -> int:
+        """Ranks to do without: one after two starts in vain, because two may be too many here."""
+        return int(self._in_vain >= _TWO_IN_VAIN)
 
     def allow(self, fault: Fault, *, step: int) -> None:
         """Return if the run may be started again.

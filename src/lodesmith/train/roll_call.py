@@ -5,16 +5,16 @@ and how long each has worked: the slow rank is the one that the others waited fo
 time shows.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median_low
+from statistics import median_low
 
 import torch
 
 from lodesmith.parallel.ranks import Ranks
 
-_WINDOW = 20  # steps over which a rank is judged
+_LEAST_STEPS = 20  # over which ranks are judged,
+_LEAST_SECONDS = 4.0  # and so much of the slowest one's work: shorter is noise
 _SLOW = 1.3  # times its peers
 
 
@@ -50,21 +50,19 @@ class StragglerWatch:
     """Names a rank that is slower than its peers, once when it becomes so."""
 
     def __init__(self) -> None:
-        self._rolls: deque[Sequence[float]] = deque(maxlen=_WINDOW)
+        self._steps: list[Sequence[float]] = []
         self._named: int | None = None
 
     def see(self, own_seconds: Sequence[float]) -> tuple[int, float] | None:
         """Return the rank that has become slow and how many times slower it is; None mostly."""
-        self._rolls.append(own_seconds)
-        if len(own_seconds) < 2 or len(self._rolls) < _WINDOW:
+        self._steps.append(own_seconds)
+        sums = [sum(seconds) for seconds in zip(*self._steps, strict=True)]
+        if len(self._steps) < _LEAST_STEPS or max(sums) < _LEAST_SECONDS:
             return None
-        means = [fmean(seconds) for seconds in zip(*self._rolls, strict=True)]
-        slowest = max(range(len(means)), key=lambda rank: means[rank])
-        usual = median_low(means)
-        if means[slowest] < _SLOW * usual:
-            self._named = None
+        self._steps = []
+        slowest = max(range(len(sums)), key=lambda rank: sums[rank])
+        usual = max(median_low(sums), 1e-9)
+        before, self._named = self._named, slowest if sums[slowest] > _SLOW * usual else None
+        if self._named is None or self._named == before:
             return None
-        if slowest == self._named:
-            return None
-        self._named = slowest
-        return slowest, means[slowest] / max(usual, 1e-9)
+        return slowest, sums[slowest] / usual

@@ -24,7 +24,7 @@ from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config
 from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.launch import run_training
+from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import write_packed
 from lodesmith.tune.domains import AdapterConfig, LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
@@ -111,7 +111,7 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
         _keep_adapter(job.adapter_folder, draft.path / ADAPTER_FOLDER, foundation)
     _write_tokenizer(foundation.start, job.model_folder, encoder)
     write_json(draft.path / "training.json", facts)
-    draft.observations.add(_METRICS_FILE)
+    draft.observations |= observations_of(job)
     _write_matrix(draft, tune, foundation, encoder, held_out)
 
 

@@ -21,9 +21,8 @@ from lodesmith.data.chat import render_training
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.launch import run_training
+from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import pack_documents, write_packed
-from lodesmith.train.record import RECORD_FILE
 from lodesmith.tune.config import TuneConfig
 from lodesmith.tune.harvest import harvest_rows, read_sources
 from lodesmith.tune.rows import HELP_ORIGIN, Harvest, Row
@@ -71,7 +70,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tune: TuneConfig) -> 
     for file in sorted(tokenizer_folder.iterdir()):
         write_bytes(job.model_folder / file.name, file.read_bytes())
     write_json(draft.path / "training.json", facts)
-    draft.observations |= {_METRICS_FILE, RECORD_FILE}
+    draft.observations |= observations_of(job)
     _describe(draft, harvest, acquire=parents["acquire"].path, num_samples=num_samples)
 
 

@@ -1,0 +1,187 @@
+"""A run on several machines: a lost one is noticed and done without, one that is back is used."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from tiny_training import make_job, weights_digest
+from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
+
+from lodesmith.core.errors import EngineError, UserError
+from lodesmith.train.hub import Hub
+from lodesmith.train.launch import KEY_FILE, run_training
+from lodesmith.train.member import join_run
+from lodesmith.train.metrics import read_metrics
+from lodesmith.train.wire import Wire, read_key
+
+LEADER, FOLLOWER = "10.213.77.1", "10.213.77.2"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def start_member(address, job, *, prefix=()):
+    command = [sys.executable, "-m", "lodesmith", "join", address, "--key-file"]
+    return subprocess.Popen(
+        [*prefix, *command, str(job.scratch / KEY_FILE)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def end(*processes):
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_a_machine_is_lost_and_another_takes_its_place_and_the_bits_are_the_same(tmp_path):
+    one = make_job(tmp_path / "one", max_steps=1500)
+    run_training(one)
+    address = f"127.0.0.1:{free_port()}"
+    settings = {
+        "max_steps": 1500, "num_ranks": 2, "nodes": {"listen": address, "num_nodes": 2},
+    }  # fmt: skip
+    job = make_job(tmp_path / "two", **settings)
+    leader = start_training(tmp_path / "two", json.dumps(settings))
+    first = start_member(address, job)
+    second = None
+    try:
+        wait_for_step(job, 20)
+        assert len(ranks_of(first.pid)) == 1
+        end(first)  # its rank dies with it
+        lost = wait_for(lambda: events_of(job, "interruption"))[0]
+        assert lost["what"] in {"unreachable", "failed"}
+        assert lost["num_ranks"] == 2
+        second = start_member(address, job)
+        grown = wait_for(lambda: [e for e in events_of(job, "interruption") if e["num_ranks"] == 1])
+        assert grown[0]["what"] == "resized"
+        assert grown[0]["steps_repeated"] == 0
+        _, errors = leader.communicate(timeout=240)
+        assert leader.returncode == 0, errors.decode()
+        assert second.wait(timeout=60) == 0  # it was told that the run is over
+    finally:
+        end(leader, *([second] if second else []))
+    assert weights_digest(job) == weights_digest(one)
+    curves = [[line["loss"] for line in read_metrics(run.metrics_file)] for run in (one, job)]
+    assert curves[0] == curves[1]
+
+
+@pytest.fixture
+def cable(tmp_path):
+    """Two network namespaces with a cable between them; yields a function that cuts it."""
+    names = [f"lodesmith-{os.getpid()}-{side}" for side in "ab"]
+
+    def ip(*arguments):
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    try:
+        for name in names:
+            ip("netns", "add", name)
+        ip("link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable",
+           "netns", names[1])  # fmt: skip
+        for name, address in zip(names, (LEADER, FOLLOWER), strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", "cable")
+            ip("-n", name, "link", "set", "cable", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+    except (OSError, subprocess.CalledProcessError) as error:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        pytest.skip(f"network namespaces cannot be made here: {error}")
+    yield names, lambda: ip("-n", names[1], "link", "set", "cable", "down")
+    for name in names:
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_a_cut_cable_is_noticed_within_ten_seconds_and_training_goes_on(tmp_path, cable):
+    (here, there), cut = cable
+    settings = {
+        "max_steps": 100_000, "num_ranks": 2, "checkpoint_every_steps": 20,
+        "nodes": {"listen": f"{LEADER}:29400", "num_nodes": 2},
+    }  # fmt: skip
+    job = make_job(tmp_path, **settings)
+    leader = start_training(tmp_path, json.dumps(settings), prefix=("ip", "netns", "exec", here))
+    member = start_member(f"{LEADER}:29400", job, prefix=("ip", "netns", "exec", there))
+    try:
+        wait_for_step(job, 30)
+        orphans = ranks_of(member.pid)
+        assert len(orphans) == 1
+        cut()
+        [event] = wait_for(lambda: events_of(job, "interruption"))
+        assert (event["what"], event["rank"]) == ("unreachable", 1)
+        assert event["seconds_to_notice"] <= 10
+        assert event["resumed_step"] <= event["step"]
+        # The side that was cut off does not go on by itself.
+        _, alive = psutil.wait_procs(orphans, timeout=30)
+        assert alive == []
+        leader.send_signal(signal.SIGTERM)
+        _, errors = leader.communicate(timeout=120)
+        assert leader.returncode == 0, errors.decode()
+    finally:
+        end(leader, member)
+
+
+def test_who_does_not_know_the_key_is_refused(tmp_path, capsys):
+    port = free_port()
+    with Hub(f"127.0.0.1:{port}", key_file=tmp_path / "key") as hub:
+        assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+        wire = Wire(socket.create_connection(("127.0.0.1", port)))
+        with pytest.raises(OSError, match=r"closed|know the run's key|reset"):
+            wire.shake_hands(b"guessed", hello={"name": "x", "version": "x"})
+        wire.close()
+        (tmp_path / "other").write_text("another key")
+        with pytest.raises(EngineError, match="cannot be joined"):
+            join_run(f"127.0.0.1:{port}", key_file=tmp_path / "other", patience_seconds=0)
+        wait_for(lambda: "was refused" in capsys.readouterr().err)
+        assert hub.members == []
+
+
+def test_a_silent_peer_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("lodesmith.train.wire.LOST_SECONDS", 0.5)
+    port = free_port()
+    with Hub(f"127.0.0.1:{port}", key_file=tmp_path / "key") as hub:
+        wire = Wire(socket.create_connection(("127.0.0.1", port)))
+        wire.shake_hands(read_key(tmp_path / "key"), hello=_hello())
+        wait_for(lambda: len(hub.members) == 1)
+        wait_for(lambda: hub.members == [])  # it never sent a line
+        wire.close()
+
+
+def _hello():
+    from lodesmith.core.version import VERSION
+
+    return {"name": "elsewhere", "version": VERSION}
+
+
+def test_a_member_goes_home_when_the_run_is_over(tmp_path):
+    port = free_port()
+    hub = Hub(f"127.0.0.1:{port}", key_file=tmp_path / "key")
+    with hub:
+        thread = threading.Thread(
+            target=join_run, args=(f"127.0.0.1:{port}",), kwargs={"key_file": tmp_path / "key"}
+        )
+        thread.start()
+        wait_for(lambda: len(hub.members) == 1)
+        time.sleep(0.1)
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "no-port:", "192.0.2.77:1"])
+def test_an_address_that_is_not_ours_is_an_error(tmp_path, address):
+    with pytest.raises((EngineError, UserError), match=r"HOST:PORT|cannot listen"):
+        Hub(address, key_file=tmp_path / "key")
