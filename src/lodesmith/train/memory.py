@@ -1,7 +1,7 @@
 """Whether a run fits into this machine's memory, told before it starts and not by the OOM killer.
 
 Counted per rank, in fp32: weights, gradients, the optimizer's averages, what a micro-batch leaves
-behind for its backward pass, logits, and the process itself.
+behind for its backward pass, logits, the buffer of a checkpoint, and the process itself.
 
 Shapes in comments: T tokens of a micro-batch on a rank, D hidden, V vocab.
 """
@@ -32,12 +32,14 @@ class RankMemory:
     gathered: float  # layers that a sharded rank holds whole while it computes them
     activations: float
     logits: float
+    checkpoint: float  # what is staged: weights and averages; second copies only fill what is left
     process: float = _PROCESS_BYTES
 
     @property
     def total(self) -> float:
         """All of it."""
-        return self.state + self.gathered + self.activations + self.logits + self.process
+        working = self.gathered + self.activations + self.logits
+        return self.state + working + self.checkpoint + self.process
 
 
 def estimate_rank(shape: DecoderConfig, config: TrainingConfig) -> RankMemory:
@@ -67,6 +69,7 @@ def estimate_rank(shape: DecoderConfig, config: TrainingConfig) -> RankMemory:
         gathered=gathered,
         activations=tokens * _activation_floats(shape, layout) * _FLOAT_BYTES,
         logits=tokens * shape.vocab_size / share * _FLOAT_BYTES * _LOGIT_COPIES,
+        checkpoint=weights / shards * _FLOAT_BYTES * (1 + averages),
     )
 
 
@@ -113,11 +116,13 @@ def check_memory(title: str, shape: DecoderConfig, config: TrainingConfig, num_r
         "layers gathered": rank.gathered,
         "activations": rank.activations,
         "logits": rank.logits,
+        "checkpoint": rank.checkpoint,
     }
     largest = max(parts, key=lambda name: parts[name])
     shown = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items() if size)
     remedy = {
         "weights and optimizer": "a smaller model, or more machines",
+        "checkpoint": "a smaller model, or more machines",
         "layers gathered": "a larger tensor_parallel_size",
         "activations": "a smaller micro_batch_size or sequence_length",
         "logits": "a smaller micro_batch_size or vocab_size",

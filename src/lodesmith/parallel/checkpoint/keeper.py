@@ -12,10 +12,9 @@ is said at once and raised at the next save, on all ranks alike.
 
 import copy
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -79,7 +78,9 @@ class Checkpoints:
         self._copies: Copies | None = None
         if len(folders) == self.team.size:
             self._copies = Copies(folders, team=self.team, attempt=attempt)
-        self._thread: threading.Thread | None = None
+        # A thread that is there already: starting one waits until the system lets it run.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
         self._last: _Save | None = None
         self._failures, self._has_committed = 0, False
 
@@ -101,18 +102,14 @@ class Checkpoints:
         staging = self._prepare(tensors)
         staging.fill({name: local_part(tensor) for name, tensor in tensors.items()})
         self._last = _Save(step)
-        self._thread = threading.Thread(
-            target=self._write,
-            args=(self._last, staging, copy.deepcopy(facts)),
-            name=f"checkpoint {step}",
-        )
-        self._thread.start()
+        facts = copy.deepcopy(facts)
+        self._writing = self._writer.submit(self._write, self._last, staging, facts)
         self.stall_seconds = time.perf_counter() - started
 
     @property
     def is_saving(self) -> bool:
         """Whether a save is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._writing is not None and not self._writing.done()
 
     def wait(self) -> None:
         """Return when no save is under way.
@@ -120,11 +117,11 @@ class Checkpoints:
         Raises:
             EngineError: it has failed, and there is no whole checkpoint or it was the last straw.
         """
-        if self._thread is None:
+        if self._writing is None:
             return
-        self._thread.join()
-        save, self._thread = self._last, None
-        assert save is not None  # noqa: S101 set with the thread
+        self._writing.result()
+        save, self._writing = self._last, None
+        assert save is not None  # noqa: S101 set with the future
         if save.fault is None:
             self._failures, self._has_committed = 0, True
             return
@@ -170,8 +167,7 @@ class Checkpoints:
         if kind is None:
             self.wait()
             self.team.close()
-        elif self._thread is not None:
-            self._thread.join()
+        self._writer.shutdown()
 
     def _prepare(self, tensors: Mapping[str, Tensor]) -> Staging:
         held = describe(tensors)
