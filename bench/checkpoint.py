@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 
-from lodesmith.parallel.checkpoint import Checkpoints, Retention
+from lodesmith.parallel.checkpoint import Checkpoints
 from lodesmith.parallel.memory_folder import open_memory_folder
 
 HIDDEN = 1024
@@ -70,7 +70,9 @@ def time_ours(checkpoints: Checkpoints, state: dict[str, torch.Tensor], step: in
     checkpoints.save(step=step, tensors=state, facts={})
     stalled = time.perf_counter() - started
     checkpoints.wait()
-    return [stalled, time.perf_counter() - started]
+    total = time.perf_counter() - started
+    checkpoints.shelf.clear(step)  # as that of PyTorch's
+    return [stalled, total]
 
 
 def time_dcp(folder: Path, state: dict[str, torch.Tensor]) -> list[float]:
@@ -99,8 +101,8 @@ def measure(args: argparse.Namespace, folder: Path, memory: Path | None) -> dict
     state = make_state(int(args.gigabytes * 1e9))
     num_bytes = sum(tensor.nbytes for tensor in state.values())
     copy = {name: tensor.clone() for name, tensor in state.items()}
-    checkpoints = Checkpoints(folder / "ours", keep=Retention(last=1))
-    doubled = Checkpoints(folder / "doubled", memory=memory, keep=Retention(last=1))
+    checkpoints = Checkpoints(folder / "ours")
+    doubled = Checkpoints(folder / "doubled", memory=memory)
     for step in (1, 2):  # buffers are new at the first save, with copies at the first two
         time_ours(checkpoints, state, step)
         time_ours(doubled, state, step)

@@ -149,6 +149,19 @@ def test_a_checkpoint_is_exported_as_the_model_that_the_run_would_write(tmp_path
         export_checkpoint(tokenizer, tmp_path / "none", tokenizer=None)
 
 
+def test_checkpoints_stay_where_a_recipe_puts_them_and_other_settings_get_their_own(tmp_path):
+    place = str(tmp_path / "kept")
+    for seed in (1, 2):
+        job = make_job(tmp_path / str(seed), seed=seed, checkpoint_every_steps=2, max_steps=8,
+                       checkpoint_place=place, keep_checkpoints_every_steps=4)  # fmt: skip
+        run(job)
+        assert not (job.scratch / "checkpoints").exists()
+    steps = [sorted(path.glob("step-*")) for path in (tmp_path / "kept").iterdir()]
+    assert [[int(step.name[5:]) for step in one] for one in steps] == [[4, 6, 8]] * 2
+    with pytest.raises(ValueError, match=r"\(5\) must be a multiple of checkpoint_every_steps"):
+        make_job(tmp_path, keep_checkpoints_every_steps=5)
+
+
 def test_checkpoints_of_other_settings_are_refused(tmp_path):
     run(make_job(tmp_path, max_steps=4))
     with pytest.raises(UserError, match="other settings"):

@@ -44,6 +44,8 @@ class TrainingConfig(Config):
             "nodes",
             "trackers",
             "checkpoint_every_steps",
+            "checkpoint_place",
+            "keep_checkpoints_every_steps",
             "activation_checkpointing",
         }
     )
@@ -123,6 +125,14 @@ class TrainingConfig(Config):
     checkpoint_every_steps: int = Field(default=100, gt=0)
     """A killed run repeats at most this many steps."""
 
+    checkpoint_place: str | None = Field(default=None, min_length=1)
+    """Folder or URL (as in s3://bucket/runs) below which checkpoints are written and stay; none is
+    the artifact's own scratch, which goes when the artifact is whole."""
+
+    keep_checkpoints_every_steps: int | None = Field(default=None, gt=0)
+    """Checkpoints after a multiple of so many steps are kept besides the last two; none keeps the
+    last two only."""
+
     num_ranks: Literal["auto", 1, 2] = "auto"
     """Processes that train together where `parallel` is none, one core each; auto takes two where
     two cores are free. The weights are the same, bit for bit."""
@@ -155,6 +165,12 @@ class TrainingConfig(Config):
             raise ValueError(
                 f"global_batch_size ({self.global_batch_size}) must be a multiple of twice "
                 f"micro_batch_size ({self.micro_batch_size}), because each batch is cut in two"
+            )
+        kept = self.keep_checkpoints_every_steps
+        if kept is not None and kept % self.checkpoint_every_steps:
+            raise ValueError(
+                f"keep_checkpoints_every_steps ({kept}) must be a multiple of "
+                f"checkpoint_every_steps ({self.checkpoint_every_steps})"
             )
         if self.min_learning_rate > self.learning_rate:
             raise ValueError(

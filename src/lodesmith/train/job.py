@@ -67,6 +67,14 @@ class TrainingJob:
         return self.metrics_file.with_name(RECORD_FILE)
 
     @property
+    def checkpoint_place(self) -> str:
+        """Folder or URL of this run's checkpoints, and of no other's."""
+        place = self.config.checkpoint_place
+        if place is None:
+            return str(self.scratch / "checkpoints")
+        return f"{place.rstrip('/')}/{self.title}-{self.digest[:12]}"
+
+    @property
     def digest(self) -> str:
         """Hash of what a checkpoint must have been made under to go on from it here."""
         shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""

@@ -18,7 +18,7 @@ from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import SkipList
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.lora import save_adapter, take_adapter
-from lodesmith.parallel.checkpoint import Checkpoints
+from lodesmith.parallel.checkpoint import Checkpoints, Retention
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
 from lodesmith.train.dtypes import DTYPES
@@ -175,8 +175,9 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
         source = open_source(job.data, sequence_length=job.config.sequence_length)
         training = Training(job, ranks=ranks, beat=pulse.beat)
         try:
-            place = job.scratch / "checkpoints"
-            with Checkpoints(place, memory=task.memory) as checkpoints:
+            keep = Retention(every_steps=job.config.keep_checkpoints_every_steps)
+            place = job.checkpoint_place
+            with Checkpoints(place, memory=task.memory, keep=keep) as checkpoints:
                 messages = [*messages, *training.resume(checkpoints)]
                 steps = _Steps(task, training, source, rollbacks.skips, pulse, checkpoints)
                 finished = steps.run(messages)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from lodesmith.core.errors import DamagedArtifactError
 from lodesmith.model.checkpoint import (
     TOKENIZER_FILES,
     check_empty,
@@ -34,8 +33,8 @@ def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) 
         tokenizer: folder whose tokenizer files are put beside the weights.
 
     Raises:
-        UserError: the output folder is not empty, there is no checkpoint, or no other library
-            could compute the model.
+        UserError: the output folder is not empty, there is no checkpoint, it holds an adapter
+            only, or no other library could compute the model.
         DamagedArtifactError: the latest checkpoint is damaged.
     """
     check_empty(folder_out)
@@ -48,8 +47,10 @@ def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) 
     weights = dict(stored.tensors(WEIGHT_PREFIX))
     wanted = {name for name, _ in decoder.named_parameters()}
     if weights.keys() != wanted:
-        odd = min(weights.keys() ^ wanted)
-        raise DamagedArtifactError(f"{place}: {odd} is missing, or not of a model of its shape")
+        raise UserError(
+            f"{place} has not all weights of a model ({min(weights.keys() ^ wanted)} differs), as "
+            "when only an adapter is trained; export the artifact when the run is finished"
+        )
     decoder.load_state_dict(weights, assign=True)
     for name in TOKENIZER_FILES:
         if tokenizer is not None and (tokenizer / name).is_file():

@@ -218,13 +218,13 @@ class Checkpoints:
         try:
             with ThreadPoolExecutor(1) as other:
                 sums = other.submit(block_sums, staging.bytes[:size], block_bytes=BLOCK_BYTES)
+                bad = other.submit(staging.find_not_finite)
                 self.shelf.files.write(name, staging.bytes, size)
-            bad = staging.find_not_finite()
-        except Exception as error:  # noqa: BLE001 told to rank 0, which does not commit
+            if bad.result() is not None:
+                return f"step {step} is not saved: {bad.result()} has values that are not finite"
+            return PartFile(size, sums.result())
+        except Exception as error:  # noqa: BLE001 told to rank 0, which waits for it
             return _explain(error, step)
-        if bad is not None:
-            return f"step {step} is not saved: {bad} has values that are not finite"
-        return PartFile(size, sums.result())
 
     def _commit(self, step: int, facts: JSON, reports: list[PartFile | str]) -> str | None:
         """Commit on rank 0 if every rank's file is there; else return why not."""

@@ -15,12 +15,14 @@ import mmap
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 
 from lodesmith.core.storage import JSON
 from lodesmith.parallel.boxes import Box
@@ -203,16 +205,24 @@ class Copies:
         team.exchange(sizes, theirs, target=target, source=source)
         their_note = torch.empty(int(theirs[0]), dtype=torch.uint8)
         team.exchange(note, their_note, target=target, source=source)
-        turn = self._oldest_turn("peer", source)
-        path = self._folder / f"peer-{source:05d}-{turn}"
+        path = self._folder / f"peer-{source:05d}-{self._oldest_turn('peer', source)}"
         path.with_suffix(".json").unlink(missing_ok=True)
-        memory = _take(path, int(theirs[1]))
+        into = self._room_for(path, int(theirs[1]))
+        data = torch.from_numpy(staging.bytes[: staging.layout.num_bytes])
+        team.exchange(data, into, target=target, source=source)
+        if path.exists():
+            _mark(path, their_note.numpy().tobytes().decode())
+
+    def _room_for(self, path: Path, num_bytes: int) -> Tensor:
+        """Return the memory of a peer's copy; where there is none left, what is thrown away."""
+        try:
+            memory = _take(path, num_bytes)
+        except OSError:  # the peer sends all the same; it has its own copy and the disk
+            path.unlink(missing_ok=True)
+            return torch.empty(num_bytes, dtype=torch.uint8)
         if path.with_suffix(".new").exists():
             path.with_suffix(".new").replace(path)
-        data = torch.from_numpy(staging.bytes[: staging.layout.num_bytes])
-        into = torch.frombuffer(memory, dtype=torch.uint8)[: int(theirs[1])]
-        team.exchange(data, into, target=target, source=source)
-        _mark(path, their_note.numpy().tobytes().decode())
+        return torch.frombuffer(memory, dtype=torch.uint8)[:num_bytes]
 
     def _own(self, turn: int) -> Path:
         return self._folder / f"own-{self._team.rank:05d}-{turn}"
@@ -282,8 +292,9 @@ def _latest_whole(copies: Iterable[Copy]) -> Kept | None:
 
 def _mark(path: Path, text: str) -> None:
     note = path.with_suffix(".part")
-    note.write_text(text)
-    note.replace(path.with_suffix(".json"))
+    with suppress(OSError):  # no room: then it is no copy, and nobody waits in vain for this rank
+        note.write_text(text)
+        note.replace(path.with_suffix(".json"))
 
 
 def _take(path: Path, num_bytes: int) -> mmap.mmap:
