@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from lodesmith.core.errors import UserError
 from lodesmith.model.checkpoint import (
     TOKENIZER_FILES,
     check_empty,
