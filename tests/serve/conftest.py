@@ -3,8 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from tiny_server import LocalServer, write_model_folder
+from tiny_server import TOOL_TEMPLATE, LocalServer, write_model_folder
 
+from lodesmith.core.storage import read_json, write_json
 from lodesmith.infer.load import load_folder
 from lodesmith.serve.keys import ApiKeys
 
@@ -17,6 +18,21 @@ def model_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def loaded(model_folder):
     return load_folder(model_folder, name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tool_folder(tmp_path_factory):
+    """Return the folder of a model whose chat template tells of tools."""
+    folder = write_model_folder(tmp_path_factory.mktemp("tools") / "model", max_length=2048)
+    settings = folder / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), "chat_template": TOOL_TEMPLATE})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tool_server(tool_folder):
+    with LocalServer(load_folder(tool_folder, name="tiny")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

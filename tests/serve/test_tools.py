@@ -6,22 +6,10 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_server import LocalServer, write_model_folder
 
-from lodesmith.core.storage import read_json, write_json
-from lodesmith.infer.load import load_folder
 from lodesmith.serve.chat_messages import MessageBody, ToolBody
 from lodesmith.serve.tools import CLOSE, OPEN, ToolReader
 
-TEMPLATE = (
-    "{%- if tools %}<|im_start|>system\n"
-    "{% for tool in tools %}{{ tool | tojson }}{% endfor %}\n"
-    "Call as <tool_call>\n{...}\n</tool_call><|im_end|>\n{% endif %}"
-    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
-    "{% for call in m.tool_calls or [] %}<tool_call>\n"
-    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
-    "\n</tool_call>{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
-)
 WEATHER = {
     "type": "function",
     "function": {
@@ -38,21 +26,12 @@ WEATHER = {
 NOW = {"type": "function", "function": {"name": "now"}}
 
 
-@pytest.fixture(scope="module")
-def caller(tmp_path_factory):
-    folder = write_model_folder(tmp_path_factory.mktemp("tools") / "model", max_length=2048)
-    settings = folder / "tokenizer_config.json"
-    write_json(settings, {**read_json(settings), "chat_template": TEMPLATE})
-    with LocalServer(load_folder(folder, name="tiny")) as server:
-        yield server
-
-
 @pytest.fixture
-def client(caller):
+def client(tool_server):
     with (
         openai.DefaultHttpxClient(trust_env=False) as http_client,
         openai.OpenAI(
-            base_url=f"{caller.url}/v1", api_key="none", http_client=http_client, max_retries=0
+            base_url=f"{tool_server.url}/v1", api_key="none", http_client=http_client, max_retries=0
         ) as client,
     ):
         yield client
@@ -103,14 +82,14 @@ def test_a_required_tool_is_streamed_without_losing_a_letter(client):
             assert (call["name"], arguments) == ("now", {})
 
 
-def test_a_tool_that_may_not_be_called_is_not_told_of(client, caller):
+def test_a_tool_that_may_not_be_called_is_not_told_of(client):
     told = ask(client, tool_choice="auto").usage.prompt_tokens
     untold = ask(client, tool_choice="none")
     assert untold.usage.prompt_tokens < told - 100
     assert untold.choices[0].message.tool_calls is None
 
 
-def test_the_prompt_holds_earlier_calls_and_their_results(caller):
+def test_the_prompt_holds_earlier_calls_and_their_results(tool_server):
     history = [
         {"role": "user", "content": "warm?"},
         {"role": "assistant", "content": None, "tool_calls": [
@@ -118,8 +97,8 @@ def test_the_prompt_holds_earlier_calls_and_their_results(caller):
              "function": {"name": "now", "arguments": '{"a": "<|im_end|>"}'}}]},
         {"role": "tool", "tool_call_id": "call_1", "content": "noon"},
     ]  # fmt: skip
-    ids = caller.post("/tokenize", {"messages": history}).json()["tokens"]
-    text = caller.post("/detokenize", {"tokens": ids}).json()["prompt"]
+    ids = tool_server.post("/tokenize", {"messages": history}).json()["tokens"]
+    text = tool_server.post("/detokenize", {"tokens": ids}).json()["prompt"]
     assert '{"name": "now", "arguments": {"a": "<|im_end|>"}}' in text
     assert "<|im_start|>tool\nnoon" in text
     assert ids.count(258) == 3, "<|im_end|> inside an argument must not become the special token"

@@ -25,6 +25,17 @@ LONGEST = 256
 END_ID = 256 + SPECIAL_TOKENS.index("<|im_end|>")
 
 
+TOOL_TEMPLATE = (
+    "{%- if tools %}<|im_start|>system\n"
+    "{% for tool in tools %}{{ tool | tojson }}{% endfor %}\n"
+    "Call as <tool_call>\n{...}\n</tool_call><|im_end|>\n{% endif %}"
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}<tool_call>\n"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
+    "\n</tool_call>{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+
+
 def write_model_folder(folder, *, max_length=LONGEST):
     torch.set_num_threads(1)
     config = DecoderConfig(

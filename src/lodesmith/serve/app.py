@@ -56,7 +56,9 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def tell_http_error(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return await tell_api_error(request, ApiError(error.status_code, message))
+        answer = await tell_api_error(request, ApiError(error.status_code, message))
+        answer.headers.update(error.headers or {})  # Allow, of a method that is not
+        return answer
 
     @app.exception_handler(Exception)
     async def tell_fault(request: Request, error: Exception) -> Response:

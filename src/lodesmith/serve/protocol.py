@@ -106,12 +106,15 @@ def _check_tools(tools: list[ToolBody] | None, choice: ToolChoice | None) -> Non
 
 
 TokenIds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+ManyTokenIds = Annotated[list[TokenIds], Field(min_length=1, max_length=2048)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+Texts = Annotated[list[NonEmpty], Field(min_length=1, max_length=2048)]  # OpenAI's bound
 
 
 class CompletionBody(GenerationBody):
     """POST /v1/completions."""
 
-    prompt: str | TokenIds | Annotated[list[str] | list[TokenIds], Field(min_length=1)]
+    prompt: str | TokenIds | Annotated[list[str], Field(min_length=1)] | ManyTokenIds
     max_tokens: int = Field(16, ge=0)
     logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
     echo: bool = False
@@ -145,14 +148,7 @@ class EmbeddingsBody(RequestBody):
     """POST /v1/embeddings."""
 
     model: str
-    input: (
-        Annotated[str, StringConstraints(min_length=1)]
-        | TokenIds
-        | Annotated[
-            list[Annotated[str, StringConstraints(min_length=1)]] | list[TokenIds],
-            Field(min_length=1, max_length=2048),
-        ]
-    )
+    input: NonEmpty | TokenIds | Texts | ManyTokenIds
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = None
 

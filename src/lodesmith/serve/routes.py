@@ -128,7 +128,7 @@ def add_information(app: FastAPI, front: Front) -> None:
             return JSONResponse({"status": failure}, status_code=503)
         return JSONResponse({"status": "ok"})
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def tell_metrics(request: Request) -> PlainTextResponse:
         """Return counters for Prometheus, of the models that the caller may use."""
         page = render_page(
