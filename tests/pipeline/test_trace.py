@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import zstandard
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.data.corpora import mixture_order
 from lodesmith.data.documents import Document, write_documents
+from lodesmith.data.mixture import MixtureOrder
 from lodesmith.data.order import SampleOrder
+from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact, Draft, Order
 from lodesmith.lineage.workspace import Workspace
@@ -46,6 +50,7 @@ def make_documents(acquire: Artifact) -> list[Document]:
     return [
         Document(id=f"{number:016x}", source=f"{acquire.id}/help.warc.gz#{number * 100}",
                  url=f"debian:help-en/page{number}.html", language="en",
+                 corpus="help" if number < 20 else "more",
                  text=f"Page {number}: choose Insert - Frame {number * 7}, then press Enter.")
         for number in range(30)
     ]  # fmt: skip
@@ -91,10 +96,10 @@ def fill_prepare(acquire: Artifact):
     return fill
 
 
-def fill_pretrain(consumed: int):
+def fill_pretrain(consumed: int, **more):
     def fill(draft: Draft) -> None:
         facts = {"seed": SEED, "sequence_length": LENGTH, "global_batch_size": BATCH,
-                 "samples_consumed": consumed}  # fmt: skip
+                 "samples_consumed": consumed, **more}  # fmt: skip
         write_json(draft.path / "training.json", facts)
 
     return fill
@@ -114,14 +119,40 @@ def only(workspace: Workspace, kind: str) -> Artifact:
     return workspace.find(f"{kind}-")
 
 
-def replay(tokens: TokenSet, consumed: int) -> dict[str, set[int]]:
+def replay(
+    tokens: TokenSet,
+    consumed: int,
+    order: SampleOrder | MixtureOrder | None = None,
+    skips: SkipList = NO_SKIPS,
+) -> dict[str, set[int]]:
     """Return by document the steps at which it is read, by going through the run as it went."""
-    order = SampleOrder(tokens.num_windows(LENGTH), SEED)
+    order = order or SampleOrder(tokens.num_windows(LENGTH), SEED)
     steps: dict[str, set[int]] = {name: set() for name in tokens.document_ids}
-    for sample, window in enumerate(order.windows(np.arange(consumed)).tolist()):
+    for place, window in enumerate(order.windows(skips.samples(np.arange(consumed))).tolist()):
         for name in tokens.documents_in_window(window, LENGTH):
-            steps[name].add(sample // BATCH + 1)
+            steps[name].add(place // BATCH + 1)
     return steps
+
+
+def test_every_step_of_a_run_that_mixed_corpora_and_skipped_samples_is_found(
+    workspace: Workspace,
+) -> None:
+    tokenize, weights = only(workspace, "tokenize"), {"help": 1.0, "more": 4.0}
+    skips = SkipList().plus_positions(5, 11)
+    mixed = workspace.build(
+        Order(kind="pretrain", version=1, config={"pretrain": PretrainConfig(seed=3)},
+              parents={"tokenize": tokenize}),
+        fill_pretrain(CONSUMED, mixture=weights, samples_skipped=skips.to_json()),
+    )  # fmt: skip
+    try:
+        tokens = TokenSet.open(tokenize.file("train"))
+        order = mixture_order(tokens, weights, sequence_length=LENGTH, seed=SEED)
+        for name, steps in replay(tokens, CONSUMED, order, skips).items():
+            [use] = trace_document(workspace, name).fates[0].tokens
+            [run] = [run for run in use.training if run.pretrain == mixed.id]
+            assert {reading.step for reading in run.readings} == steps
+    finally:
+        shutil.rmtree(mixed.path)
 
 
 def test_every_step_of_every_document_is_as_the_run_went(workspace: Workspace) -> None:

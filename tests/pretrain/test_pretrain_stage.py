@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from lodesmith.core.errors import UserError
+from lodesmith.data.corpora import mixture_order, write_corpora
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.data.tokens import write_token_set
+from lodesmith.data.tokens import TokenSet, write_token_set
 from lodesmith.lineage.artifact import Draft, Order
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder, read_eos_ids
@@ -100,3 +102,20 @@ def test_too_little_text_is_refused_before_any_process_starts(workspace, parents
     pretrain = PRETRAIN.model_copy(update={"sequence_length": 10**6})
     with pytest.raises(UserError, match="too few for one sequence"):
         build(workspace, parents, model, pretrain)
+
+
+def test_a_mixture_reads_corpora_by_weight_and_tells_their_epochs(workspace, parents):
+    folder = parents["tokenize"].file("train")
+    write_corpora(folder, [("bells", 60), ("towers", 20)])
+    artifact = build(
+        workspace, parents, MODEL, PRETRAIN.model_copy(update={"mixture": {"towers": 1.0}})
+    )
+    facts = json.loads(artifact.file("training.json").read_text())
+    tokens = TokenSet.open(folder)
+    order = mixture_order(tokens, {"towers": 1.0}, sequence_length=16, seed=PRETRAIN.seed)
+    assert facts["mixture"] == {"towers": 1.0}
+    assert facts["num_epochs_by_corpus"] == order.epochs(facts["samples_consumed"])
+    first = tokens.span_of_document("train-60").start
+    assert min(order.windows(np.arange(24))) * 16 >= first
+    with pytest.raises(UserError, match="no corpus bell; the tokens come from bells, towers"):
+        build(workspace, parents, MODEL, PRETRAIN.model_copy(update={"mixture": {"bell": 1.0}}))

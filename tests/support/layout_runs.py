@@ -50,10 +50,11 @@ def losses_of(job: TrainingJob, ranks: Ranks) -> tuple[list[float], list[float]]
     """Return losses and gradient norms of a job's steps, taken as one rank and without files."""
     torch.set_num_threads(1)
     training, config = loop.Training(job, ranks=ranks), job.config
+    source = open_source(job.data, sequence_length=config.sequence_length)
     loader = Loader(
-        open_source(job.data, sequence_length=config.sequence_length),
+        source,
         global_batch_size=config.global_batch_size,
-        seed=config.seed,
+        order=loop.order_of(job, source),
         first_step=0,
         steps=config.max_steps,
         rows=training.learner.rows,

@@ -11,6 +11,7 @@ walking) and 5 (Feistel); M. Luby, C. Rackoff, SIAM J. Computing 17(2), 1988 (ro
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -59,6 +60,13 @@ class SampleOrder:
             inside = epochs == epoch
             result[inside] = self._permute(positions[inside].astype(np.uint64), int(epoch))
         return result
+
+    def readings(self, window: int, consumed: int) -> Iterator[tuple[int, int]]:
+        """Yield (epoch, sample) for each time that a window is read before sample `consumed`."""
+        for epoch in range(-(-consumed // self.num_windows)):
+            sample = self.sample_of(window, epoch)
+            if sample < consumed:
+                yield epoch, sample
 
     def sample_of(self, window: int, epoch: int) -> int:
         """Return the sample that reads a window in an epoch: the inverse of `place`.

@@ -9,8 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lodesmith.core.storage import read_json
+from lodesmith.data.corpora import mixture_order
 from lodesmith.data.documents import read_lines
+from lodesmith.data.mixture import Order
 from lodesmith.data.order import SampleOrder
+from lodesmith.data.skips import SkipList
 from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact
 
@@ -116,17 +119,19 @@ def _training_use(
     facts = read_json(run.file("training.json"))
     length, batch = facts["sequence_length"], facts["global_batch_size"]
     consumed = facts["samples_consumed"]
-    order = SampleOrder(tokens.num_windows(length), facts["seed"])
-    num_epochs = -(-consumed // order.num_windows)
-    samples = sorted(
-        (order.sample_of(window, epoch), epoch, window)
-        for epoch in range(num_epochs)
+    skips = SkipList.from_json(facts.get("samples_skipped", []))
+    order: Order = SampleOrder(tokens.num_windows(length), facts["seed"])
+    if "mixture" in facts:
+        order = mixture_order(tokens, facts["mixture"], sequence_length=length, seed=facts["seed"])
+    places = sorted(
+        (place, epoch, window)
         for window in tokens.windows_of_document(document_id, length)
+        for epoch, sample in order.readings(window, consumed + len(skips))
+        if (place := skips.position(sample)) is not None and place < consumed
     )
     readings = [
-        Reading(epoch=epoch, step=sample // batch + 1, window=window)
-        for sample, epoch, window in samples
-        if sample < consumed
+        Reading(epoch=epoch, step=place // batch + 1, window=window)
+        for place, epoch, window in places
     ]
     return TrainingUse(
         pretrain=run.id,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.data.corpora import mixture_order
+from lodesmith.data.mixture import MixtureOrder
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact, Draft
@@ -32,10 +34,11 @@ def make(
     """
     tokens, tokenizer = _open(parents["tokenize"])
     _check_lengths(tokens, model, pretrain)
+    mixture = _open_mixture(tokens, pretrain)
     job = TrainingJob(
         config=_as_training(pretrain),
         start=DecoderConfig.from_model(model, vocab_size=tokenizer.vocab_size),
-        data=TokenSetData(tokens.folder),
+        data=TokenSetData(tokens.folder, pretrain.mixture),
         scratch=draft.scratch,
         model_folder=draft.path / "model",
         metrics_file=draft.path / METRICS_FILE,
@@ -45,7 +48,11 @@ def make(
     facts = run_training(job)
     _copy_files(parents["tokenize"].file("tokenizer"), draft.path / "model")
     epochs = facts["samples_consumed"] / tokens.num_windows(pretrain.sequence_length)
-    write_json(draft.path / "training.json", {**facts, "num_epochs": epochs})
+    told = {**facts, "num_epochs": epochs}
+    if mixture is not None:
+        told["mixture"] = pretrain.mixture
+        told["num_epochs_by_corpus"] = mixture.epochs(facts["samples_consumed"])
+    write_json(draft.path / "training.json", told)
     draft.observations |= observations_of(job)
     draft.counts = {
         name: facts[name] for name in ("num_parameters", "num_steps", "tokens_seen", "final_loss")
@@ -71,6 +78,17 @@ def _check_lengths(tokens: TokenSet, model: ModelConfig, pretrain: PretrainConfi
             f"the training text has {tokens.num_tokens:,} tokens, too few for one sequence of "
             f"{length}; acquire more pages or lower pretrain.sequence_length"
         )
+
+
+def _open_mixture(tokens: TokenSet, pretrain: PretrainConfig) -> MixtureOrder | None:
+    if pretrain.mixture is None:
+        return None
+    return mixture_order(
+        tokens,
+        pretrain.mixture,
+        sequence_length=pretrain.sequence_length,
+        seed=pretrain.seed,
+    )
 
 
 def _as_training(pretrain: PretrainConfig) -> TrainingConfig:

@@ -47,12 +47,20 @@ class Shard:
 
 
 def measure_shard(shard: Shard) -> JSON:
-    """Return the number of documents and of bytes of text on each side."""
-    sizes = {side: {"documents": 0, "bytes": 0} for side in SIDES}
+    """Return the number of documents and of bytes of text on each side.
+
+    And of the training side `corpora`: (corpus, number of documents) for each run of documents.
+    """
+    sizes: JSON = {side: {"documents": 0, "bytes": 0} for side in SIDES}
+    runs: list[tuple[str, int]] = []
     for side, document in shard.sides():
         sizes[side]["documents"] += 1
         sizes[side]["bytes"] += len(document.text.encode())
-    return sizes
+        if side == "train":
+            again = bool(runs) and runs[-1][0] == document.corpus
+            before = runs.pop()[1] if again else 0
+            runs.append((document.corpus, before + 1))
+    return {**sizes, "corpora": runs}
 
 
 def encode_shard(shard: Shard, tokenizer_folder: Path) -> JSON:

@@ -11,6 +11,7 @@ from lodesmith.core.log import Progress, show_progress
 from lodesmith.core.process import count_free_cores
 from lodesmith.core.shards import map_shards
 from lodesmith.core.storage import JSON
+from lodesmith.data.corpora import write_corpora
 from lodesmith.data.documents import SHARD_PATTERN, Document, read_documents, write_documents
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.data.tokens import TokenSet, join_token_sets
@@ -46,6 +47,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tokenize: TokenizeCon
     encoded = run.encode(sides)
     for side in SIDES:
         once(side, partial(_join_side, draft.path / side, run.shards, tokenizer))
+    once("corpora", partial(write_corpora, draft.path / "train", run.corpora))
     once(HELD_OUT_FILE, partial(_join_held_out, draft.path / HELD_OUT_FILE, run.shards))
     once(INDEX_FOLDER, partial(_join_indexes, draft.path / INDEX_FOLDER, run.shards, encoded))
     draft.counts = _count(draft.path, sides, tokenizer)
@@ -62,6 +64,7 @@ class _Run:
     def __init__(self, draft: Draft, folder: Path, tokenize: TokenizeConfig) -> None:
         self._draft, self._tokenize = draft, tokenize
         self._num_bytes = 0
+        self.corpora: list[tuple[str, int]] = []  # runs of the training side's documents
         self.shards = [
             Shard(path, tokenize.held_out_fraction, draft.scratch / path.name.partition(".")[0])
             for path in sorted(folder.glob(SHARD_PATTERN))
@@ -72,6 +75,7 @@ class _Run:
         # Compressed text grows about fourfold.
         self._num_bytes = 4 * sum(shard.documents.stat().st_size for shard in self.shards)
         sizes = self._map("measure", measure_shard, lambda shard: (shard,))
+        self.corpora = [(name, count) for size in sizes for name, count in size["corpora"]]
         return {
             side: {name: sum(size[side][name] for size in sizes) for name in ("documents", "bytes")}
             for side in SIDES

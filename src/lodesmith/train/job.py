@@ -17,6 +17,11 @@ class TokenSetData:
     """Windows of a token set: every token is learnt."""
 
     folder: Path
+    mixture: Mapping[str, float] | None = None  # weights of its corpora; None takes all as they are
+
+    def to_json(self) -> JSON:
+        """Return the data's JSON form."""
+        return {"kind": "token-set", "folder": str(self.folder), "mixture": self.mixture}
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,16 @@ class PackedData:
 
     folder: Path
 
+    def to_json(self) -> JSON:
+        """Return the data's JSON form."""
+        return {"kind": "packed", "folder": str(self.folder)}
 
-_DATA_KINDS: dict[str, type[TokenSetData | PackedData]] = {
-    "token-set": TokenSetData,
-    "packed": PackedData,
-}
+
+def _read_data(data: JSON) -> TokenSetData | PackedData:
+    folder = Path(data["folder"])
+    if data["kind"] == "packed":
+        return PackedData(folder)
+    return TokenSetData(folder, data["mixture"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +89,9 @@ class TrainingJob:
         """Hash of what a checkpoint must have been made under to go on from it here."""
         shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""
         aim = [self.objective, dict(self.objective_settings)]
+        read = {name: value for name, value in self.data.to_json().items() if name != "folder"}
         beside = [] if self.adapter is None else [asdict(self.adapter)]
-        return hash_json([self.config.identity(), shape, type(self.data).__name__, aim, *beside])
+        return hash_json([self.config.identity(), shape, read, aim, *beside])
 
     def agreed_facts(self) -> dict[str, str]:
         """Return what all ranks must have been given alike, by what people call it."""
@@ -90,11 +101,10 @@ class TrainingJob:
     def to_json(self) -> JSON:
         """Return the job as JSON data."""
         fresh = isinstance(self.start, DecoderConfig)
-        kind = "packed" if isinstance(self.data, PackedData) else "token-set"
         return {
             "config": self.config.model_dump(mode="json"),
             "start": self.start.model_dump(mode="json") if fresh else str(self.start),  # type: ignore[union-attr]
-            "data": {"kind": kind, "folder": str(self.data.folder)},
+            "data": self.data.to_json(),
             "scratch": str(self.scratch),
             "model_folder": str(self.model_folder),
             "metrics_file": str(self.metrics_file),
@@ -114,7 +124,7 @@ class TrainingJob:
         return cls(
             config=TrainingConfig.model_validate(data["config"]),
             start=Path(start) if isinstance(start, str) else DecoderConfig.model_validate(start),
-            data=_DATA_KINDS[data["data"]["kind"]](Path(data["data"]["folder"])),
+            data=_read_data(data["data"]),
             scratch=Path(data["scratch"]),
             model_folder=Path(data["model_folder"]),
             metrics_file=Path(data["metrics_file"]),

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import torch
 
 from lodesmith.core.errors import UserError
+from lodesmith.data.corpora import mixture_order
+from lodesmith.data.mixture import Order
 from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.data.tokens import TokenSet
@@ -114,6 +116,20 @@ def open_source(data: TokenSetData | PackedData, *, sequence_length: int) -> Sam
     return PackedSource(rows)
 
 
+def open_order(
+    data: TokenSetData | PackedData, source: SampleSource, *, sequence_length: int, seed: int
+) -> Order:
+    """Return the order in which a job reads its samples.
+
+    Raises:
+        UserError: there is no sample, or a corpus of the mixture is not there.
+    """
+    if isinstance(data, TokenSetData) and data.mixture is not None:
+        tokens = TokenSet.open(data.folder)
+        return mixture_order(tokens, data.mixture, sequence_length=sequence_length, seed=seed)
+    return SampleOrder(source.num_samples, seed)
+
+
 class Loader:
     """Yields one rank's rows of global batches, and counts the seconds that it was waited for."""
 
@@ -122,7 +138,7 @@ class Loader:
         source: SampleSource,
         *,
         global_batch_size: int,
-        seed: int,
+        order: Order,
         first_step: int,
         steps: int,
         skips: SkipList = NO_SKIPS,
@@ -133,7 +149,7 @@ class Loader:
         Args:
             source: where samples are.
             global_batch_size: samples of a step, over all ranks.
-            seed: fixes their order.
+            order: which of them each step reads.
             first_step: the first is 0.
             steps: of the whole run.
             skips: samples that are passed over.
@@ -141,7 +157,7 @@ class Loader:
         """
         self.data_wait_seconds = 0.0
         self._source, self._size, self._rows = source, global_batch_size, rows
-        self._order, self._skips = SampleOrder(source.num_samples, seed), skips
+        self._order, self._skips = order, skips
         self._steps = range(first_step, steps)
         self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_READ_AHEAD)
         threading.Thread(target=self._read_ahead, daemon=True).start()

@@ -14,7 +14,7 @@ import torch
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, write_json
-from lodesmith.data.order import SampleOrder
+from lodesmith.data.mixture import Order
 from lodesmith.data.skips import SkipList
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.lora import save_adapter, take_adapter
@@ -25,7 +25,7 @@ from lodesmith.train.dtypes import DTYPES
 from lodesmith.train.guard import SpikeGuard
 from lodesmith.train.job import RankTask, TrainingJob
 from lodesmith.train.learner import collect_decoder, open_learner
-from lodesmith.train.loader import Loader, SampleSource, open_source
+from lodesmith.train.loader import Loader, SampleSource, open_order, open_source
 from lodesmith.train.loss_scale import LossScale
 from lodesmith.train.metrics import MetricsFile, Record, read_metrics
 from lodesmith.train.objective import make_objective
@@ -216,7 +216,7 @@ class _Steps:
         self.loader = Loader(
             source,
             global_batch_size=config.global_batch_size,
-            seed=config.seed,
+            order=order_of(training.job, source),
             first_step=training.progress.step,
             steps=task.job.last_step,
             skips=skips,
@@ -273,6 +273,13 @@ class _Steps:
             )
 
 
+def order_of(job: TrainingJob, source: SampleSource) -> Order:
+    """Return the order in which a job reads its samples."""
+    return open_order(
+        job.data, source, sequence_length=job.config.sequence_length, seed=job.config.seed
+    )
+
+
 def _roll_back(
     training: Training,
     source: SampleSource,
@@ -287,7 +294,7 @@ def _roll_back(
     if training.ranks.rank == 0:
         size = job.config.global_batch_size
         samples = rollbacks.skips.samples(np.arange(good * size, spike.step * size))
-        order = SampleOrder(source.num_samples, job.config.seed)
+        order = order_of(job, source)
         documents = [source.documents(int(window)) for window in order.windows(samples)]
         RunRecord(job.record_file).write(
             "rollback",

@@ -1,0 +1,170 @@
+"""Training speed on CPU beside transformers' Trainer and a bare loop, step by step in turns.
+
+    PEER/bin/python bench/train_peers.py [--size 10m] [--rounds 8] [--compile]
+
+PEER is a virtual environment that has `accelerate` (Trainer wants it) beside this project's. All
+variants learn random tokens with a Llama-like model of one shape, fp32, one batch, fused AdamW and
+the same threads; each takes a step in turn, so a busy machine slows all alike. The rate of a large
+fp32 matrix product is measured between the steps: what the processor sustained in this very run.
+Prints medians, ratios, and the share of that rate that the model's arithmetic reached.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from lodesmith.model.config import DecoderConfig
+from lodesmith.parallel.ranks import Ranks
+from lodesmith.train.batch import Batch
+from lodesmith.train.config import TrainingConfig
+from lodesmith.train.loop import Training
+from lodesmith.train.speed import count_token_flops
+from train import BareDecoder, loop_over, make_job
+
+Step = Callable[[], None]
+_GEMM = 2048
+_LENGTH = 256
+
+SHAPES = {
+    "10m": {"vocab_size": 8192, "hidden_size": 256, "intermediate_size": 768,
+            "num_hidden_layers": 9, "num_attention_heads": 4, "num_key_value_heads": 4},
+    "46m": {"vocab_size": 32_000, "hidden_size": 512, "intermediate_size": 1408,
+            "num_hidden_layers": 9, "num_attention_heads": 8, "num_key_value_heads": 8},
+}  # fmt: skip
+
+
+def trainer_step(shape: DecoderConfig, rows: torch.Tensor, micro: int, folder: Path) -> Step:
+    """Return a step of a running Trainer, which waits for its turn before each."""
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
+
+    turn, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    class Turns(TrainerCallback):
+        def on_step_begin(self, *_: object, **__: object) -> None:
+            turn.acquire()
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            done.release()
+
+    fields = shape.to_hugging_face()
+    model = LlamaForCausalLM(
+        LlamaConfig(**{name: fields[name] for name in fields if name != "torch_dtype"})
+    )
+    data = [{"input_ids": row[:-1], "labels": row[:-1]} for row in rows] * 1000
+    settings = TrainingArguments(
+        output_dir=str(folder), max_steps=10**6, per_device_train_batch_size=micro,
+        gradient_accumulation_steps=len(rows) // micro, learning_rate=1e-3, use_cpu=True,
+        optim="adamw_torch_fused", report_to=[], save_strategy="no", logging_strategy="no",
+        lr_scheduler_type="constant", max_grad_norm=0.0, disable_tqdm=True,
+    )  # fmt: skip
+    trainer = Trainer(model=model, args=settings, train_dataset=data, callbacks=[Turns()])
+    threading.Thread(target=trainer.train, daemon=True).start()
+
+    def step() -> None:
+        turn.release()
+        done.acquire()
+
+    return step
+
+
+def our_step(shape: DecoderConfig, rows: torch.Tensor, folder: Path, **settings: object) -> Step:
+    config = TrainingConfig.model_validate(
+        {"optimizer": "adamw", "learning_rate": 1e-3, "global_batch_size": len(rows),
+         "sequence_length": _LENGTH, "max_steps": 10**6, **settings}
+    )  # fmt: skip
+    training = Training(make_job(folder, shape, config, folder), ranks=Ranks(rank=0, num_ranks=1))
+    batch = Batch(input_ids=rows[:, :-1].contiguous(), labels=rows[:, 1:].contiguous())
+    return lambda: training.step(batch)
+
+
+def gemm_rate() -> float:
+    """Return FLOP/s of one large product."""
+    left = torch.ones(_GEMM, _GEMM)
+    started = time.perf_counter()
+    torch.matmul(left, left)
+    return 2.0 * _GEMM**3 / (time.perf_counter() - started)
+
+
+def main() -> None:
+    arguments = read_arguments()
+    torch.set_flush_denormal(True)
+    shape = DecoderConfig(
+        kind="llama", head_dim=64, max_position_embeddings=1024, **SHAPES[arguments.size]
+    )
+    micro = arguments.micro_batch_size
+    rows = torch.randint(0, shape.vocab_size, (2 * micro, _LENGTH + 1))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
+        bare = BareDecoder(shape)
+        bare_step = loop_over(bare, bare, micro)
+        steps: dict[str, Step] = {
+            "bare loop": lambda: bare_step(rows),
+            "transformers Trainer": trainer_step(shape, rows, micro, folder),
+            "lodesmith": our_step(shape, rows, folder, micro_batch_size=micro),
+        }
+        if arguments.compile:
+            steps["lodesmith, compiled"] = our_step(
+                shape, rows, folder, micro_batch_size=micro, compile="inductor"
+            )
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        rates = []
+        for number in range(arguments.rounds + 2):
+            for name, step in steps.items():
+                started = time.perf_counter()
+                step()
+                if number >= 2:  # the first ones warm up
+                    seconds[name].append(time.perf_counter() - started)
+            rates.append(gemm_rate())
+    print(json.dumps(report(shape, rows, seconds, rates), indent=2))
+
+
+def report(
+    shape: DecoderConfig, rows: torch.Tensor, seconds: dict[str, list[float]], rates: list[float]
+) -> dict[str, object]:
+    tokens = rows.shape[0] * _LENGTH
+    flops = count_token_flops(shape, sequence_length=_LENGTH)
+    speeds = {name: tokens / statistics.median(times) for name, times in seconds.items()}
+    peers = ("bare loop", "transformers Trainer")
+    best = max(speeds[name] for name in peers)
+    gemm = statistics.median(rates)
+    return {
+        "parameters": shape.num_parameters,
+        "threads": torch.get_num_threads(),
+        "fp32_gemm_gflops": round(gemm / 1e9, 1),
+        "tokens_per_second": {name: round(speed) for name, speed in speeds.items()},
+        "share_of_gemm": {name: round(s * flops / gemm, 3) for name, s in speeds.items()},
+        "times_the_best_peer": {
+            name: round(s / best, 3) for name, s in speeds.items() if name not in peers
+        },
+        "compiled_times_eager": round(
+            speeds.get("lodesmith, compiled", 0) / speeds["lodesmith"], 3
+        ) or None,
+    }  # fmt: skip
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", choices=sorted(SHAPES), default="10m")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--micro-batch-size", type=int, default=4)
+    parser.add_argument("--compile", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
