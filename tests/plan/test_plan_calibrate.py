@@ -1,15 +1,18 @@
 """A device fitted to our own runs predicts steps that the fit has not seen."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_training import make_job
 from typer.testing import CliRunner
 
 import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
+from lodesmith.parallel.config import ParallelConfig
 from lodesmith.plan.calibrate import (
     MeasuredRun,
     calibrate,
@@ -23,6 +26,7 @@ from lodesmith.plan.calibrate import (
 from lodesmith.plan.hardware import load_device
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.shape import ModelShape
+from lodesmith.train.launch import run_training
 
 START = load_device("cpu")
 TRUE = START.model_copy(
@@ -140,3 +144,34 @@ def test_the_command_writes_a_device_that_a_plan_takes(tmp_path: Path):
     assert "written" in shown.output
     planned = runner.invoke(app, ["plan", "quickstart", f"plan.device={device}", "--json"])
     assert json.loads(planned.output)["device"].endswith("calibrated")
+
+
+def trained(folder: Path, hidden: int, **settings: object) -> Path:
+    """Return the folder of a real run of the trainer, with the receipt that a stage would add."""
+    job = make_job(folder, max_steps=14, sequence_length=32, **settings)
+    shape = job.start.model_copy(update={"hidden_size": hidden, "intermediate_size": 3 * hidden})
+    run_training(replace(job, start=shape))
+    receipt = {"config": {"pretrain": job.config.model_dump(mode="json")}}
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    return folder
+
+
+@pytest.mark.dist
+def test_real_runs_of_the_trainer_correct_a_device_file_that_is_far_off(tmp_path: Path):
+    folders = [
+        trained(tmp_path / "narrow", 64, num_ranks="auto"),
+        trained(tmp_path / "laid", 128, num_ranks="auto",
+                parallel=ParallelConfig(data_parallel_shard_size=2)),
+    ]  # fmt: skip
+    runs = [read_run(folder) for folder in folders]
+    assert not any(run.ranks_assumed for run in runs)
+    assert runs[1].layout.sharded == "everything"
+    wrong = START.model_copy(
+        update={"kernel_seconds": 100 * START.kernel_seconds, "peak_tflops": {"fp32": 0.001}}
+    )
+    for row in calibrate(wrong, runs, name="mine").held_out:
+        before, after = (
+            abs(math.log(seconds / row.measured_seconds))
+            for seconds in (row.before_seconds, row.after_seconds)
+        )
+        assert after < before

@@ -110,7 +110,7 @@ def choose_parallel(
         )
     shape = shape_of(model, vocab_size=model.vocab_size)
     jobs = jobs_of(
-        [(shape, _layout_of(parallel, micro_batch_size), training) for parallel in choices]
+        [(shape, layout_of(parallel, micro_batch_size), training) for parallel in choices]
     )
     memories = estimate_memories(jobs, reserved_bytes=device.reserved_gb * _GIGA)
     needed = np.asarray(total_seconds(memories))
@@ -169,7 +169,8 @@ def _suits(
     return True
 
 
-def _layout_of(parallel: ParallelConfig, micro_batch_size: int) -> Layout:
+def layout_of(parallel: ParallelConfig, micro_batch_size: int) -> Layout:
+    """Return the layout that a trainer's section stands for."""
     shard, pipeline = parallel.data_parallel_shard_size, parallel.pipeline_parallel_size
     # A pipeline gathers its weights once a step, as if only the optimizer's state were split.
     state: Sharded = "everything" if pipeline == 1 else "optimizer"

@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig
+from lodesmith.parallel.config import ParallelConfig
+from lodesmith.plan.auto import layout_of
 from lodesmith.plan.hardware import Device, bare_cluster
 from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
 from lodesmith.plan.shape import ModelShape, shape_of
@@ -104,13 +106,18 @@ def read_run(path: Path, *, num_ranks: int | None = None) -> MeasuredRun:
     config = DecoderConfig.from_hugging_face(_read_json(file.parent / "model" / "config.json"))
     steps, num_skipped = _read_steps(file)
     named = settings.get("num_ranks")
-    ranks = num_ranks or (named if isinstance(named, int) else 1)
+    known = named if isinstance(named, int) else _read_ranks(file.parent / "run.jsonl")
+    ranks, micro = num_ranks or known or 1, settings["micro_batch_size"]
+    parallel = settings.get("parallel")
+    layout = Layout(data_parallel_size=ranks, micro_batch_size=micro)
+    if isinstance(parallel, dict):
+        layout = layout_of(ParallelConfig.model_validate(parallel), micro)
     precision: Precision = "bf16" if settings.get("param_dtype") == "bf16" else "fp32"
     optimizer: Optimizer = "muon" if settings.get("optimizer") == "muon" else "adamw"
     return MeasuredRun(
         name=file.parent.name,
         shape=shape_of(config, vocab_size=config.vocab_size),
-        layout=Layout(data_parallel_size=ranks, micro_batch_size=settings["micro_batch_size"]),
+        layout=layout,
         training=Training(
             global_batch_size=settings["global_batch_size"],
             sequence_length=settings["sequence_length"],
@@ -119,7 +126,7 @@ def read_run(path: Path, *, num_ranks: int | None = None) -> MeasuredRun:
         ),
         step_seconds=steps,
         num_skipped=num_skipped,
-        ranks_assumed=num_ranks is None and not isinstance(named, int),
+        ranks_assumed=num_ranks is None and known is None and not isinstance(parallel, dict),
     )
 
 
@@ -274,6 +281,15 @@ def _read_settings(path: Path) -> dict[str, Any]:
             "of a pretrain artifact"
         )
     return dict(settings)
+
+
+def _read_ranks(path: Path) -> int | None:
+    """Return how many ranks the run's record names, None if it has none or several numbers."""
+    if not path.exists():
+        return None
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    numbers = {event["num_ranks"] for event in events if event.get("event") == "launched"}
+    return int(numbers.pop()) if len(numbers) == 1 else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

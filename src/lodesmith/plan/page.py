@@ -26,7 +26,7 @@ p { margin: .3rem 0; } .pale, .axis { color: var(--pale); fill: var(--pale); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; }
 .tiles div { border-left: 3px solid var(--fill); padding-left: .6rem; }
 .tiles b { display: block; font-size: 1.2rem; } .tiles span { color: var(--pale); }
-.row { display: grid; grid-template: "name bar number" / 11.5rem 1fr 9.5rem; gap: .1rem .75rem;
+.row { display: grid; grid-template: "name bar number" / 13rem 1fr 9.5rem; gap: .1rem .75rem;
   align-items: center; }
 .name { grid-area: name; } .row svg { grid-area: bar; }
 .number { grid-area: number; text-align: right; white-space: nowrap;
@@ -101,7 +101,7 @@ def _layout_rows(plan: Plan) -> Iterator[str]:
     yield f"<p>{escape(str(plan.layout))} <span class='pale'>({how})</span></p>"
     yield f"<p><code>{escape(section_text(plan.layout))}</code></p>"
     if plan.untrainable:
-        yield f"<p>The trainer cannot run it yet: it has {escape(plan.untrainable)}.</p>"
+        yield f"<p>The trainer cannot run it yet: {escape(plan.untrainable)}.</p>"
 
 
 def _time_rows(plan: Plan) -> Iterator[str]:

@@ -36,7 +36,7 @@ def _model_lines(plan: Plan) -> Iterator[str]:
     yield f"layout ({how}): {plan.layout}"
     yield f"  {section_text(plan.layout)}"
     if plan.untrainable:
-        yield f"  our trainer cannot run it: it has {plan.untrainable}"
+        yield f"  our trainer cannot run it: {plan.untrainable}"
         if plan.best_trainable:
             other = plan.best_trainable
             yield f"  the fastest that it can: {other.layout}, {format_seconds(other.step_seconds)}"
