@@ -150,3 +150,21 @@ def test_the_text_names_memory_time_and_advice():
     for words in ("6.74 G parameters", "Memory of the fullest device", "One step", "change first"):
         assert words in text
     assert max(len(line) for line in text.splitlines()) < 200
+
+
+def test_shards_within_a_node_are_searched_and_spare_a_slow_network():
+    cluster, device = load_cluster("h100-node")
+    slow = cluster.model_copy(update={"num_nodes": 16, "network_gb_per_second": 2})
+    training = Training(global_batch_size=128, sequence_length=4096, precision="bf16")
+    ranking = search_layouts(SEVEN_B, training, cluster=slow, device=device)
+    plain = [
+        candidate
+        for candidate in ranking.candidates
+        if (candidate.layout.tensor_parallel_size, candidate.layout.pipeline_parallel_size)
+        == (1, 1)
+        and candidate.layout.sharded == "everything"
+    ]
+    hybrid = [each for each in plain if each.layout.data_parallel_shard_size == 8]
+    whole = [each for each in plain if each.layout.data_parallel_shard_size is None]
+    assert hybrid[0].step.total < whole[0].step.total
+    assert hybrid[0].memory.weights > whole[0].memory.weights

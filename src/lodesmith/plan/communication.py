@@ -85,9 +85,16 @@ def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
     part = (ranks - 1) / ranks * parameters.dense + (copies - 1) / copies * parameters.experts
     seconds = part / _gradient_rate(jobs, machine, ranks)
     group = np.minimum(jobs.shard, ranks)
+    gathered_part = np.where(group < ranks, (group - 1) / group * parameters.total, part)
+    gather_seconds = gathered_part / _gradient_rate(jobs, machine, group)
+    # Groups that hold a copy each (HSDP) then sum what their ranks hold.
+    groups = ranks / group
+    summed = 2 * (groups - 1) / groups * parameters.total / group * _GRADIENT_BYTES
+    between = summed / _gradient_rate(jobs, machine, ranks)
     per_layer = _HOP_SECONDS * (group - 1) * jobs.layers / jobs.pipeline
     waits = per_layer * 3 * jobs.num_micro_batches
-    gathering = (2 * width * jobs.num_micro_batches + _GRADIENT_BYTES) * seconds + waits
+    passes = 2 * width * jobs.num_micro_batches + _GRADIENT_BYTES
+    gathering = passes * gather_seconds + between + waits
     hidden = np.minimum(gathering, _HIDING_SHARE * hiding)
     gathered = gathering - (1 - stack.gather_exposed) * hidden
     sharded = np.asarray(jobs.sharded)

@@ -210,7 +210,8 @@ def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Itera
                 if cluster.num_devices % ranks:
                     continue
                 data = cluster.num_devices // ranks
-                waiting.append(_schedules(shape, training, (tensor, pipeline, context, data)))
+                sizes = (tensor, pipeline, context, data)
+                waiting.append(_schedules(shape, training, cluster, sizes))
                 size += len(np.atleast_1d(waiting[-1]["micro"]))
                 if size >= _CHUNK:
                     yield _joined(waiting)
@@ -219,15 +220,18 @@ def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Itera
         yield _joined(waiting)
 
 
-def _schedules(shape: ModelShape, training: Training, sizes: tuple[int, int, int, int]) -> _Columns:
+def _schedules(
+    shape: ModelShape, training: Training, cluster: Cluster, sizes: tuple[int, int, int, int]
+) -> _Columns:
     """Return every schedule of one split of the devices."""
     tensor, pipeline, context, data = sizes
     micro = [size for size in _MICRO_BATCHES if data * size <= training.global_batch_size] or [1]
     virtual = _divisors(shape.num_hidden_layers // pipeline) if pipeline > 1 else [1]
+    kinds = _sharding_choices(pipeline, data * context, cluster.devices_per_node // tensor)
     choices = np.meshgrid(
         micro,
         virtual,
-        _sharding_choices(pipeline, data * context),
+        range(len(kinds)),
         [CHECKPOINTING.index(mode) for mode in _CHECKPOINTING[training.attention]],
         _expert_sizes(shape, data * context),
         indexing="ij",
@@ -237,12 +241,14 @@ def _schedules(shape: ModelShape, training: Training, sizes: tuple[int, int, int
         name: choice.ravel().astype(np.float64) for name, choice in zip(names, choices, strict=True)
     }
     whole = np.ones(choices[0].size)
+    kind = np.array(kinds, np.float64)[choices[2].ravel()]
+    columns["sharded"] = kind[:, 0]
     return columns | {
         "tensor": tensor * whole,
         "pipeline": pipeline * whole,
         "context": context * whole,
         "data": data * whole,
-        "shard": data * context * whole,
+        "shard": kind[:, 1],
         "sequence_parallel": (tensor > 1) * whole,
     }
 
@@ -251,12 +257,16 @@ def _joined(parts: list[_Columns]) -> _Columns:
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
-def _sharding_choices(pipeline: int, copies: int) -> list[int]:
+def _sharding_choices(pipeline: int, copies: int, in_node: int) -> list[tuple[int, int]]:
+    """Return what is split among how many ranks: all, or (HSDP) those of a node."""
     if copies == 1:
-        return [SHARDED.index("nothing")]
+        return [(SHARDED.index("nothing"), 1)]
     if pipeline > 1:  # weights gathered anew for every micro-batch would drown the pipeline
-        return [SHARDED.index("nothing"), SHARDED.index("optimizer")]
-    return list(range(len(SHARDED)))
+        return [(SHARDED.index("nothing"), copies), (SHARDED.index("optimizer"), copies)]
+    kinds = [(kind, copies) for kind in range(len(SHARDED))]
+    if 1 < in_node < copies and copies % in_node == 0:
+        kinds.append((SHARDED.index("everything"), in_node))
+    return kinds
 
 
 def _expert_sizes(shape: ModelShape, copies: int) -> list[int]:
