@@ -18,8 +18,10 @@ from lodesmith.model.lora import (
     stack_adapters,
     take_adapter,
 )
+from lodesmith.model.merged import merge_folder
 
 SHAPE = AdapterShape(4, 8.0, ("q_proj", "v_proj", "down_proj"))
+
 BESIDE_PEFT = pytest.mark.filterwarnings(
     "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"  # PEFT asks transformers so
 )
@@ -144,3 +146,25 @@ def test_what_is_no_plain_lora_is_refused(model, tmp_path):
     path.write_text("{")
     with pytest.raises(DamagedArtifactError, match="torn or no adapter's settings"):
         load_adapter(tmp_path)
+
+
+def test_an_adapter_and_its_base_become_one_folder(model, tmp_path):
+    decoder = trained(model)
+    expected = logits(decoder)
+    save_adapter(tmp_path / "adapter", take_adapter(decoder, SHAPE))
+    path = tmp_path / "adapter" / "adapter_config.json"
+    with pytest.raises(UserError, match="names None as its base, which is no model folder here"):
+        merge_folder(tmp_path / "adapter", tmp_path / "cache")
+    name_base(path, model)
+    folder = merge_folder(tmp_path / "adapter", tmp_path / "cache")
+    torch.testing.assert_close(logits(load_decoder(folder)), expected, atol=1e-5, rtol=0)
+    assert merge_folder(tmp_path / "adapter", tmp_path / "cache") == folder
+    name_base(path, write_model(tmp_path / "other", hidden_size=40))
+    with pytest.raises(UserError, match="the adapter is for another base"):
+        merge_folder(tmp_path / "adapter", tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == [folder]
+
+
+def name_base(path, base):
+    settings = json.loads(path.read_text()) | {"base_model_name_or_path": str(base)}
+    path.write_text(json.dumps(settings))

@@ -13,13 +13,20 @@ from lodesmith.tokenize.bpe import train_tokenizer
 TEXTS = ["What is a liver? It cleans the blood.\n", "assistant user system\n", "肝是什么？\n"] * 5
 
 
-def write_model(folder: Path, *, kind: str = "llama", seed: int = 1, vocab_size: int = 400) -> Path:
+def write_model(
+    folder: Path,
+    *,
+    kind: str = "llama",
+    seed: int = 1,
+    vocab_size: int = 400,
+    hidden_size: int = 32,
+) -> Path:
     """Write a Hugging Face folder whose weights are random but not the identity."""
     tokenizer = train_tokenizer(folder, TEXTS, vocab_size=vocab_size)
     config = DecoderConfig(
         kind=kind,
         vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
+        hidden_size=hidden_size,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,

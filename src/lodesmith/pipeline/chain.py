@@ -62,7 +62,9 @@ class Start:
 
 
 def find_start(name: str, space: Workspace) -> Start:
-    """Return the model that `--from` names: an artifact id, a Hugging Face folder or a GGUF file.
+    """Return the model that `--from` names.
+
+    That is an artifact id, a Hugging Face folder, a GGUF file, or a PEFT folder over a base.
 
     Raises:
         UserError: there is no such model.
@@ -71,6 +73,9 @@ def find_start(name: str, space: Workspace) -> Start:
     if path.suffix == ".gguf":
         unpack = import_module("lodesmith.model.gguf_folder").unpack_gguf
         path = unpack(path, space.cache / "gguf")
+    elif (path / "adapter_config.json").is_file():
+        merge = import_module("lodesmith.model.merged").merge_folder
+        path = merge(path, space.cache / "merged")
     elif not path.is_dir():
         folder = find_model_folder(name, space)
         return Start.of(space.find(folder.parent.name), space)
