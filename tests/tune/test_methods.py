@@ -89,8 +89,8 @@ def test_right_answers_get_likelier(place):
     # Every second question wants 1, the others 2: saying a digit at all is most of the way.
     write_domain(place / "table.jsonl", subject="table")
     rewards = {"group_size": 8, "max_answer_tokens": 2, "steps_per_round": 1}
-    link = tune(place, "questions", domain="right", method="grpo", max_steps=8,
-                global_batch_size=64, micro_batch_size=32, sequence_length=40, learning_rate=0.02,
+    link = tune(place, "questions", domain="right", method="grpo", max_steps=4,
+                global_batch_size=64, micro_batch_size=32, sequence_length=40, learning_rate=0.04,
                 rewards=rewards)  # fmt: skip
     facts = read_json(link.file("training.json"))
     assert facts["final_reward"] > facts["first_reward"]
