@@ -80,7 +80,7 @@ class LocalServer:
 
     def __init__(
         self, loaded, *, keys=None, step_seconds=0.0, request_seconds=60.0, names=("tiny",),
-        kept=False,
+        kept=False, shelf=None,
         **settings,
     ):  # fmt: skip
         limits = EngineConfig(num_threads=1, **settings)
@@ -95,7 +95,9 @@ class LocalServer:
             Service(name=name, tokenizer=loaded.tokenizer, engine=self.engine, created=1)
             for name in names
         ]
-        app = create_app(ServedModels(services), keys=keys, request_seconds=request_seconds)
+        app = create_app(
+            ServedModels(services), keys=keys, request_seconds=request_seconds, shelf=shelf
+        )
         config = uvicorn.Config(app, log_level="warning")
         self._server = uvicorn.Server(config)
         listener = socket.socket()

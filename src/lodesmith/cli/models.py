@@ -154,6 +154,10 @@ def serve(
     also: Annotated[
         list[str] | None, typer.Option(metavar="NAME=MODEL", help="One more model, by its name.")
     ] = None,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where LoRA adapters of MODEL lie that may be loaded."),
+    ] = None,
     request_seconds: Annotated[
         float, typer.Option(min=0.1, help="After which an answer is given up.")
     ] = 600.0,
@@ -179,7 +183,9 @@ def serve(
     from lodesmith.serve.server import serve as serve_models
 
     settings = ServerSettings(
-        keys=None if api_keys is None else ApiKeys.load(api_keys), request_seconds=request_seconds
+        keys=None if api_keys is None else ApiKeys.load(api_keys),
+        request_seconds=request_seconds,
+        adapters=adapters,
     )
     serve_models(models, host=host, port=port, settings=settings)
 

@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from lodesmith.core.version import VERSION
+from lodesmith.serve.adapters import AdapterShelf, add_adapter_routes
 from lodesmith.serve.api_page import add_api_page
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.chat_page import add_chat_page
@@ -21,6 +22,7 @@ def create_app(
     *,
     keys: ApiKeys | None = None,
     request_seconds: float = REQUEST_SECONDS,
+    shelf: AdapterShelf | None = None,
 ) -> FastAPI:
     """Return the web application that serves these models.
 
@@ -28,6 +30,7 @@ def create_app(
         models: what is served.
         keys: who may ask; None: anybody.
         request_seconds: after which an answer that is not whole is given up, s.
+        shelf: adapters that may be loaded; None: none.
     """
     front = Front(models, request_seconds=request_seconds)
     app = FastAPI(
@@ -38,6 +41,8 @@ def create_app(
     add_completions(app, front)
     add_tokens(app, front)
     add_information(app, front)
+    if shelf is not None:
+        add_adapter_routes(app, front, shelf)
     add_chat_page(app)
     add_api_page(app)
     return app

@@ -39,5 +39,17 @@ class ServedModels:
             )
         return service
 
+    def has(self, name: str) -> bool:
+        """Tell whether a name is taken."""
+        return name in self._services
+
+    def add(self, service: Service) -> None:
+        """Serve one more."""
+        self._services[service.name] = service
+
+    def remove(self, name: str) -> Service:
+        """Serve one less; return it, still running."""
+        return self._services.pop(name)
+
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())

@@ -13,6 +13,7 @@ import uvicorn
 from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, load_folder
+from lodesmith.serve.adapters import AdapterShelf
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.front import REQUEST_SECONDS
@@ -32,6 +33,7 @@ class ServerSettings:
     keys: ApiKeys | None = None  # None: anybody
     request_seconds: float = REQUEST_SECONDS  # after which an answer is given up
     engine: EngineConfig | None = None  # of each model
+    adapters: Path | None = None  # folder of adapters of the first model that callers may load
 
 
 def serve(
@@ -62,31 +64,36 @@ def serve_on(
     listener: socket.socket, models: Models, *, settings: ServerSettings, quiet: bool = False
 ) -> None:
     """Serve models on a socket that listens already."""
-    with contextlib.ExitStack() as stack:
-        services = [_start(stack, name, model, settings.engine) for name, model in models.items()]
+    loaded = [
+        model if isinstance(model, LoadedModel) else load_folder(model, name=name)
+        for name, model in models.items()
+    ]
+
+    def start(name: str, model: LoadedModel) -> Service:
+        kept = KeptEngine(lambda: model.start_engine(settings.engine))
+        return Service(name=name, tokenizer=model.tokenizer, engine=kept, created=int(time.time()))
+
+    served = ServedModels([start(*each) for each in zip(models, loaded, strict=True)])
+    folder = settings.adapters
+    shelf = None if folder is None else AdapterShelf(folder, loaded[0], start)
+    try:
         if not quiet:
-            for service in services:
+            for service in served:
                 limits = service.engine.limits
                 say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
                     f"{limits.max_num_seqs} requests at once")  # fmt: skip
             say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
         app = create_app(
-            ServedModels(services), keys=settings.keys, request_seconds=settings.request_seconds
+            served, keys=settings.keys, request_seconds=settings.request_seconds, shelf=shelf
         )
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
         )
         with _signals_end_quietly():
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def _start(
-    stack: contextlib.ExitStack, name: str, model: Path | LoadedModel, engine: EngineConfig | None
-) -> Service:
-    """Return a model's service, whose engine ends with the stack."""
-    loaded = model if isinstance(model, LoadedModel) else load_folder(model, name=name)
-    kept = stack.enter_context(KeptEngine(lambda: loaded.start_engine(engine)))
-    return Service(name=name, tokenizer=loaded.tokenizer, engine=kept, created=int(time.time()))
+    finally:
+        for service in served:
+            service.engine.close()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,106 @@
+"""LoRA adapters that are served and taken away while the server runs, each as a model of its own.
+
+An adapter is merged into a copy of the base model, which then has its own engine: its answers are
+those of the merged model to the last bit and as quick, at the price of the base's memory for each
+adapter. Only folders below the one that the server was started with are read, and only for callers
+that may use every model.
+
+Source: vLLM documentation, "LoRA Adapters", for names and fields of the two routes.
+"""
+
+import asyncio
+import copy
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
+
+from lodesmith.core.errors import LodesmithError
+from lodesmith.infer.load import LoadedModel
+from lodesmith.model.lora import load_adapter, merge_adapter
+from lodesmith.serve.chat_messages import FunctionName
+from lodesmith.serve.faults import ApiError
+from lodesmith.serve.front import Front
+from lodesmith.serve.request_body import RequestBody
+from lodesmith.serve.service import Service
+
+
+class LoadAdapterBody(RequestBody):
+    """POST /v1/load_lora_adapter."""
+
+    lora_name: FunctionName
+    lora_path: str
+    """A folder in PEFT's form, below the one that the server was started with."""
+
+
+class UnloadAdapterBody(RequestBody):
+    """POST /v1/unload_lora_adapter."""
+
+    lora_name: str
+
+
+@dataclass(frozen=True)
+class AdapterShelf:
+    """Where adapters lie, and what they are put on."""
+
+    folder: Path
+    base: LoadedModel
+    start: Callable[[str, LoadedModel], Service]  # a running service of a model
+
+    def load(self, name: str, path: str) -> Service:
+        """Return the running service of base and adapter.
+
+        Raises:
+            ApiError: the folder lies elsewhere, or its adapter does not fit the base.
+        """
+        root = self.folder.resolve()
+        folder = (root / path).resolve()
+        if not folder.is_relative_to(root) or not folder.is_dir():
+            raise ApiError(
+                404, f"there is no adapter '{path}' in the server's folder", param="lora_path"
+            )
+        try:
+            merged = replace(self.base, name=name, decoder=copy.deepcopy(self.base.decoder))
+            merge_adapter(merged.decoder, load_adapter(folder))
+            return self.start(name, merged)
+        except LodesmithError as error:
+            raise ApiError(400, str(error), param="lora_path") from None
+
+
+def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
+    """Add the routes that load and unload adapters."""
+    own: set[str] = set()
+    changing = asyncio.Lock()
+
+    @app.post("/v1/load_lora_adapter", response_class=PlainTextResponse)
+    async def load_lora_adapter(body: LoadAdapterBody, request: Request) -> str:
+        """Serve an adapter under a name of its own."""
+        _check_rights(front, request)
+        async with changing:
+            if front.models.has(body.lora_name):
+                raise ApiError(400, f"'{body.lora_name}' is served already", param="lora_name")
+            service = await asyncio.to_thread(shelf.load, body.lora_name, body.lora_path)
+            front.models.add(service)
+            own.add(body.lora_name)
+        return f"Success: LoRA adapter '{body.lora_name}' added successfully."
+
+    @app.post("/v1/unload_lora_adapter", response_class=PlainTextResponse)
+    async def unload_lora_adapter(body: UnloadAdapterBody, request: Request) -> str:
+        """Take an adapter away; its running requests end."""
+        _check_rights(front, request)
+        async with changing:
+            if body.lora_name not in own:
+                raise ApiError(404, f"no adapter '{body.lora_name}' is loaded", param="lora_name")
+            own.discard(body.lora_name)
+            service = front.models.remove(body.lora_name)
+            # A thread of its own: requests that end need this loop.
+            threading.Thread(target=service.engine.close, daemon=True).start()
+        return f"Success: LoRA adapter '{body.lora_name}' removed successfully."
+
+
+def _check_rights(front: Front, request: Request) -> None:
+    if front.caller(request).models is not None:
+        raise ApiError(403, "only a caller that may use every model may change them")
