@@ -215,8 +215,13 @@ def _is_recipe(name: str) -> bool:
 
 
 def _find_folder(name: str, workspace: Path) -> Path:
-    """Return a model's folder: by id, by folder, or the last one that a recipe made here."""
+    """Return a model's folder: by id, by folder, or the last one that a recipe made here.
+
+    Raises:
+        UserError: there is none, or its audit found that it gives away what it learnt.
+    """
     from lodesmith.lineage.models import find_model_folder
+    from lodesmith.lineage.release import check_release
     from lodesmith.lineage.workspace import Workspace
     from lodesmith.pipeline.recipe import is_recipe_name
 
@@ -225,4 +230,6 @@ def _find_folder(name: str, workspace: Path) -> Path:
         from lodesmith.pipeline.run import last_model
 
         name = last_model(space, Path(name).stem)
-    return find_model_folder(name, space)
+    folder = find_model_folder(name, space)
+    check_release(folder)
+    return folder

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from lodesmith.core.config import Config
 from lodesmith.train.config import TrainingConfig
 from lodesmith.tune.config import TuneConfig
+from lodesmith.tune.private.config import AuditConfig, PrivateTraining
 
 STAGE_VERSION = 1
 
@@ -110,6 +111,34 @@ class DomainConfig(TrainingConfig):
     forgetting_limit: float | None = Field(default=0.02, ge=0)
     """By what share bits per byte on an earlier domain may rise before the chain stops; none lets
     it go on."""
+
+    differential_privacy: PrivateTraining | None = None
+    """Learn so that no single record can be told from the model; needs an adapter."""
+
+    audit: AuditConfig | None = None
+    """Plant secrets among the records, and let the model out only if it keeps them."""
+
+    @model_validator(mode="after")
+    def _check_privacy(self) -> Self:
+        is_private = self.differential_privacy is not None
+        if (is_private or self.audit is not None) and self.method not in ("pretraining", "sft"):
+            raise ValueError(
+                f"method is {self.method}: differential_privacy and audit go with pretraining and "
+                "sft only"
+            )
+        if is_private and self.adapter is None:
+            raise ValueError(
+                "differential_privacy trains an adapter, whose few weights need little noise; "
+                "add adapter: {}"
+            )
+        if is_private and self.adapter is not None and self.adapter.keep == "stack":
+            raise ValueError("differential_privacy merges its adapter; set keep: merge")
+        if is_private and self.replay_fraction:
+            raise ValueError(
+                "differential_privacy promises for this domain's records only; set "
+                "replay_fraction: 0, and learn earlier domains again without it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_adapter(self) -> Self:

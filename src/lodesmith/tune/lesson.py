@@ -81,8 +81,17 @@ def plan_text_lesson(
     domain: DomainConfig,
     encoder: Encoder,
     dropped: dict[str, int],
+    planted: Sequence[Sample] = (),
 ) -> Lesson:
     """Return the lesson of pretraining or sft, with a share of earlier domains.
+
+    Args:
+        samples: records of the domain.
+        earlier: domains of which some is learnt again.
+        domain: its settings.
+        encoder: makes documents of samples.
+        dropped: counts of samples that do not fit are added here.
+        planted: learnt among the others, and kept in no file: what an audit asks for.
 
     Raises:
         UserError: nothing is to be learnt.
@@ -96,9 +105,10 @@ def plan_text_lesson(
     documents = [document for group in groups for document in group]
     num_tokens = sum(len(ids) for ids, _ in documents)
     wanted = round(num_tokens * domain.replay_fraction / (1 - domain.replay_fraction))
+    secrets = [document for sample in planted for document in encode(sample)]
     replayed, again = _replay(earlier, encode, wanted=wanted, width=width)
     packed = pack_documents(
-        [*documents, *again],
+        [*documents, *secrets, *again],
         sequence_length=domain.sequence_length,
         padding_id=encoder.tokenizer.end_of_text_id,
     )

@@ -7,6 +7,7 @@ replayed.jsonl.zst     what was learnt again of earlier domains, if anything was
 held_out.jsonl.zst     what was held out
 matrix.json            bits per byte of base, parent and this model on every domain
 training.json          facts of the run
+audit.json             what the model gives away, where the domain is audited
 metrics.jsonl          one line a step (an observation)
 """
 
@@ -37,6 +38,7 @@ from lodesmith.tune.lesson import (
     plan_text_lesson,
 )
 from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
+from lodesmith.tune.private.learn import learn_privately, plant, write_audit
 from lodesmith.tune.rounds import train_on_rewards
 from lodesmith.tune.samples import Sample, read_samples
 from lodesmith.tune.score import score_model
@@ -91,6 +93,26 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     draft.dropped.update({"duplicate": num_twice} if num_twice else {})
     write_rows(draft.path / HELD_OUT_FILE, held_out)
     draft.counts["num_held_out"] = len(held_out)
+    if tune.differential_privacy is not None:
+        facts = learn_privately(
+            draft, tune=tune, start=foundation.start, encoder=encoder, learnt=learnt
+        )
+    else:
+        facts = _learn(draft, tune, foundation, encoder, learnt)
+    _write_tokenizer(foundation.start, draft.path / "model", encoder)
+    write_json(draft.path / "training.json", facts)
+    _write_matrix(draft, tune, foundation, encoder, held_out)
+    write_audit(draft, tune=tune, encoder=encoder, learnt=learnt, held_out=held_out)
+
+
+def _learn(
+    draft: Draft,
+    tune: LinkConfig,
+    foundation: Foundation,
+    encoder: Encoder,
+    learnt: list[Sample],
+) -> JSON:
+    """Train on packed rows by the one loop; return the run's facts."""
     lesson = _plan(draft, tune, foundation, encoder, learnt)
     job = TrainingJob(
         config=tune.training,
@@ -109,10 +131,8 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     facts = _train(draft, job, tune, foundation, encoder, lesson)
     if job.adapter_folder is not None:
         _keep_adapter(job.adapter_folder, draft.path / ADAPTER_FOLDER, foundation)
-    _write_tokenizer(foundation.start, job.model_folder, encoder)
-    write_json(draft.path / "training.json", facts)
     draft.observations |= observations_of(job)
-    _write_matrix(draft, tune, foundation, encoder, held_out)
+    return facts
 
 
 def _shape(adapter: AdapterConfig | None) -> AdapterShape | None:
@@ -174,8 +194,9 @@ def _plan(
     """Return what is to be learnt, and write what it was made of."""
     if tune.method in ("pretraining", "sft"):
         lesson = plan_text_lesson(
-            learnt, foundation.earlier, domain=tune, encoder=encoder, dropped=draft.dropped
-        )
+            learnt, foundation.earlier, domain=tune, encoder=encoder, dropped=draft.dropped,
+            planted=plant(tune),
+        )  # fmt: skip
     elif tune.rewards is not None:
         lesson = plan_questions(learnt, domain=tune, encoder=encoder, dropped=draft.dropped)
     else:

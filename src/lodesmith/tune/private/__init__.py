@@ -1,0 +1,1 @@
+"""Learning from private records: differential privacy, and an audit of what a model gives away."""
