@@ -42,14 +42,15 @@ def start_training(folder: Path, settings: str, *, prefix=()) -> subprocess.Pope
 
 
 def ranks_of(pid: int) -> list[psutil.Process]:
-    """Return the ranks that a process has started, by their number."""
+    """Return the ranks that a process has started, by their number; none of those that wait."""
     found = []
     for child in psutil.Process(pid).children(recursive=True):
         try:
-            if "lodesmith.train.worker" in child.cmdline():
-                found.append((child.cmdline()[-1], child))
-        except psutil.Error:
+            log = Path(f"/proc/{child.pid}/fd/1").readlink()
+        except OSError:
             continue
+        if log.match("attempt-*/rank-*.log"):
+            found.append((log.name, child))
     return [child for _, child in sorted(found, key=lambda pair: pair[0])]
 
 

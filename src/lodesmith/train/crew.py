@@ -22,6 +22,7 @@ from lodesmith.train.hub import Hub
 from lodesmith.train.job import RankTask, TrainingJob
 from lodesmith.train.local_ranks import LocalRanks, Look
 from lodesmith.train.restart import choose_size
+from lodesmith.train.standby import Starter
 from lodesmith.train.watch import Fault
 
 _POLL_SECONDS = 0.1
@@ -78,15 +79,18 @@ class Team:
 class Crew:
     """The machines of a run."""
 
-    def __init__(self, job: TrainingJob, hub: Hub | None, *, memory: Path | None) -> None:
+    def __init__(
+        self, job: TrainingJob, hub: Hub | None, *, starter: Starter, memory: Path | None
+    ) -> None:
         """Gather the machines.
 
         Args:
             job: what is trained.
             hub: where other machines join; None is this machine alone.
+            starter: of ranks on this machine.
             memory: this machine's folder of second copies of the state.
         """
-        self.job, self._hub, self._memory = job, hub, memory
+        self.job, self._hub, self._starter, self._memory = job, hub, starter, memory
         nodes = job.config.nodes
         self._num_nodes = 1 if nodes is None else nodes.num_nodes
         self.wanted = choose_num_ranks(job.config)
@@ -139,7 +143,9 @@ class Crew:
         own = [task for task in tasks if task.node == 0]
         address = self._hub.host if self._hub and several else "127.0.0.1"
         with ExitStack() as stack:
-            nodes: list[_Ranks] = [stack.enter_context(LocalRanks(own, address=address))]
+            nodes: list[_Ranks] = [
+                stack.enter_context(LocalRanks(own, starter=self._starter, address=address))
+            ]
             for number, member in enumerate(members, start=1):
                 theirs = [task for task in tasks if task.node == number]
                 if theirs:

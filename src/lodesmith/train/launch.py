@@ -36,6 +36,7 @@ from lodesmith.train.local_ranks import Look
 from lodesmith.train.metrics import LineReader
 from lodesmith.train.record import RunRecord
 from lodesmith.train.restart import Restarts
+from lodesmith.train.standby import Starter
 from lodesmith.train.trackers import TENSORBOARD_FOLDER, Trackers
 from lodesmith.train.watch import Fault
 
@@ -97,7 +98,8 @@ class _Run:
             hub = None
             if nodes is not None:
                 hub = stack.enter_context(Hub(nodes.listen, key_file=job.scratch / KEY_FILE))
-            crew = Crew(job, hub, memory=self.memory)
+            starter = stack.enter_context(Starter())
+            crew = Crew(job, hub, starter=starter, memory=self.memory)
             self.timeline.launch(
                 num_ranks=crew.wanted,
                 max_steps=job.config.max_steps,

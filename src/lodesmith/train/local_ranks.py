@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +11,9 @@ from typing import Self
 import psutil
 
 from lodesmith.core.errors import EngineError
-from lodesmith.core.storage import write_json
 from lodesmith.train.job import RankTask
 from lodesmith.train.pulse import PulseBoard, Sign
+from lodesmith.train.standby import Starter
 from lodesmith.train.watch import Fault, Watcher
 
 _LOG_LINES = 12  # of a dead rank, for the message
@@ -33,11 +31,14 @@ class Look:
 class LocalRanks:
     """Running ranks; none is left when the context ends, however it ends."""
 
-    def __init__(self, tasks: Sequence[RankTask], *, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, tasks: Sequence[RankTask], *, starter: Starter, address: str = "127.0.0.1"
+    ) -> None:
         """Start the ranks.
 
         Args:
             tasks: of ranks on this machine, in one attempt.
+            starter: of this machine.
             address: of this machine, over which ranks talk to their peers.
         """
         self._tasks = [
@@ -45,14 +46,8 @@ class LocalRanks:
         ]
         self._board = PulseBoard(self._tasks[0].pulse_file, num_ranks=len(tasks))
         self._watcher = Watcher()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        interface = find_interface(address)
-        try:
-            for task in self._tasks:
-                self._processes.append(_start(task, interface=interface))
-        except BaseException:
-            self.kill()
-            raise
+        self._starter, self._trains_since = starter, 0.0
+        self._processes = starter.start(self._tasks, interface=find_interface(address))
 
     def look(self) -> Look:
         """Return how far the ranks are, whether they have ended, and what is wrong if anything."""
@@ -63,6 +58,7 @@ class LocalRanks:
             if code is None
         }
         steps = [self._board.read(task.slot).step for task in self._tasks]
+        self._prepare(max(steps))
         fault = self._dead(codes) if any(codes) else None
         return Look(
             step=max(steps),
@@ -91,6 +87,14 @@ class LocalRanks:
         traceback: TracebackType | None,
     ) -> None:
         self.kill()
+
+    def _prepare(self, step: int) -> None:
+        """Have processes wait for the next start once training has gone on for a while."""
+        now = time.monotonic()
+        if not step:
+            self._trains_since = now
+        elif now - self._trains_since > self._starter.after_seconds:
+            self._starter.prepare(self._tasks[0], num_ranks=len(self._tasks))
 
     def _read(self, slot: int) -> Sign:
         try:
@@ -126,20 +130,3 @@ def find_interface(address: str) -> str:
     raise EngineError(
         f"no network interface of this machine has the address {address}; `ip address` lists them"
     )
-
-
-def _start(task: RankTask, *, interface: str) -> subprocess.Popen[bytes]:
-    task_file = task.attempt / f"rank-{task.rank}.json"
-    write_json(task_file, task.to_json())
-    threads = str(task.num_threads)
-    cores = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    # -P: a file called torch.py in the user's folder must not be taken for the library.
-    command = [sys.executable, "-P", "-m", "lodesmith.train.worker", str(task_file)]
-    with task.log_file.open("wb") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **cores, "GLOO_SOCKET_IFNAME": interface},
-        )

@@ -20,6 +20,7 @@ from lodesmith.core.version import VERSION
 from lodesmith.parallel.memory_folder import open_memory_folder
 from lodesmith.train.job import RankTask
 from lodesmith.train.local_ranks import LocalRanks, Look
+from lodesmith.train.standby import Starter
 from lodesmith.train.watch import Fault
 from lodesmith.train.wire import Wire, read_key, split_address
 
@@ -38,12 +39,16 @@ def join_run(address: str, *, key_file: Path, patience_seconds: float = 600.0) -
     Raises:
         EngineError: the leader could not be reached for that long.
     """
-    with open_memory_folder() as memory:
-        _join_again(split_address(address), key_file, patience_seconds, memory)
+    with open_memory_folder() as memory, Starter() as starter:
+        _join_again(split_address(address), key_file, patience_seconds, memory, starter)
 
 
 def _join_again(
-    address: tuple[str, int], key_file: Path, patience_seconds: float, memory: Path | None
+    address: tuple[str, int],
+    key_file: Path,
+    patience_seconds: float,
+    memory: Path | None,
+    starter: Starter,
 ) -> None:
     where = f"{address[0]}:{address[1]}"
     deadline = time.monotonic() + patience_seconds
@@ -59,7 +64,7 @@ def _join_again(
             time.sleep(_RETRY_SECONDS)
             continue
         say(f"joined the run at {where}")
-        if _Service(wire, memory).serve():
+        if _Service(wire, memory, starter).serve():
             say("the run is over")
             return
         say(f"the leader at {where} is gone; trying to join again")
@@ -80,8 +85,8 @@ def _connect(address: tuple[str, int], key_file: Path) -> Wire:
 class _Service:
     """What is done for a leader over one connection."""
 
-    def __init__(self, wire: Wire, memory: Path | None) -> None:
-        self._wire, self._memory = wire, memory
+    def __init__(self, wire: Wire, memory: Path | None, starter: Starter) -> None:
+        self._wire, self._memory, self._starter = wire, memory, starter
         self._ranks: LocalRanks | None = None
         self._attempt = ""
         self._refused: Look | None = None  # what is said of ranks that could not be started
@@ -116,7 +121,9 @@ class _Service:
             with self._lock:
                 self._attempt, self._refused = str(tasks[0].attempt), None
                 try:
-                    self._ranks = LocalRanks(tasks, address=message["address"])
+                    self._ranks = LocalRanks(
+                        tasks, starter=self._starter, address=message["address"]
+                    )
                 except LodesmithError as error:
                     fault = Fault(what="failed", rank=tasks[0].rank, says=str(error))
                     self._refused = Look(step=0, fault=fault)

@@ -1,6 +1,7 @@
-"""One rank's process: `python -m lodesmith.train.worker TASK.json`.
+"""One rank's process: `python -m lodesmith.train.worker PARENT`, told the rest on standard input.
 
-Started by `train.launch` only. It computes with deterministic kernels: then the same task gives the
+Started by `train.standby` only, maybe long before it is wanted: two lines, a network interface and
+a task file, make it a rank. It computes with deterministic kernels: then the same task gives the
 same bits, however often it is killed.
 """
 
@@ -23,11 +24,16 @@ from lodesmith.train.loop import train
 from lodesmith.train.pulse import Pulse
 
 
-def main(task_file: Path) -> int:
+def main(parent_pid: int) -> int:
     """Run a rank, which ends its process; return the exit code of one that has failed."""
-    task = RankTask.from_json(read_json(task_file))
-    die_with_parent(task.parent_pid)
+    die_with_parent(parent_pid)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for the launcher, which asks us to stop
+    interface, task_file = (sys.stdin.readline().rstrip("\n") for _ in range(2))
+    if not task_file:
+        return 0  # not wanted
+    os.environ["GLOO_SOCKET_IFNAME"] = interface
+    task = RankTask.from_json(read_json(Path(task_file)))
+    _write_to(task.log_file)
     make_deterministic(num_threads=task.num_threads)
     if task.job.config.compile is not None:
         open_compile_cache(task.job.scratch / "compiled" / f"rank-{task.rank}")
@@ -53,6 +59,13 @@ def main(task_file: Path) -> int:
         if clear is None:
             raise
         return _report(task, clear)
+
+
+def _write_to(log_file: Path) -> None:
+    """Let all that this process prints go to a file."""
+    with log_file.open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
 
 
 def make_deterministic(*, num_threads: int) -> None:
@@ -82,4 +95,4 @@ def _report(task: RankTask, error: LodesmithError) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,88 @@
+"""Which ways to train are left when ranks are lost, and laid-out runs that lose one."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+from tiny_training import make_job, weights_digest
+from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
+
+from lodesmith.train import standby
+from lodesmith.train.crew import choose_num_ranks, possible_jobs
+from lodesmith.train.launch import run_training
+from lodesmith.train.metrics import read_metrics
+
+
+def sizes_of(job):
+    jobs = possible_jobs(job, wanted=choose_num_ranks(job.config))
+    return {
+        size: None if found.config.parallel is None else found.config.parallel.num_ranks
+        for size, found in sorted(jobs.items())
+    }
+
+
+def test_a_layout_gives_up_copies_first_then_shards_and_keeps_what_is_within(tmp_path):
+    assert sizes_of(make_job(tmp_path, num_ranks=2)) == {1: None, 2: None}
+    assert sizes_of(make_job(tmp_path, num_ranks=1)) == {1: None}
+    layout = {
+        "data_parallel_replicate_size": 2, "data_parallel_shard_size": 2, "tensor_parallel_size": 2,
+    }  # fmt: skip
+    job = make_job(tmp_path, num_ranks="auto", parallel=layout)
+    assert sizes_of(job) == {2: 2, 4: 4, 8: 8}
+    jobs = possible_jobs(job, wanted=8)
+    assert jobs[8] is job
+    assert jobs[4].config.parallel.data_parallel_shard_size == 2
+    assert jobs[4].config.parallel.data_parallel_replicate_size == 1
+    assert {found.config.parallel.tensor_parallel_size for found in jobs.values()} == {2}
+    assert {found.digest for found in jobs.values()} == {job.digest}  # checkpoints fit all
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_a_laid_out_run_that_loses_a_rank_ends_with_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(standby, "_AFTER_SECONDS", 0.2)  # the lost one's place is taken quickly
+    settings = {
+        "num_ranks": "auto", "parallel": {"data_parallel_shard_size": 2}, "max_steps": 60,
+        "optimizer": "adamw", "learning_rate": 0.002,
+    }  # fmt: skip
+    whole, cut = (make_job(tmp_path / name, **settings) for name in ("whole", "cut"))
+    facts = run_training(whole)
+
+    def kill():
+        wait_for_step(cut, 25)
+        ranks_of(os.getpid())[1].kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    assert run_training(cut) == facts
+    thread.join()
+    assert [event["what"] for event in events_of(cut, "interruption")] == ["killed"]
+    curves = [[line["loss"] for line in read_metrics(job.metrics_file)] for job in (whole, cut)]
+    assert json.dumps(curves[0]) == json.dumps(curves[1])
+    assert weights_digest(cut) == weights_digest(whole)
+
+
+@pytest.mark.dist
+@pytest.mark.chaos
+def test_a_rank_that_is_held_up_again_and_again_is_named(tmp_path):
+    settings = {"num_ranks": 2, "max_steps": 100_000}
+    job = make_job(tmp_path, **settings)
+    leader = start_training(tmp_path, json.dumps(settings))
+    try:
+        wait_for_step(job, 5)
+        slow = ranks_of(leader.pid)[1]
+
+        def hold_up():
+            slow.suspend()
+            time.sleep(0.06)
+            slow.resume()
+            return [event for event in events_of(job, "straggler") if event["rank"] == 1]
+
+        [event, *_] = wait_for(hold_up)
+        assert event["times"] > 1.3
+        assert events_of(job, "interruption") == []  # slow is not frozen
+    finally:
+        leader.kill()
+        leader.communicate()
