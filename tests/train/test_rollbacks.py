@@ -13,6 +13,7 @@ from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import SkipList
 from lodesmith.data.tokens import TokenSet, write_token_set
 from lodesmith.parallel.ranks import Ranks
+from lodesmith.pipeline.trace_training import find_readings
 from lodesmith.train import loop, replicated
 from lodesmith.train.guard import SpikeGuard, may_roll_back
 from lodesmith.train.job import RankTask
@@ -98,6 +99,36 @@ def test_a_bad_batch_is_passed_over_and_its_documents_are_named(tmp_path, monkey
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     assert max(line["loss"] for line in lines) < 5
     assert facts["num_steps"] == STEPS
+
+
+def test_a_trace_knows_which_samples_were_passed_over(tmp_path, monkeypatch):
+    job = make(tmp_path)
+    poison(monkeypatch, job, [29 * BATCH + 3], factor=float("nan"))
+    seen = []
+    real = loop.Training.step
+    tokens = TokenSet.open(job.data.folder)
+    number = {
+        tuple(tokens.window(window, LENGTH)[:-1].tolist()): window
+        for window in range(tokens.num_windows(LENGTH))
+    }
+
+    def watched(self, batch):
+        record = real(self, batch)
+        read = [number[tuple(row)] for row in batch.input_ids.tolist()]
+        seen[record["step"] - 1 :] = [read]
+        return record
+
+    monkeypatch.setattr(loop.Training, "step", watched)
+    facts = run(job)
+    for document in tokens.document_ids:
+        readings = find_readings(document, tokens, facts)
+        expected = [
+            (step, window)
+            for step, windows in enumerate(seen, start=1)
+            for window in windows
+            if window in tokens.windows_of_document(document, LENGTH)
+        ]
+        assert [(reading.step, reading.window) for reading in readings] == expected
 
 
 def test_a_run_that_never_met_the_bad_samples_is_the_same_run(tmp_path, monkeypatch):

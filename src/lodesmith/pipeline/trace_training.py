@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from lodesmith.core.storage import read_json
+from lodesmith.core.storage import JSON, read_json
 from lodesmith.data.corpora import mixture_order
 from lodesmith.data.documents import read_lines
 from lodesmith.data.mixture import Order
@@ -117,6 +117,22 @@ def _training_use(
     document_id: str, tokens: TokenSet, run: Artifact, children: Children
 ) -> TrainingUse:
     facts = read_json(run.file("training.json"))
+    return TrainingUse(
+        pretrain=run.id,
+        num_steps=-(-facts["samples_consumed"] // facts["global_batch_size"]),
+        readings=find_readings(document_id, tokens, facts),
+        models=[child.id for child in _children_of(run, "tune", children)],
+    )
+
+
+def find_readings(document_id: str, tokens: TokenSet, facts: JSON) -> list[Reading]:
+    """Return when a run read a document, by step; samples that it passed over were not read.
+
+    Args:
+        document_id: of a document in the set.
+        tokens: that the run trained on.
+        facts: the run's training.json.
+    """
     length, batch = facts["sequence_length"], facts["global_batch_size"]
     consumed = facts["samples_consumed"]
     skips = SkipList.from_json(facts.get("samples_skipped", []))
@@ -129,16 +145,10 @@ def _training_use(
         for epoch, sample in order.readings(window, consumed + len(skips))
         if (place := skips.position(sample)) is not None and place < consumed
     )
-    readings = [
+    return [
         Reading(epoch=epoch, step=place // batch + 1, window=window)
         for place, epoch, window in places
     ]
-    return TrainingUse(
-        pretrain=run.id,
-        num_steps=-(-consumed // batch),
-        readings=readings,
-        models=[child.id for child in _children_of(run, "tune", children)],
-    )
 
 
 def _describe_run(run: TrainingUse) -> Iterator[str]:

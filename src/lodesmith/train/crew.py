@@ -163,7 +163,8 @@ class Crew:
         said = False
         while not ready():
             if not said and self._hub is not None:
-                say(f"waiting for nodes: {self._places()} of {self.wanted} places for ranks here")
+                say(f"{self._places()} of {self.wanted} places for ranks; on the other nodes run:")
+                say(f"  lodesmith join {self._hub.address} --key-file {self._hub.key_file}")
                 said = True
             if time.monotonic() > deadline:
                 raise EngineError(

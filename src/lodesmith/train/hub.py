@@ -108,7 +108,7 @@ class Hub:
             EngineError: the address is not this machine's or is in use.
         """
         host, port = split_address(address)
-        self.host = host
+        self.host, self.address, self.key_file = host, address, key_file.absolute()
         self._key = make_key(key_file)
         self._members: list[Member] = []
         self._closed = False
