@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from lodesmith.core.storage import write_json
 from lodesmith.train.job import RankTask
@@ -36,10 +36,11 @@ class Starter:
             else:
                 _end(process)
         self._waiting = []
-        while len(waiting) < len(tasks):
-            waiting.append(_start_waiting(tasks[0].num_threads))
         for process in waiting[len(tasks) :]:
             _end(process)
+        for task in tasks[len(waiting) :]:
+            with task.log_file.open("wb") as log:  # says what the import of torch may say
+                waiting.append(_start_waiting(task.num_threads, log))
         for process, task in zip(waiting, tasks, strict=False):
             _tell(process, task, interface)
         return waiting[: len(tasks)]
@@ -62,7 +63,7 @@ class Starter:
             _end(process)
 
 
-def _start_waiting(num_threads: int) -> Process:
+def _start_waiting(num_threads: int, log: IO[bytes] | int = subprocess.DEVNULL) -> Process:
     threads = str(num_threads)
     cores = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     # -P: a file called torch.py in the user's folder must not be taken for the library.
@@ -70,8 +71,8 @@ def _start_waiting(num_threads: int) -> Process:
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
         env={**os.environ, **cores},
     )
 
