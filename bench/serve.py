@@ -129,7 +129,9 @@ class Bench:
 
     def ask_engine(self, engine: LocalEngine, count: int, length: int, new: int) -> float:
         """Return the seconds of one of our engines."""
-        return run_engine(engine, self.prompts(count, length), new)
+        started = time.process_time()
+        seconds = run_engine(engine, self.prompts(count, length), new)
+        return time.process_time() - started if self.options.cpu_seconds else seconds
 
     def ask_peer(self, process: subprocess.Popen, count: int, length: int, new: int) -> float:
         """Return the seconds of another engine."""
@@ -138,7 +140,7 @@ class Bench:
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
         assert answer["num"] == count * new, answer
-        return answer["seconds"]
+        return answer["cpu"] if self.options.cpu_seconds else answer["seconds"]
 
     def ask_transformers(self, count: int, length: int, new: int) -> float:
         """Return the seconds of transformers, as one batch."""
@@ -200,24 +202,25 @@ def show(title: str, seconds: dict[str, list[float]], num_tokens: int | None) ->
         print(f"  {name:<22} {middle:9.1f} {unit}  ({values[0]:.1f} to {values[-1]:.1f})")
 
 
-def read_bandwidth(threads: int) -> float:
+def read_bandwidth(threads: int, clock: Callable[[], float]) -> float:
     """Return how fast memory is read, GB/s: the best of several sums over half a gigabyte."""
     torch.set_num_threads(threads)
     block = torch.ones(1 << 27)
     best = float("inf")
     for _ in range(8):
-        started = time.perf_counter()
+        started = clock()
         block.sum()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, clock() - started)
     return block.numel() * 4 / best / 1e9
 
 
 def measure_single(bench: Bench) -> None:
-    new = 96
-    before = read_bandwidth(bench.options.threads)
+    new = bench.options.new
+    clock = time.process_time if bench.options.cpu_seconds else time.perf_counter
+    before = read_bandwidth(bench.options.threads, clock)
     seconds = compare(bench.ways(1, 8, new), rounds=bench.options.rounds)
-    bandwidth = max(before, read_bandwidth(bench.options.threads))
-    show("one stream, 8 tokens in, 96 out", seconds, new)
+    bandwidth = max(before, read_bandwidth(bench.options.threads, clock))
+    show(f"one stream, 8 tokens in, {new} out", seconds, new)
     limit = bandwidth * 1e9 / (bench.decoder.config.num_parameters * 4)
     ours = new / min(seconds["ours fp32"])
     print(f"  memory is read at {bandwidth:.1f} GB/s: at most {limit:.1f} tokens/s in fp32; "
@@ -225,9 +228,10 @@ def measure_single(bench: Bench) -> None:
 
 
 def measure_batch(bench: Bench) -> None:
-    for count in (8, 32):
-        seconds = compare(bench.ways(count, 128, 128), rounds=bench.options.rounds)
-        show(f"{count} at once, 128 tokens in, 128 out", seconds, count * 128)
+    for count in bench.options.at_once:
+        new = bench.options.batch_new
+        seconds = compare(bench.ways(count, 128, new), rounds=bench.options.rounds)
+        show(f"{count} at once, 128 tokens in, {new} out", seconds, count * new)
 
 
 def measure_first(bench: Bench) -> None:
@@ -299,7 +303,15 @@ def main() -> int:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--at-once", type=int, nargs="*", default=[8, 32])
+    parser.add_argument("--new", type=int, default=96, help="tokens of a single stream")
+    parser.add_argument("--batch-new", type=int, default=128, help="tokens of each of several")
     parser.add_argument("--fp32-only", action="store_true")
+    parser.add_argument(
+        "--cpu-seconds",
+        action="store_true",
+        help="for a busy machine: seconds of processor time, best with --threads 1",
+    )
     parser.add_argument("--no-transformers", dest="transformers", action="store_false")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON,PEER,MODEL")
     options = parser.parse_args()

@@ -1,8 +1,7 @@
 """Other engines behind one small protocol of lines of JSON, each run by a Python of its own.
 
 `bench/serve.py` starts this file with the peer's interpreter; nothing of Lodesmith is imported.
-A line {"prompts": [[ids]], "new": N} is answered by {"seconds": s, "first": s, "tokens": [[ids]]},
-"first" being the time to the first token where there is one prompt.
+A line {"prompts": [[ids]], "new": N} is answered by {"seconds": s, "cpu": s, "num": tokens}.
 
     PEER_PYTHON bench/serve_peers.py llama.cpp MODEL.gguf THREADS
     PEER_PYTHON bench/serve_peers.py ctranslate2 FOLDER THREADS
@@ -23,7 +22,7 @@ def ask_llama_cpp(path, threads):
 
     params = xllamacpp.CommonParams()
     params.model.path = path
-    params.n_ctx, params.n_parallel = 32 * 320, 32
+    params.n_ctx, params.n_parallel = 32 * 640, 32
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_batch = params.n_ubatch = 512
     params.warmup, params.verbosity = True, 0
@@ -43,9 +42,10 @@ def ask_llama_cpp(path, threads):
         with ThreadPoolExecutor(len(prompts)) as pool:
             answers = list(pool.map(lambda prompt: one(prompt, new), prompts))
         seconds = time.perf_counter() - started
-        first = answers[0].get("timings", {}).get("prompt_ms", 0) / 1e3
-        return {"seconds": seconds, "first": first,
-                "num": sum(each["usage"]["completion_tokens"] for each in answers)}  # fmt: skip
+        return {
+            "seconds": seconds,
+            "num": sum(each["usage"]["completion_tokens"] for each in answers),
+        }
 
     return answer
 
@@ -66,8 +66,10 @@ def ask_ctranslate2(folder, threads):
             max_batch_size=len(prompts),
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        return {"seconds": seconds, "first": seconds if new == 1 else None,
-                "num": sum(len(each.sequences_ids[0]) for each in results)}  # fmt: skip
+        return {
+            "seconds": seconds,
+            "num": sum(len(each.sequences_ids[0]) for each in results),
+        }
 
     return answer
 
@@ -108,7 +110,9 @@ def main():
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        print(json.dumps(ask(order["prompts"], order["new"])), flush=True)
+        started = time.process_time()
+        answer = ask(order["prompts"], order["new"])
+        print(json.dumps({**answer, "cpu": time.process_time() - started}), flush=True)
 
 
 if __name__ == "__main__":

@@ -161,6 +161,9 @@ def serve(
     request_seconds: Annotated[
         float, typer.Option(min=0.1, help="After which an answer is given up.")
     ] = 600.0,
+    quantization: Annotated[
+        str | None, typer.Option(metavar="int8|int4", help="Round the weights, for speed on CPUs.")
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Serve models over an OpenAI-compatible API; with a recipe, run what it lacks first.
@@ -178,14 +181,18 @@ def serve(
         if not (other and place) or other in models:
             raise UserError(f"--also takes NAME=MODEL with a name of its own, not '{entry}'")
         models[other] = _find_folder(place, workspace)
+    from lodesmith.infer.config import EngineConfig, Quantization
     from lodesmith.serve.keys import ApiKeys
     from lodesmith.serve.server import ServerSettings
     from lodesmith.serve.server import serve as serve_models
 
+    if quantization not in (None, "int8", "int4"):
+        raise UserError(f"--quantization is int8 or int4, not {quantization}")
     settings = ServerSettings(
         keys=None if api_keys is None else ApiKeys.load(api_keys),
         request_seconds=request_seconds,
         adapters=adapters,
+        engine=EngineConfig(quantization=cast("Quantization | None", quantization)),
     )
     serve_models(models, host=host, port=port, settings=settings)
 
