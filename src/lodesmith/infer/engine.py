@@ -13,11 +13,13 @@ Shapes: O rows whose states are wanted, D hidden, V vocab.
 import itertools
 import threading
 from collections.abc import Sequence as List
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lodesmith.core.errors import EngineError
+from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import warn
 from lodesmith.core.process import count_free_cores
 from lodesmith.infer.build import build_parts
@@ -31,6 +33,7 @@ from lodesmith.infer.interface import (
     QueueFullError,
     Ticket,
     TokenLogprobs,
+    check_adapter,
     check_request,
 )
 from lodesmith.infer.runner import lay_out_pass
@@ -38,6 +41,7 @@ from lodesmith.infer.sampling import Sampler, measure_logprobs
 from lodesmith.infer.scheduler import Chunk
 from lodesmith.infer.sequence import Sequence
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import load_adapter
 
 _SCORED_AT_ONCE = 64  # positions whose logits exist together when a prompt is scored
 
@@ -55,7 +59,8 @@ class LocalEngine:
         self.config = config = config or EngineConfig()
         parts = build_parts(decoder, config)
         self._runner, self._scheduler = parts.runner, parts.scheduler
-        self._limits = EngineLimits(
+        self._adapters: dict[str, tuple[str, object]] = {}  # its key, and as the runner takes it
+        self._base_limits = EngineLimits(
             max_model_len=parts.max_model_len,
             vocab_size=decoder.config.vocab_size,
             max_num_seqs=config.max_num_seqs,
@@ -80,7 +85,7 @@ class LocalEngine:
     @property
     def limits(self) -> EngineLimits:
         """What it can take."""
-        return self._limits
+        return replace(self._base_limits, adapters=frozenset(self._adapters))
 
     def submit(self, requests: List[GenerationRequest], deliver: Deliver) -> list[Ticket]:
         """Queue requests, all or none, and return a ticket for each.
@@ -90,16 +95,19 @@ class LocalEngine:
             QueueFullError: too many wait already.
             EngineError: the engine has failed or is closed.
         """
+        limits = self.limits
         for request in requests:
-            check_request(request, self._limits)
+            check_request(request, limits)
         with self._changed:
             if self._failure is not None or self._closing:
                 raise EngineError(self._failure or "the engine is closed")
+            for request in requests:
+                check_adapter(request, self.limits)  # again: one may have been unloaded just now
             num_waiting = len(self._scheduler.waiting)
-            if num_waiting + len(requests) > self._limits.max_num_queued_seqs:
+            if num_waiting + len(requests) > limits.max_num_queued_seqs:
                 raise QueueFullError(
                     f"{num_waiting} requests wait already and at most "
-                    f"{self._limits.max_num_queued_seqs} may; try again later"
+                    f"{limits.max_num_queued_seqs} may; try again later"
                 )
             tickets = [self._add(request, place, deliver) for place, request in enumerate(requests)]
             self._changed.notify()
@@ -109,6 +117,8 @@ class LocalEngine:
         sampler = Sampler(request.sampling, prompt_ids=request.input_ids, guide=request.guide)
         ticket = next(self._tickets)
         sequence = Sequence(ticket, request, place, deliver, sampler, list(request.input_ids))
+        if request.adapter is not None:
+            sequence.adapter_key, sequence.adapter = self._adapters[request.adapter]
         self._alive[ticket] = sequence
         self._scheduler.add(sequence)
         return ticket
@@ -119,6 +129,30 @@ class LocalEngine:
             if ticket in self._alive:
                 self._cancelled.add(ticket)
                 self._changed.notify()
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Make a LoRA adapter known under a name, while requests run.
+
+        Raises:
+            UserError: the name is taken, the folder is no adapter, or it does not fit the model.
+            DamagedArtifactError: a file is torn.
+        """
+        taken = self._runner.take_adapter(load_adapter(folder))
+        with self._changed:
+            if name in self._adapters:
+                raise UserError(f"an adapter '{name}' is loaded already; unload it first")
+            # Blocks of an earlier adapter of this name must not be found again.
+            self._adapters[name] = (f"{next(self._tickets)}", taken)
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter; requests that use it already go on to their end.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        with self._changed:
+            if self._adapters.pop(name, None) is None:
+                raise UserError(f"no adapter '{name}' is loaded")
 
     def stats(self) -> EngineStats:
         """Return what it is doing now and has done so far."""

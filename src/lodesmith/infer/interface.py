@@ -16,6 +16,7 @@ the end of a text (`ignore_eos`) has no `stop_ids`; stop strings are found by wh
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -179,6 +180,25 @@ class Engine(Protocol):
     def cancel(self, ticket: Ticket) -> None:
         """Stop a request by the next step; one that has finished is left alone."""
 
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Make a LoRA adapter known under a name, while requests run.
+
+        Args:
+            name: what requests call it.
+            folder: as PEFT writes it, adapter_config.json and adapter_model.safetensors.
+
+        Raises:
+            UserError: the name is taken, the folder is no adapter, or it does not fit the model.
+            DamagedArtifactError: a file is torn.
+        """
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter; requests that use it already go on to their end.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+
     def stats(self) -> EngineStats:
         """Return what it is doing now and has done so far."""
 
@@ -205,5 +225,14 @@ def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
     wrong = next((token for token in used if not 0 <= token < limits.vocab_size), None)
     if wrong is not None:
         raise UserError(f"{wrong} is no token id; ids go from 0 to {limits.vocab_size - 1}")
+    check_adapter(request, limits)
+
+
+def check_adapter(request: GenerationRequest, limits: EngineLimits) -> None:
+    """Check that the adapter which a request names is loaded.
+
+    Raises:
+        UserError: it is not.
+    """
     if request.adapter is not None and request.adapter not in limits.adapters:
         raise UserError(f"no adapter '{request.adapter}' is loaded")

@@ -13,11 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lodesmith.infer.adapters import pack_adapter
 from lodesmith.infer.config import Quantization
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import Adapter
 from lodesmith.native.decoder import (
     PANEL,
     Format,
+    NativeAdapter,
     NativeDecoder,
     Part,
     Pass,
@@ -71,7 +74,7 @@ class NativeRunner:
             quantization: how matrices are stored; the output's takes 8 bits at least.
             kernels: slower ones than this processor's best, for tests.
         """
-        config = decoder.config
+        self.config = config = decoder.config
         form = _FORMATS[quantization]
         shape = Shape(
             vocab_size=config.vocab_size,
@@ -109,6 +112,14 @@ class NativeRunner:
     def run(self, now: Pass) -> Tensor:
         """Return the states_OD after the final norm, keys and values of all rows kept."""
         return torch.from_numpy(self.native.run(now))
+
+    def take_adapter(self, adapter: Adapter) -> NativeAdapter:
+        """Return an adapter in the form in which passes name it.
+
+        Raises:
+            UserError: it does not fit the model.
+        """
+        return pack_adapter(adapter, self.config)
 
     def logits(self, states_OD: Tensor) -> tuple[Tensor, List[int]]:
         """Return the logits_OV, and the most probable token of each row."""

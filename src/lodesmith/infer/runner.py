@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from lodesmith.core.errors import UserError
 from lodesmith.infer.scheduler import Chunk
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import Adapter
 from lodesmith.native.decoder import Pass
 
 
@@ -33,6 +35,13 @@ class Runner(Protocol):
 
     def run(self, now: Pass) -> Tensor:
         """Return the states_OD after the final norm, keys and values of all rows kept."""
+
+    def take_adapter(self, adapter: Adapter) -> object:
+        """Return an adapter in the form in which passes name it.
+
+        Raises:
+            UserError: it does not fit the model, or this runner knows no adapters.
+        """
 
     def logits(self, states_OD: Tensor) -> tuple[Tensor, List[int]]:
         """Return the logits_OV in fp32 on any device, and the most probable token of each row."""
@@ -61,7 +70,8 @@ def lay_out_pass(chunks: List[Chunk], *, block_size: int) -> Pass:
     arrays = (np.array(values, np.int32) for values in (ids, positions, starts, out_rows))
     ids_R, positions_R, starts_S, out_rows_O = arrays
     return Pass(ids_R=ids_R, positions_R=positions_R, starts_S=starts_S, tables_SM=tables_SM,
-                out_rows_O=out_rows_O)  # fmt: skip
+                out_rows_O=out_rows_O,
+                adapters=[chunk.sequence.adapter for chunk in chunks])  # fmt: skip
 
 
 class TorchRunner:
@@ -92,6 +102,17 @@ class TorchRunner:
             ids_1R, position_ids_BT=attention.positions_R[None], attend=attention.attend
         )
         return x_1RD[0, torch.from_numpy(now.out_rows_O).to(self.device)]
+
+    def take_adapter(self, adapter: Adapter) -> object:
+        """Refuse an adapter.
+
+        Raises:
+            UserError: always.
+        """
+        del adapter
+        raise UserError(
+            "adapters are applied to dense models in fp32 on the CPU; merge this one into its base"
+        )
 
     def logits(self, states_OD: Tensor) -> tuple[Tensor, List[int]]:
         """Return the logits_OV in fp32, and the most probable token of each row."""

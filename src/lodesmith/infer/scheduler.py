@@ -153,5 +153,5 @@ class Scheduler:
         for index in range(len(keys), count):
             parent = keys[-1] if keys else ROOT
             ids = sequence.tokens[index * size : (index + 1) * size]
-            keys.append(key_of(parent, ids, adapter=sequence.request.adapter))
+            keys.append(key_of(parent, ids, adapter=sequence.adapter_key))
         return keys

@@ -42,6 +42,8 @@ class Sequence:
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     num_pooled: int = 0  # prompt tokens in the sum
     prompt_sum_D: Tensor | None = None
+    adapter: object | None = None  # as the runner takes it
+    adapter_key: str | None = None  # names it in keys of blocks: never twice the same
     is_prompt_told: bool = False  # what was asked about the prompt has been delivered
 
     @property

@@ -16,7 +16,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define STEPS_PER_LAYER 8
+#define STEPS_PER_LAYER 9
+#define MOST_RANK 1024 /* of all adapters' matrices that stand beside one product */
 #define MOST_HEADS_OF_GROUP 64 /* query heads that share a key-value head */
 #define FEW_ROWS 4 /* up to here each thread normalises all rows itself instead of waiting */
 
@@ -37,8 +38,19 @@ typedef struct {
 } layer;
 
 typedef struct {
-    float *normed, *scores, *queries, *read, *scratch; /* of one thread */
+    float *normed, *scores, *queries, *read, *scratch, *thin; /* of one thread */
 } desk;
+
+enum place { BESIDE_QKV, BESIDE_O, BESIDE_GATE_UP, BESIDE_DOWN, NUM_PLACES };
+
+typedef struct {
+    matrix a, b; /* y += b (a x); no data where the adapter has nothing there */
+} thin;
+
+typedef struct {
+    int64_t num_layers;
+    thin *thins; /* NUM_PLACES for each layer */
+} adapter;
 
 typedef struct {
     int64_t num_rows, num_seqs, table_stride, num_out;
@@ -47,6 +59,7 @@ typedef struct {
     const int32_t *tables;          /* blocks of each sequence */
     const int32_t *out_rows;        /* whose last states are wanted */
     float *states;                  /* num_out rows of padded hidden_size */
+    const adapter *const *adapters; /* of each sequence, NULL where it has none; or NULL */
 } pass;
 
 typedef struct {
@@ -58,7 +71,7 @@ typedef struct {
     const float *final_norm, *embedding, *cosines, *sines; /* the caller's, who keeps them */
     float *keys, *values;                                  /* the caller's too */
     size_t x_width, qkv_width, attention_width, ff_width, value_panels, key_floats, value_floats;
-    float *x, *normed, *qkv, *read, *inner; /* rows of a pass */
+    float *x, *normed, *qkv, *read, *inner, *raw; /* rows of a pass */
     desk *desks;
     const pass *now;
     const float *logit_states;
@@ -241,24 +254,69 @@ static product product_of(const decoder *d, int member, const matrix *weights, c
                      d->desks[member].scratch};
 }
 
+/* Add what the adapters of sequences say beside one product, each sequence by one thread. */
+static void adapt_shared(decoder *d, int member, int step, size_t number, enum place place,
+                         const product *of) {
+    const pass *now = d->now;
+    if (!now->adapters) return;
+    float *between = d->desks[member].thin;
+    for (size_t i = team_take(d->crew, step); i < (size_t)now->num_seqs;
+         i = team_take(d->crew, step)) {
+        const adapter *one = now->adapters[i];
+        const thin *t = one ? &one->thins[number * NUM_PLACES + (size_t)place] : NULL;
+        if (!t || !t->a.data) continue;
+        size_t end = (size_t)now->starts[i + 1], width = t->a.num_panels * PANEL;
+        for (size_t row = (size_t)now->starts[i]; row < end; row += TILE_ROWS) {
+            size_t rows = end - row < TILE_ROWS ? end - row : TILE_ROWS;
+            product down = {&t->a, of->x + row * of->x_stride, of->x_stride, rows, between, width,
+                            STORE, NULL};
+            product up = {&t->b, between, width, rows, of->y + row * of->y_stride, of->y_stride,
+                          ADD, NULL};
+            d->k->multiply(&down, 0, t->a.num_panels, 0, rows);
+            d->k->multiply(&up, 0, t->b.num_panels, 0, rows);
+        }
+    }
+    team_meet(d->crew);
+}
+
+/* Gate and up with adapters beside them: sums are kept as they are until all is added. */
+static void adapt_gate_up(decoder *d, int member, size_t number, int step, product gate_up) {
+    size_t width = d->ff_width, first, end;
+    product raw = gate_up;
+    raw.ending = STORE;
+    raw.y = d->raw;
+    raw.y_stride = 2 * width;
+    multiply_shared(d, step + 3, &raw);
+    adapt_shared(d, member, step + 7, number, BESIDE_GATE_UP, &raw);
+    share(d, member, (size_t)d->now->num_rows, &first, &end);
+    for (size_t row = first; row < end; row++)
+        for (size_t at = 0; at < width; at += PANEL)
+            d->k->gate(d->raw + row * 2 * width + 2 * at, d->inner + row * width + at);
+    team_meet(d->crew);
+}
+
 static void run_layer(decoder *d, int member, size_t number, int step) {
     layer *l = &d->layers[number];
     size_t width = d->x_width;
     const float *normed = normalise_shared(d, member, l->input_norm);
     product qkv = product_of(d, member, &l->qkv, normed, width, d->qkv, d->qkv_width);
     multiply_shared(d, step, &qkv);
+    adapt_shared(d, member, step + 5, number, BESIDE_QKV, &qkv);
     place_rows(d, member, number);
     attend_shared(d, member, step + 1, number);
     product o = product_of(d, member, &l->o, d->read, d->attention_width, d->x, width);
     o.ending = ADD;
     multiply_shared(d, step + 2, &o);
+    adapt_shared(d, member, step + 6, number, BESIDE_O, &o);
     normed = normalise_shared(d, member, l->post_norm);
     product gate_up = product_of(d, member, &l->gate_up, normed, width, d->inner, d->ff_width);
     gate_up.ending = SWIGLU;
-    multiply_shared(d, step + 3, &gate_up);
+    if (d->now->adapters) adapt_gate_up(d, member, number, step, gate_up);
+    else multiply_shared(d, step + 3, &gate_up);
     product down = product_of(d, member, &l->down, d->inner, d->ff_width, d->x, width);
     down.ending = ADD;
     multiply_shared(d, step + 4, &down);
+    adapt_shared(d, member, step + 8, number, BESIDE_DOWN, &down);
 }
 
 static void run_pass(void *context, int member) {
@@ -409,14 +467,50 @@ LS_EXPORT void ls_decoder_free(decoder *d) {
     for (int i = 0; d->desks && i < (int)d->s.num_threads; i++) {
         desk *one = &d->desks[i];
         free(one->normed), free(one->scores), free(one->queries), free(one->read);
-        free(one->scratch);
+        free(one->scratch), free(one->thin);
     }
     matrix_free(&d->head);
     free(d->x), free(d->normed), free(d->qkv), free(d->read), free(d->inner);
+    free(d->raw);
     free(d->desks);
     free(d->layers);
     team_free(d->crew);
     free(d);
+}
+
+LS_EXPORT void ls_adapter_free(adapter *one) {
+    if (!one) return;
+    for (int64_t i = 0; one->thins && i < one->num_layers * NUM_PLACES; i++) {
+        matrix_free(&one->thins[i].a);
+        matrix_free(&one->thins[i].b);
+    }
+    free(one->thins);
+    free(one);
+}
+
+LS_EXPORT adapter *ls_adapter_new(int64_t num_layers) {
+    adapter *one = calloc(1, sizeof *one);
+    if (!one) return NULL;
+    one->num_layers = num_layers;
+    one->thins = calloc((size_t)num_layers * NUM_PLACES, sizeof *one->thins);
+    if (one->thins) return one;
+    free(one);
+    return NULL;
+}
+
+/* Take a (rank x num_in) and b (num_out x rank) beside one product; -1 where there is no memory. */
+LS_EXPORT int64_t ls_adapter_put(adapter *one, int64_t number, int64_t place, const float *a,
+                                 const float *b, const int64_t *sizes) {
+    thin *t = &one->thins[number * NUM_PLACES + place];
+    size_t num_in = (size_t)sizes[0], rank = (size_t)sizes[1], num_out = (size_t)sizes[2];
+    if (rank > MOST_RANK || matrix_new(&t->a, FORMAT_FLOAT, rank, num_in)) return -1;
+    if (matrix_new(&t->b, FORMAT_FLOAT, num_out, rank)) {
+        matrix_free(&t->a);
+        return -1;
+    }
+    matrix_pack(&t->a, 0, a, rank);
+    matrix_pack(&t->b, 0, b, num_out);
+    return 0;
 }
 
 static float *floats(size_t count) {
@@ -445,7 +539,8 @@ static int lay_out_desk(const decoder *d, desk *one) {
     one->queries = floats(rows * (size_t)d->s.head_dim);
     one->read = floats(rows * d->value_panels * PANEL);
     one->scratch = floats(2 * PANEL * padded(widest));
-    return !(one->normed && one->scores && one->queries && one->read && one->scratch);
+    one->thin = floats(2 * TILE_ROWS * MOST_RANK);
+    return !(one->normed && one->scores && one->queries && one->read && one->scratch && one->thin);
 }
 
 static int lay_out(decoder *d) {
@@ -464,10 +559,11 @@ static int lay_out(decoder *d) {
     d->qkv = floats(rows * d->qkv_width);
     d->read = floats(rows * d->attention_width);
     d->inner = floats(rows * d->ff_width);
+    d->raw = floats(rows * 2 * d->ff_width);
     if (matrix_new(&d->head, (enum format)s->head_format, (size_t)s->vocab_size,
                    (size_t)s->hidden_size))
         return -1;
-    return d->x && d->normed && d->qkv && d->read && d->inner ? 0 : -1;
+    return d->x && d->normed && d->qkv && d->read && d->inner && d->raw ? 0 : -1;
 }
 
 /* Lay out a decoder without weights; NULL where there is no memory, or too many heads in a group.

@@ -68,6 +68,8 @@ typedef struct {
     void (*attend)(const head_cache *cache, const float *q, const size_t *lengths, size_t num_rows,
                    float *scores, float *out);
     void (*normalise)(const float *x, const float *weight, float eps, size_t size, float *y);
+    /* sums: PANEL of gate, PANEL of up; y: PANEL of silu(gate) * up. */
+    void (*gate)(const float *sums, float *y);
     size_t (*find_best)(const float *x, size_t size);
 } kernels;
 

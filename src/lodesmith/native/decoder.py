@@ -1,13 +1,14 @@
 """A decoder in C over packed weights and paged keys and values: typed calls of `decoder.c`.
 
 Shapes: R rows of a pass, S sequences, M blocks of a sequence, O rows whose states are wanted,
-D hidden, V vocab, DP and VP both rounded up to whole panels.
+D hidden, V vocab, DP and VP both rounded up to whole panels; R rank, I inputs, O outputs of an
+adapter's matrices.
 """
 
 # ruff: noqa: N803, N806, N815 shape suffixes are the house's names for arrays
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -19,6 +20,7 @@ from lodesmith.core.errors import EngineError
 from lodesmith.native.library import load_library
 
 PANEL = 32  # outputs side by side, and positions of a block of keys and values
+MOST_RANK = 1024  # of the adapters' matrices beside one product
 _SPARE_ROWS = 12  # a tile may read so many rows past the last one
 
 Floats = NDArray[np.float32]
@@ -81,7 +83,7 @@ class _Pass(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("num_rows", "num_seqs", "table_stride", "num_out")),
         *(
             (name, ctypes.c_void_p)
-            for name in ("ids", "positions", "starts", "tables", "out_rows", "states")
+            for name in ("ids", "positions", "starts", "tables", "out_rows", "states", "adapters")
         ),
     )
 
@@ -95,6 +97,46 @@ class Pass:
     starts_S: Numbers  # first row of each sequence, and behind them the number of rows
     tables_SM: Numbers  # blocks that hold positions 0..31, 32..63, ... of each sequence
     out_rows_O: Numbers  # rows whose last states are wanted
+    adapters: Sequence[object | None] = ()  # of each sequence, as the runner made it; () for none
+
+
+class Place(IntEnum):
+    """A product that an adapter may stand beside, in the order of `enum place`."""
+
+    QKV = 0
+    OUT = 1
+    GATE_UP = 2
+    DOWN = 3
+
+
+class NativeAdapter:
+    """Thin matrices beside the products of a decoder."""
+
+    def __init__(self, num_layers: int) -> None:
+        self._library = _declare()
+        self.handle = self._library.ls_adapter_new(num_layers)
+        if not self.handle:
+            raise EngineError("there is no memory left for the adapter")
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            self._library.ls_adapter_free(self.handle)
+
+    def put(self, layer: int, place: Place, a_RI: Floats, b_OR: Floats) -> None:
+        """Add y += b (a x) beside a product; R at most 1,024.
+
+        Raises:
+            EngineError: there is no memory, or R is too large.
+        """
+        a_RI, b_OR = (np.ascontiguousarray(each, np.float32) for each in (a_RI, b_OR))
+        sizes = np.array([a_RI.shape[1], a_RI.shape[0], b_OR.shape[0]], np.int64)
+        failed = self._library.ls_adapter_put(
+            self.handle, layer, place, a_RI.ctypes.data, b_OR.ctypes.data, sizes.ctypes.data
+        )
+        if failed:
+            raise EngineError(
+                f"there is no memory left for an adapter of rank {a_RI.shape[0]}, or it is too high"
+            )
 
 
 class NativeDecoder:
@@ -154,6 +196,12 @@ class NativeDecoder:
         """Return the states_OD of the rows asked for, after the final norm."""
         num_out = len(now.out_rows_O)
         states_ODP = np.empty((num_out, padded(self.shape.hidden_size)), np.float32)
+        adapters = None
+        if any(now.adapters):
+            handles = [
+                each.handle if isinstance(each, NativeAdapter) else None for each in now.adapters
+            ]
+            adapters = (ctypes.c_void_p * len(handles))(*handles)
         call = _Pass(
             len(now.ids_R), len(now.starts_S) - 1, now.tables_SM.shape[1], num_out,
             *(
@@ -161,6 +209,7 @@ class NativeDecoder:
                 for array in (now.ids_R, now.positions_R, now.starts_S, now.tables_SM,
                               now.out_rows_O, states_ODP)
             ),
+            None if not adapters else ctypes.cast(adapters, ctypes.c_void_p),
         )  # fmt: skip
         self._library.ls_decoder_run(self._handle, ctypes.byref(call))
         return states_ODP[:, : self.shape.hidden_size]
@@ -206,5 +255,9 @@ def _declare() -> ctypes.CDLL:
     kernels.ls_decoder_logits.restype = None
     kernels.ls_decoder_kernels.argtypes = [pointer]
     kernels.ls_decoder_kernels.restype = ctypes.c_char_p
+    kernels.ls_adapter_new.argtypes, kernels.ls_adapter_new.restype = [number], pointer
+    kernels.ls_adapter_put.argtypes = [pointer, number, number, pointer, pointer, pointer]
+    kernels.ls_adapter_put.restype = number
+    kernels.ls_adapter_free.argtypes, kernels.ls_adapter_free.restype = [pointer], None
     kernels.ls_decoder_free.argtypes, kernels.ls_decoder_free.restype = [pointer], None
     return kernels

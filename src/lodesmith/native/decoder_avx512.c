@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) __m512 load_int4(const uint8_t *p, 
 
 #include "decoder_body.h"
 
-const kernels ls_kernels_avx512 = {"avx512", multiply, attend, normalise, find_best};
+const kernels ls_kernels_avx512 = {"avx512", multiply, attend, normalise, gate, find_best};
 
 #if defined(__clang__)
 #pragma clang attribute pop

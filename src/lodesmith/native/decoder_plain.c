@@ -6,4 +6,4 @@
 #endif
 #include "decoder_body.h"
 
-const kernels ls_kernels_plain = {"plain", multiply, attend, normalise, find_best};
+const kernels ls_kernels_plain = {"plain", multiply, attend, normalise, gate, find_best};

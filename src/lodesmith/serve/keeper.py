@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lodesmith.core.log import warn
 from lodesmith.infer.interface import (
@@ -33,6 +34,7 @@ class KeptEngine:
     ) -> None:
         self._start, self._clock = start, clock
         self._engine = start()
+        self._adapters: dict[str, Path] = {}
         self._generation = 0  # engines that have failed
         self._restarts: deque[float] = deque(maxlen=_MAX_RESTARTS)
         self._changing = threading.Lock()
@@ -62,6 +64,8 @@ class KeptEngine:
                 warn(f"starting the engine again: {failure}")
                 self._engine.close()
                 self._engine = self._start()
+                for name, folder in self._adapters.items():
+                    self._engine.load_adapter(name, folder)
                 self._generation += 1
             tickets = self._engine.submit(requests, deliver)
             return [self._generation * _TICKETS + ticket for ticket in tickets]
@@ -72,6 +76,18 @@ class KeptEngine:
         with self._changing:
             if generation == self._generation:
                 self._engine.cancel(number)
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Make an adapter known; an engine that is started again gets it too."""
+        with self._changing:
+            self._engine.load_adapter(name, folder)
+            self._adapters[name] = folder
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter."""
+        with self._changing:
+            self._engine.unload_adapter(name)
+            self._adapters.pop(name, None)
 
     def stats(self) -> EngineStats:
         """Return what the present engine is doing."""
