@@ -221,7 +221,13 @@ def _batch_faults(
         )
         return
     num_micro_batches, ranks = global_batch_size // rows, parallel.pipeline_parallel_size
-    if parallel.virtual_pipeline_size > 1 and num_micro_batches % ranks:
+    if num_micro_batches < ranks:
+        yield (
+            f"{num_micro_batches} micro-batches a step are fewer than pipeline_parallel_size "
+            f"({ranks}), so a rank would have nothing to do; raise global_batch_size to "
+            f"{rows * ranks} or lower micro_batch_size"
+        )
+    elif parallel.virtual_pipeline_size > 1 and num_micro_batches % ranks:
         yield (
             f"{num_micro_batches} micro-batches a step are not a multiple of "
             f"pipeline_parallel_size ({ranks}), which interleaved schedules want"

@@ -15,6 +15,7 @@ from lodesmith.plan.shape import ModelShape
 
 _TRAINED_KINDS = ("llama", "qwen3")
 _TRAINED_PRECISIONS = ("fp32", "bf16")
+_RECOMPUTED = ("none", "selective", "full")
 
 
 def parallel_section(layout: Layout) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def section_text(layout: Layout) -> str:
 def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -> str | None:
     """Return what the trainer lacks to run a layout, None if it can run it."""
     checks = (
-        (layout.activation_checkpointing != "none", "recomputed activations"),
+        (layout.activation_checkpointing not in _RECOMPUTED, layout.activation_checkpointing),
         (shape.kind not in _TRAINED_KINDS, f"models of kind {shape.kind}"),
         (training.precision not in _TRAINED_PRECISIONS, training.precision),
     )
