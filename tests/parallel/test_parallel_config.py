@@ -95,3 +95,15 @@ def test_the_product_of_the_axes_is_the_number_of_ranks(sizes):
     )
     assert parallel.num_ranks == stages * replicas * shards * contexts * tensor
     assert parallel.data_parallel_size == replicas * shards
+
+
+def test_a_pipeline_wants_a_micro_batch_for_each_rank():
+    model = DecoderConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=4, head_dim=8, vocab_size=48, tie_word_embeddings=False,
+    )  # fmt: skip
+    parallel = ParallelConfig(pipeline_parallel_size=2, data_parallel_shard_size=2)
+    sizes = {"num_ranks": 4, "sequence_length": 16, "micro_batch_size": 4}
+    with pytest.raises(UserError, match=r"1 micro-batches a step are fewer.* raise.* to 16"):
+        check_layout(parallel, model, global_batch_size=8, **sizes)
+    check_layout(parallel, model, global_batch_size=16, **sizes)
