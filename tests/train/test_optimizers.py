@@ -119,6 +119,10 @@ def test_rates_rise_then_never_rise_again(
 def test_faults_between_settings_are_found_before_training():
     with pytest.raises(ValidationError, match="multiple of twice micro_batch_size"):
         TrainingConfig(max_steps=1, global_batch_size=12, micro_batch_size=4)
+    with pytest.raises(ValidationError, match="operations that compile joins"):
+        TrainingConfig(max_steps=1, compile="inductor", activation_checkpointing="selective")
+    with pytest.raises(ValidationError, match="bf16 wants parallel"):
+        TrainingConfig(max_steps=1, reduce_dtype="bf16")
     with pytest.raises(ValidationError, match="is above learning_rate"):
         TrainingConfig(max_steps=1, learning_rate=0.01, min_learning_rate=0.1)
 

@@ -41,16 +41,22 @@ def treat_layer(
     """Make a layer recompute what its backward pass needs, and compile it.
 
     A recomputed mixture of experts counts each token twice; its balancing compares loads only.
+    Compiled code is what is run again: a checkpoint within a graph fails in torch 2.13 as soon as
+    a layer holds parts of matrices.
 
     Args:
         layer: its forward is replaced, its weights stay.
         recompute: what is not kept.
         compile_backend: of torch.compile; None runs eagerly.
     """
-    if recompute != "none":
-        layer.forward = functools.partial(_run_again, layer.forward, recompute == "selective")
+    if recompute == "none":
+        if compile_backend is not None:
+            layer.compile(backend=compile_backend)
+        return
+    forward: Any = layer.forward
     if compile_backend is not None:
-        layer.compile(backend=compile_backend)
+        forward = torch.compile(forward, backend=compile_backend)
+    layer.forward = functools.partial(_run_again, forward, recompute == "selective")
 
 
 def _run_again(forward: Any, selects: bool, *inputs: Any) -> Any:

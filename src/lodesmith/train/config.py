@@ -157,6 +157,11 @@ class TrainingConfig(Config):
                 f"num_ranks ({self.num_ranks}) is for a model that is not laid over ranks; leave "
                 "it out, as parallel says how many there are"
             )
+        if self.compile is not None and self.activation_checkpointing == "selective":
+            raise ValueError(
+                "activation_checkpointing selective chooses among operations that compile joins; "
+                "take full or none, or leave out compile"
+            )
         if self.parallel is None and self.reduce_dtype != "fp32":
             raise ValueError(
                 f"reduce_dtype {self.reduce_dtype} wants parallel: whole models add in fp32"
