@@ -159,7 +159,7 @@ def main() -> None:
             f"{np.mean([np.mean(mask) for _, mask in documents]):.1%} of them learnt; rows of "
             f"{arguments.length} {float((rows.segment_ids > 0).mean()):.2%} full\n"
         )
-        first = documents[:200]
+        first = documents[:100]
         write_packed(folder / "few", pack_documents(first, sequence_length=arguments.length,
                                                      padding_id=0))  # fmt: skip
         packed, alone = mean_losses(folder / "model", first, folder / "few")
@@ -173,10 +173,13 @@ def main() -> None:
         for _ in range(arguments.rounds):
             rate = measure(sys.executable, __file__, {**task, "settings": ours_settings})
             rates.setdefault("ours", []).append(rate)
-            for way, settings in TRL_WAYS.items():
+            sys.stdout.write(f"ours: {rate:.0f}\n")
+            for way in arguments.ways:
+                settings = TRL_WAYS[way]
                 script = str(Path(__file__).with_name("tune_trl.py"))
                 rate = measure(arguments.peer, script, {**task, "settings": settings})
                 rates.setdefault(way, []).append(rate)
+                sys.stdout.write(f"{way}: {rate:.0f}\n")
         ours = statistics.median(rates["ours"])
         for way, found in rates.items():
             rate = statistics.median(found)
@@ -188,7 +191,8 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--peer", required=True)
-    parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--length", type=int, default=512)
+    parser.add_argument("--ways", nargs="*", default=list(TRL_WAYS), choices=list(TRL_WAYS))
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=1)
     return parser.parse_args()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
+from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, write_text
 from lodesmith.data.chat import CHAT_TEMPLATE
 from lodesmith.data.tokenizer import Tokenizer
@@ -41,7 +42,7 @@ from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
 from lodesmith.tune.private.learn import learn_privately, plant, write_audit
 from lodesmith.tune.rounds import train_on_rewards
 from lodesmith.tune.samples import Sample, read_samples
-from lodesmith.tune.score import score_model
+from lodesmith.tune.score import score_models
 from lodesmith.tune.split import (
     HELD_OUT_FILE,
     REPLAYED_FILE,
@@ -237,13 +238,15 @@ def _write_matrix(
     own = {tune.domain: held_out}
     earlier = {domain.name: domain.held_out for domain in foundation.earlier}
     known = foundation.parent_matrix
+    wanted = {"child": (draft.path / "model", {**earlier, **own})}
     if known is None:
-        parent = score_model(foundation.start, {**earlier, **own}, encoder)
-        base = parent
+        wanted["parent"] = (foundation.start, {**earlier, **own})
     else:
-        parent = {**known["child"], **score_model(foundation.start, own, encoder)}
-        base = {**known["base"], **score_model(foundation.base, own, encoder)}
-    child = score_model(draft.path / "model", {**earlier, **own}, encoder)
+        wanted |= {"parent": (foundation.start, own), "base": (foundation.base, own)}
+    found = score_models(wanted, encoder=encoder, markers=Markers(draft.scratch / "scores"))
+    parent = {**(known["child"] if known else {}), **found["parent"]}
+    base = {**known["base"], **found["base"]} if known else parent
+    child = found["child"]
     matrix = compare(base, parent, child)
     write_json(draft.path / MATRIX_FILE, matrix)
     for line in matrix_lines(matrix):

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lodesmith.core.process import count_free_cores
+from lodesmith.core.shards import Markers, map_shards
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
@@ -23,16 +25,29 @@ _MAX_WINDOW = 1024  # tokens of a text that are scored at once
 _TOKENS_PER_FORWARD = 2048
 
 
-def score_model(
-    folder: Path, domains: Mapping[str, Sequence[Sample]], encoder: Encoder
-) -> dict[str, float]:
-    """Return a model's bits per byte on the held-out samples of each domain.
+def score_models(
+    wanted: Mapping[str, tuple[Path, Mapping[str, Sequence[Sample]]]],
+    *,
+    encoder: Encoder,
+    markers: Markers,
+) -> dict[str, dict[str, float]]:
+    """Return the bits per byte of models on the held-out samples of domains, model by model.
 
     Args:
-        folder: the model; its tokenizer is that of the encoder.
-        domains: samples by domain; one in which there is nothing to score is left out.
+        wanted: folder and samples by domain, for each model by name; their tokenizer is that of
+            the encoder. A domain in which there is nothing to score is left out.
         encoder: how chats are written.
+        markers: where finished scores are kept.
     """
+    tasks = {name: (folder, dict(domains), encoder) for name, (folder, domains) in wanted.items()}
+    found = map_shards(_score_model, tasks, markers=markers, num_workers=count_free_cores())
+    return dict(zip(tasks, found, strict=True))
+
+
+def _score_model(
+    folder: Path, domains: dict[str, Sequence[Sample]], encoder: Encoder
+) -> dict[str, float]:
+    torch.set_num_threads(1)  # on any number of cores the same sums
     decoder = load_decoder(folder)
     window = min(_MAX_WINDOW, decoder.config.max_position_embeddings)
     scores = {}
