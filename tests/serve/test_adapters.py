@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 
-from lodesmith.infer.config import EngineConfig
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.lora import (
     add_adapter,
@@ -14,9 +13,7 @@ from lodesmith.model.lora import (
     save_adapter,
     take_adapter,
 )
-from lodesmith.serve.adapters import AdapterShelf
 from lodesmith.serve.keys import ApiKeys, Caller, make_key
-from lodesmith.serve.service import Service
 
 LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 
@@ -38,33 +35,15 @@ def adapters(loaded, tmp_path_factory):
     return folder
 
 
-def start_service(name, model):
-    engine = model.start_engine(EngineConfig(num_threads=1))
-    return Service(name=name, tokenizer=model.tokenizer, engine=engine, created=1)
-
-
-@pytest.fixture
-def shelf(adapters, loaded):
-    started = []
-
-    def start(name, model):
-        started.append(start_service(name, model))
-        return started[-1]
-
-    yield AdapterShelf(adapters, loaded, start)
-    for service in started:
-        service.engine.close()
-
-
 def ask(server, model, **options):
     body = {"model": model, "prompt": "abc", "max_tokens": 12, "temperature": 0}
     return server.post("/v1/completions", body, **options)
 
 
 def test_an_adapter_answers_as_the_merged_model_and_the_base_as_before(
-    start_server, shelf, loaded, adapters
+    start_server, loaded, adapters
 ):
-    server = start_server(shelf=shelf)
+    server = start_server(adapters=adapters)
     before = ask(server, "tiny").json()["choices"]
     assert ask(server, "clinic").status_code == 404
     answer = server.post(LOAD, {"lora_name": "clinic", "lora_path": "clinic"})
@@ -96,23 +75,32 @@ def test_an_adapter_answers_as_the_merged_model_and_the_base_as_before(
         ({"lora_name": "two words", "lora_path": "clinic"}, 400, "pattern"),
     ],
 )
-def test_what_is_no_adapter_of_the_folder_is_refused(start_server, shelf, body, status, message):
-    response = start_server(shelf=shelf).post(LOAD, body)
+def test_what_is_no_adapter_of_the_folder_is_refused(start_server, adapters, body, status, message):
+    response = start_server(adapters=adapters).post(LOAD, body)
     assert response.status_code == status
     assert message in response.json()["error"]["message"]
 
 
-def test_only_own_adapters_can_be_taken_away(start_server, shelf):
-    assert start_server(shelf=shelf).post(UNLOAD, {"lora_name": "tiny"}).status_code == 404
+def test_only_own_adapters_can_be_taken_away(start_server, adapters):
+    assert start_server(adapters=adapters).post(UNLOAD, {"lora_name": "tiny"}).status_code == 404
 
 
 def test_a_tenant_changes_nothing_and_without_a_folder_there_are_no_such_routes(
-    start_server, shelf, tmp_path
+    start_server, adapters, tmp_path
 ):
     key, line = make_key(Caller(name="ann", models=frozenset({"tiny"})))
     (tmp_path / "keys").write_text(line)
-    server = start_server(shelf=shelf, keys=ApiKeys.load(tmp_path / "keys"))
+    server = start_server(adapters=adapters, keys=ApiKeys.load(tmp_path / "keys"))
     headers = {"Authorization": f"Bearer {key}"}
     refused = server.post(LOAD, {"lora_name": "a", "lora_path": "clinic"}, headers=headers)
     assert (refused.status_code, refused.json()["error"]["type"]) == (403, "permission_error")
     assert start_server().post(LOAD, {"lora_name": "a", "lora_path": "clinic"}).status_code == 404
+
+
+def test_a_new_engine_knows_the_adapters_of_the_one_that_failed(start_server, adapters):
+    server = start_server(adapters=adapters, kept=True)
+    server.post(LOAD, {"lora_name": "clinic", "lora_path": "clinic"})
+    before = ask(server, "clinic").json()["choices"]
+    server.engine._engine._step = lambda: (_ for _ in ()).throw(RuntimeError("broken"))
+    assert ask(server, "tiny").status_code == 500
+    assert ask(server, "clinic").json()["choices"] == before

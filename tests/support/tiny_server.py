@@ -16,6 +16,7 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.serve.adapters import AdapterShelf
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.keeper import KeptEngine
@@ -80,7 +81,7 @@ class LocalServer:
 
     def __init__(
         self, loaded, *, keys=None, step_seconds=0.0, request_seconds=60.0, names=("tiny",),
-        kept=False, shelf=None,
+        kept=False, adapters=None,
         **settings,
     ):  # fmt: skip
         limits = EngineConfig(num_threads=1, **settings)
@@ -95,6 +96,7 @@ class LocalServer:
             Service(name=name, tokenizer=loaded.tokenizer, engine=self.engine, created=1)
             for name in names
         ]
+        shelf = adapters and AdapterShelf(adapters, services[0])
         app = create_app(
             ServedModels(services), keys=keys, request_seconds=request_seconds, shelf=shelf
         )

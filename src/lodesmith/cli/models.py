@@ -29,6 +29,13 @@ class ExportFormat(StrEnum):
     GGUF = "gguf"
 
 
+class Backend(StrEnum):
+    """What computes answers."""
+
+    OWN = "own"
+    VLLM = "vllm"
+
+
 @app.command(rich_help_panel="Use a model")
 def evaluate(
     model: ModelArgument,
@@ -164,6 +171,9 @@ def serve(
     quantization: Annotated[
         str | None, typer.Option(metavar="int8|int4", help="Round the weights, for speed on CPUs.")
     ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What computes: our engine, or a vLLM that is started here.")
+    ] = Backend.OWN,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Serve models over an OpenAI-compatible API; with a recipe, run what it lacks first.
@@ -181,20 +191,28 @@ def serve(
         if not (other and place) or other in models:
             raise UserError(f"--also takes NAME=MODEL with a name of its own, not '{entry}'")
         models[other] = _find_folder(place, workspace)
+    if backend is Backend.VLLM and (also or adapters or quantization):
+        raise UserError(
+            "--backend vllm serves one model as it is; leave --also, --adapters and "
+            "--quantization out"
+        )
     from lodesmith.infer.config import EngineConfig, Quantization
+    from lodesmith.serve import server
     from lodesmith.serve.keys import ApiKeys
-    from lodesmith.serve.server import ServerSettings
-    from lodesmith.serve.server import serve as serve_models
 
     if quantization not in (None, "int8", "int4"):
         raise UserError(f"--quantization is int8 or int4, not {quantization}")
-    settings = ServerSettings(
+    settings = server.ServerSettings(
         keys=None if api_keys is None else ApiKeys.load(api_keys),
         request_seconds=request_seconds,
         adapters=adapters,
         engine=EngineConfig(quantization=cast("Quantization | None", quantization)),
     )
-    serve_models(models, host=host, port=port, settings=settings)
+    if backend is Backend.VLLM:
+        [(name, folder)] = models.items()
+        server.serve_by_vllm(folder, name=name, host=host, port=port, settings=settings)
+    else:
+        server.serve(models, host=host, port=port, settings=settings)
 
 
 @app.command(rich_help_panel="Use a model")

@@ -1,17 +1,12 @@
-"""LoRA adapters that are served and taken away while the server runs, each as a model of its own.
+"""LoRA adapters that are served and taken away while the server runs, each under a name of its own.
 
-An adapter is merged into a copy of the base model, which then has its own engine: its answers are
-those of the merged model to the last bit and as quick, at the price of the base's memory for each
-adapter. Only folders below the one that the server was started with are read, and only for callers
-that may use every model.
+All share the base model's weights and engine, and may stand in one batch. Only folders below the
+one that the server was started with are read, and only for callers that may use every model.
 
 Source: vLLM documentation, "LoRA Adapters", for names and fields of the two routes.
 """
 
 import asyncio
-import copy
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from lodesmith.core.errors import LodesmithError
-from lodesmith.infer.load import LoadedModel
-from lodesmith.model.lora import load_adapter, merge_adapter
 from lodesmith.serve.chat_messages import FunctionName
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.front import Front
+from lodesmith.serve.metrics import Metrics
 from lodesmith.serve.request_body import RequestBody
 from lodesmith.serve.service import Service
 
@@ -47,11 +41,10 @@ class AdapterShelf:
     """Where adapters lie, and what they are put on."""
 
     folder: Path
-    base: LoadedModel
-    start: Callable[[str, LoadedModel], Service]  # a running service of a model
+    base: Service
 
     def load(self, name: str, path: str) -> Service:
-        """Return the running service of base and adapter.
+        """Return the service of base and adapter.
 
         Raises:
             ApiError: the folder lies elsewhere, or its adapter does not fit the base.
@@ -63,11 +56,10 @@ class AdapterShelf:
                 404, f"there is no adapter '{path}' in the server's folder", param="lora_path"
             )
         try:
-            merged = replace(self.base, name=name, decoder=copy.deepcopy(self.base.decoder))
-            merge_adapter(merged.decoder, load_adapter(folder))
-            return self.start(name, merged)
+            self.base.engine.load_adapter(name, folder)
         except LodesmithError as error:
             raise ApiError(400, str(error), param="lora_path") from None
+        return replace(self.base, name=name, adapter=name, metrics=Metrics())
 
 
 def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
@@ -89,15 +81,14 @@ def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
 
     @app.post("/v1/unload_lora_adapter", response_class=PlainTextResponse)
     async def unload_lora_adapter(body: UnloadAdapterBody, request: Request) -> str:
-        """Take an adapter away; its running requests end."""
+        """Take an adapter away; requests that use it go on to their end."""
         _check_rights(front, request)
         async with changing:
             if body.lora_name not in own:
                 raise ApiError(404, f"no adapter '{body.lora_name}' is loaded", param="lora_name")
             own.discard(body.lora_name)
-            service = front.models.remove(body.lora_name)
-            # A thread of its own: requests that end need this loop.
-            threading.Thread(target=service.engine.close, daemon=True).start()
+            front.models.remove(body.lora_name)
+            shelf.base.engine.unload_adapter(body.lora_name)
         return f"Success: LoRA adapter '{body.lora_name}' removed successfully."
 
 

@@ -37,7 +37,7 @@ def create_app(
         title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS
     )  # fmt: skip
     app.add_middleware(Guard, keys=keys)
-    _add_error_handlers(app)
+    add_error_handlers(app)
     add_completions(app, front)
     add_tokens(app, front)
     add_information(app, front)
@@ -48,7 +48,9 @@ def create_app(
     return app
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error in the one shape."""
+
     @app.exception_handler(ApiError)
     async def tell_api_error(request: Request, error: ApiError) -> Response:
         del request

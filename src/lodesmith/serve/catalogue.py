@@ -47,9 +47,9 @@ class ServedModels:
         """Serve one more."""
         self._services[service.name] = service
 
-    def remove(self, name: str) -> Service:
-        """Serve one less; return it, still running."""
-        return self._services.pop(name)
+    def remove(self, name: str) -> None:
+        """Serve one less; whoever is being answered is answered."""
+        del self._services[name]
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())

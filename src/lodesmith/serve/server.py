@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
@@ -21,6 +22,8 @@ from lodesmith.serve.keeper import KeptEngine
 from lodesmith.serve.keys import ApiKeys, check_binding
 from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
 from lodesmith.serve.service import Service
+from lodesmith.serve.vllm_process import VllmCommand, VllmProcess
+from lodesmith.serve.vllm_proxy import create_proxy
 
 Models = Mapping[str, Path | LoadedModel]
 """What is served: a Hugging Face folder, or a model in memory, by the name clients call it."""
@@ -73,27 +76,54 @@ def serve_on(
         kept = KeptEngine(lambda: model.start_engine(settings.engine))
         return Service(name=name, tokenizer=model.tokenizer, engine=kept, created=int(time.time()))
 
-    served = ServedModels([start(*each) for each in zip(models, loaded, strict=True)])
+    services = [start(*each) for each in zip(models, loaded, strict=True)]
     folder = settings.adapters
-    shelf = None if folder is None else AdapterShelf(folder, loaded[0], start)
+    shelf = None if folder is None else AdapterShelf(folder, services[0])
     try:
         if not quiet:
-            for service in served:
+            for service in services:
                 limits = service.engine.limits
                 say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
                     f"{limits.max_num_seqs} requests at once")  # fmt: skip
             say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
         app = create_app(
-            served, keys=settings.keys, request_seconds=settings.request_seconds, shelf=shelf
+            ServedModels(services),
+            keys=settings.keys,
+            request_seconds=settings.request_seconds,
+            shelf=shelf,
         )
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
-        )
-        with _signals_end_quietly():
-            uvicorn.Server(config).run(sockets=[listener])
+        _run(app, listener)
     finally:
-        for service in served:
+        for service in services:
             service.engine.close()
+
+
+def serve_by_vllm(
+    folder: Path, *, name: str, host: str, port: int, settings: ServerSettings
+) -> None:
+    """Serve a model by a vLLM of its own, behind our address, keys and limits.
+
+    Raises:
+        UserError: the port is taken, or the keys are missing or wrong.
+        EngineError: there is no vLLM, or it did not start.
+    """
+    check_binding(host, settings.keys)
+    command = VllmCommand(folder=folder, name=name, engine=settings.engine or EngineConfig())
+    with bind(host, port) as listener, VllmProcess(command) as vllm:
+        say(f"listening on {url_of(listener)}/v1, vllm on {vllm.url} (Ctrl-C stops)")
+        app = create_proxy(
+            vllm, name=name, keys=settings.keys, request_seconds=settings.request_seconds
+        )
+        _run(app, listener)
+
+
+def _run(app: FastAPI, listener: socket.socket) -> None:
+    """Answer until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+    )
+    with _signals_end_quietly():
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,124 @@
+"""vLLM as a process of ours: started on a loopback port, watched, and started again when it ends.
+
+Source: vLLM documentation, "vllm serve": MODEL, --host, --port, --served-model-name,
+--max-model-len, --max-num-seqs; GET /health.
+"""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from lodesmith.core.errors import EngineError
+from lodesmith.core.log import say, warn
+from lodesmith.infer.config import EngineConfig
+
+_MAX_RESTARTS = 3
+_WITHIN_SECONDS = 600.0
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 20.0  # that running requests get to finish
+
+
+@dataclass(frozen=True, kw_only=True)
+class VllmCommand:
+    """How vLLM is started."""
+
+    folder: Path
+    name: str  # what clients call the model
+    engine: EngineConfig
+    start_seconds: float = 900.0  # large weights take minutes to load
+
+    def words(self, port: int) -> list[str]:
+        """Return the command."""
+        command = [
+            "vllm", "serve", str(self.folder), "--host", "127.0.0.1", "--port", str(port),
+            "--served-model-name", self.name, "--max-num-seqs", str(self.engine.max_num_seqs),
+        ]  # fmt: skip
+        if self.engine.max_model_len is not None:
+            command += ["--max-model-len", str(self.engine.max_model_len)]
+        return command
+
+
+class VllmProcess:
+    """A running vLLM; use it in a `with` block."""
+
+    def __init__(self, command: VllmCommand) -> None:
+        if shutil.which("vllm") is None:
+            raise EngineError(
+                "there is no `vllm` on the PATH; pip install vllm on a machine with GPUs, or serve "
+                "without --backend vllm"
+            )
+        self._command, self._restarts = command, deque[float](maxlen=_MAX_RESTARTS)
+        self._stopping = threading.Event()
+        self.failure: str | None = None  # why it is not to be started again
+        self._start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "VllmProcess":
+        try:
+            self._wait_until_healthy()
+        except BaseException:
+            self._end()
+            raise
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopping.set()
+        self._end()
+        self._watcher.join()
+
+    def _start(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen(self._command.words(port), stdin=subprocess.DEVNULL)
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + self._command.start_seconds
+        with httpx.Client(trust_env=False, timeout=5.0) as client:
+            while time.monotonic() < deadline and not self._stopping.is_set():
+                code = self._process.poll()
+                if code is not None:
+                    raise EngineError(
+                        f"vllm ended with exit code {code} before it answered; its own message "
+                        "stands above"
+                    )
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get(f"{self.url}/health").status_code == 200:
+                        return
+                time.sleep(_POLL_SECONDS)
+        raise EngineError(f"vllm did not answer within {self._command.start_seconds:g} s")
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_POLL_SECONDS):
+            code = self._process.poll()
+            if code is None:
+                continue
+            now = time.monotonic()
+            if len(self._restarts) == _MAX_RESTARTS and now - self._restarts[0] < _WITHIN_SECONDS:
+                self.failure = f"vllm ended {_MAX_RESTARTS + 1} times, the last time with {code}"
+                warn(self.failure)
+                return
+            self._restarts.append(now)
+            warn(f"vllm ended with exit code {code}; starting it again")
+            self._start()
+            with contextlib.suppress(EngineError):  # if it ended again, the next round sees it
+                self._wait_until_healthy()
+                say("vllm answers again")
+
+    def _end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
