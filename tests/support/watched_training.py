@@ -54,7 +54,7 @@ def ranks_of(pid: int) -> list[psutil.Process]:
     return [child for _, child in sorted(found, key=lambda pair: pair[0])]
 
 
-def wait_for(condition, *, seconds: float = 90.0):
+def wait_for(condition, *, seconds: float = 270.0):
     """Return what `condition()` gives once it is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
