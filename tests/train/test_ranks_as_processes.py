@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
