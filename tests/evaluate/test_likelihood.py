@@ -12,6 +12,7 @@ from lodesmith.evaluate import likelihood
 from lodesmith.evaluate.likelihood import log_likelihoods
 from lodesmith.evaluate.rows import Row, slide_windows
 from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.shared_prefix import group_rows
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 
@@ -123,3 +124,15 @@ def talks(make_page):
         )
         for number in range(6)
     ]
+
+
+def test_questions_that_share_only_worked_examples_are_not_packed_together():
+    examples = list(range(30))
+    rows = [
+        Row([*examples, question, question, question, answer], 33)
+        for question in (31, 32, 33)
+        for answer in (1, 2)
+    ]
+    groups = group_rows(rows)
+    assert sorted(len(group.rows) for group in groups) == [2, 2, 2]
+    assert {group.num_shared for group in groups} == {33}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lodesmith.evaluate.rows import Row
 
 _MIN_SHARED_FRACTION = 0.5  # of the shorter row; below it rows are quicker side by side
-_MAX_PACKED_TOKENS = 4096  # of one group: the mask grows with the square
+_MAX_PACKED_TOKENS = 2048  # of one group: the mask grows with the square
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ def group_rows(rows: Sequence[Row]) -> list[Group]:
     """Return rows in groups that share much of what they begin with."""
     order = sorted(range(len(rows)), key=lambda place: rows[place].input_ids)
     groups: list[Group] = []
+    # What all rows begin with is computed once whatever the groups, and speaks for none of them.
+    by_all = _common(rows[order[0]], rows[order[-1]]) if order else 0
     members: list[tuple[int, Row]] = []
     shared = 0
     for place in order:
@@ -43,7 +45,7 @@ def group_rows(rows: Sequence[Row]) -> list[Group]:
         if members:
             common = min(_common(members[0][1], row), shared, len(row.input_ids) - 1)
             longer = Group((*members, (place, row)), common)
-            if _is_worth_it(longer) and longer.width <= _MAX_PACKED_TOKENS:
+            if _is_worth_it(longer, by_all) and longer.width <= _MAX_PACKED_TOKENS:
                 members, shared = [*members, (place, row)], common
                 continue
             groups.append(Group(tuple(members), shared))
@@ -51,9 +53,9 @@ def group_rows(rows: Sequence[Row]) -> list[Group]:
     return [*groups, Group(tuple(members), shared)] if members else groups
 
 
-def _is_worth_it(group: Group) -> bool:
-    shortest = min(len(row.input_ids) for _, row in group.rows)
-    return group.num_shared >= _MIN_SHARED_FRACTION * (shortest - 1)
+def _is_worth_it(group: Group, by_all: int) -> bool:
+    shortest = min(len(row.input_ids) for _, row in group.rows) - 1
+    return group.num_shared - by_all >= _MIN_SHARED_FRACTION * max(shortest - by_all, 1)
 
 
 def _common(one: Row, other: Row) -> int:
