@@ -8,8 +8,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,8 @@ _BATCH_ROWS = 1 << 14
 _RECORD_TYPES = ("resource", "response")
 
 
-@dataclass
-class _Columns:
-    """Rows of one file that wait to be added."""
-
-    ids: list[str] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    urls: list[str] = field(default_factory=list)
-    content_hashes: list[str] = field(default_factory=list)
+_COLUMNS = ("ids", "offsets", "lengths", "urls", "languages", "content_hashes")
+_Row = tuple[str, int, int, str, str, str]  # in the order of the columns
 
 
 @dataclass(frozen=True)
@@ -67,11 +59,14 @@ def add_artifact(catalog: Catalog, artifact: Artifact) -> None:
     """Add an artifact's documents, unless they are there."""
     if artifact.id in catalog.snapshot().tags:
         return
-    files = _acquired_files(artifact) if artifact.kind == "acquire" else _prepared_files(artifact)
     with catalog.writer(tag=artifact.id) as writer:
-        for path, batches in files:
-            for batch in batches:
-                writer.add(archives=f"{artifact.id}/{path.name}", **vars(batch))
+        for path, rows in _files_of(artifact):
+            while batch := list(islice(rows, _BATCH_ROWS)):
+                columns = map(list, zip(*batch, strict=True))
+                writer.add(
+                    archives=f"{artifact.id}/{path.name}",
+                    **dict(zip(_COLUMNS, columns, strict=True)),
+                )
     catalog.compact()
 
 
@@ -121,63 +116,40 @@ def _folder(workspace: Workspace) -> Path:
     return workspace.root / "catalog"
 
 
-def _prepared_files(artifact: Artifact) -> Iterator[tuple[Path, Iterator[_Columns]]]:
-    """Yield the files of lines; an offset is where a line begins in the unpacked file."""
-    for pattern in ("documents-*.jsonl.zst", "rejected-*.jsonl.zst"):
-        for path in sorted(artifact.path.glob(pattern)):
-            yield path, _prepared_batches(path)
+def _files_of(artifact: Artifact) -> Iterator[tuple[Path, Iterator[_Row]]]:
+    """Yield the files that hold documents or raw records, and their rows."""
+    if artifact.kind == "acquire":
+        for entry in read_json(artifact.file("sources.json")):
+            path = artifact.file(entry["file"])
+            yield path, _acquired_rows(path)
+    else:
+        for pattern in ("documents-*.jsonl.zst", "rejected-*.jsonl.zst"):
+            for path in sorted(artifact.path.glob(pattern)):
+                yield path, _prepared_rows(path)
 
 
-def _prepared_batches(path: Path) -> Iterator[_Columns]:
-    batch, start = _Columns(), 0
+def _prepared_rows(path: Path) -> Iterator[_Row]:
+    """Yield the rows of a file of lines; an offset is where a line begins in the unpacked file."""
+    start = 0
     for line in read_lines(path):
         row: dict[str, Any] = json.loads(line)
-        text = str(row.get("text", "")).encode("utf-8", "surrogatepass")
-        _append(batch, row["id"], (start, len(line)), str(row.get("url", "")), text)
-        batch.languages.append(str(row.get("language", UNKNOWN_LANGUAGE)))
+        digest = hashlib.sha256(str(row.get("text", "")).encode("utf-8", "surrogatepass"))
+        language = str(row.get("language", UNKNOWN_LANGUAGE))
+        url = str(row.get("url", ""))
+        yield row["id"], start, len(line), url, language, digest.hexdigest()
         start += len(line) + 1
-        if len(batch.ids) >= _BATCH_ROWS:
-            yield batch
-            batch = _Columns()
-    yield batch
 
 
-def _acquired_files(artifact: Artifact) -> Iterator[tuple[Path, Iterator[_Columns]]]:
-    """Yield the WARC files; an offset is where a record begins."""
-    for entry in read_json(artifact.file("sources.json")):
-        path = artifact.file(entry["file"])
-        yield path, _acquired_batches(path)
-
-
-def _acquired_batches(path: Path) -> Iterator[_Columns]:
-    offsets: list[int] = []
-    batch = _Columns()
-    for record in read_warc(path, on_damage=_pass_over):
-        offsets.append(record.offset)
-        if record.type not in _RECORD_TYPES:
+def _acquired_rows(path: Path) -> Iterator[_Row]:
+    """Yield the rows of a WARC file; an offset is where a record begins, a length in the file."""
+    records = chain(read_warc(path, on_damage=_pass_over), [None])
+    for record, behind in pairwise(records):
+        if record is None or record.type not in _RECORD_TYPES:
             continue
         page = Page(source="", url=record.uri, payload=record.payload)
-        _append(batch, page.id, (record.offset, 0), record.uri, record.payload)
-        batch.languages.append(UNKNOWN_LANGUAGE)
-        if len(batch.ids) > _BATCH_ROWS:
-            yield _with_lengths(batch, offsets)
-            batch, offsets = _Columns(), []
-    yield _with_lengths(batch, [*offsets, path.stat().st_size])
-
-
-def _with_lengths(batch: _Columns, offsets: list[int]) -> _Columns:
-    """Fill in how many bytes of the file each record has; 0 where none begins behind it yet."""
-    sizes = {start: max(0, end - start) for start, end in pairwise(offsets)}
-    batch.lengths = [sizes.get(offset, 0) for offset in batch.offsets]
-    return batch
-
-
-def _append(batch: _Columns, name: str, span: tuple[int, int], url: str, content: bytes) -> None:
-    batch.ids.append(name)
-    batch.offsets.append(span[0])
-    batch.lengths.append(span[1])
-    batch.urls.append(url)
-    batch.content_hashes.append(hashlib.sha256(content).hexdigest())
+        length = (behind.offset if behind else path.stat().st_size) - record.offset
+        digest = hashlib.sha256(record.payload).hexdigest()
+        yield page.id, record.offset, max(0, length), record.uri, UNKNOWN_LANGUAGE, digest
 
 
 def _pass_over(_: Damage) -> None:

@@ -12,10 +12,12 @@ writes a new run in place of several, and a commit says which runs count.
 
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lodesmith.core.store import open_store
 from lodesmith.lineage.catalog.commits import Commit, CommitLog
 from lodesmith.lineage.catalog.merge import merge_runs
 from lodesmith.lineage.catalog.rows import (
@@ -28,7 +30,6 @@ from lodesmith.lineage.catalog.rows import (
     sort_rows,
 )
 from lodesmith.lineage.catalog.run_files import Names, Run, RunInfo, RunWriter
-from lodesmith.lineage.catalog.store import open_store
 from lodesmith.lineage.catalog.writer import Writer
 from lodesmith.native.catalog import KEY_BYTES
 
@@ -126,25 +127,24 @@ class Catalog:
             DamagedArtifactError: a file is missing, torn or of another version.
         """
         commit = self._log.latest() if number is None else self._log.read(number)
-        for run_id in commit.runs:
-            if run_id not in self._runs:
-                self._runs[run_id] = Run(self._store, run_id)
-        return Snapshot(commit, [self._runs[run_id] for run_id in commit.runs])
+        return Snapshot(commit, self._open(commit.runs))
 
-    def writer(self, *, tag: str | None = None) -> Writer:
-        """Return a writer; what it adds shows when its block ends without an error.
+    @contextmanager
+    def writer(self, *, tag: str | None = None) -> Iterator[Writer]:
+        """Yield a writer; what it adds shows, all at once, when the block ends without an error.
 
         Args:
             tag: a name for what is added; nothing is added twice under one tag.
         """
-        return Writer(self._store, self._publish, tag=tag)
+        writer = Writer(self._store, tag=tag)
+        yield writer
+        writer.commit = self._publish(writer.finish())
 
     def remove(self, document_ids: Sequence[str | bytes]) -> Commit | None:
         """Hide documents from the next snapshot on; compaction and vacuum then erase them."""
         rows = rows_with_keys(keys_of("document", list(document_ids)), PLACE)
         rows["archive"] = REMOVED
         writer = RunWriter(self._store)
-        writer.info.num_removals = len(rows)
         writer.write_rows("places", sort_rows(rows))
         return self._publish([writer.finish(Names())], operation="remove")
 
@@ -196,17 +196,18 @@ class Catalog:
 
         def add(now: list[str]) -> list[str] | None:
             tags = {tag for info in runs for tag in info.tags}
-            if not runs or runs[0].id in now or (tags and tags & self._tags(now)):
-                return None
+            is_there = tags and any(tags & set(run.info.tags) for run in self._open(now))
+            if not runs or runs[0].id in now or is_there:
+                return None  # a commit whose answer was lost on the way has won after all
             return [*now, *(info.id for info in runs)]
 
         return self._log.publish(operation, add)
 
-    def _tags(self, run_ids: Sequence[str]) -> set[str]:
+    def _open(self, run_ids: Sequence[str]) -> list[Run]:
         for run_id in run_ids:
             if run_id not in self._runs:
                 self._runs[run_id] = Run(self._store, run_id)
-        return {tag for run_id in run_ids for tag in self._runs[run_id].info.tags}
+        return [self._runs[run_id] for run_id in run_ids]
 
 
 def _read_place(row: bytes, run: Run) -> Place | None:

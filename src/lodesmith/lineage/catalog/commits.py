@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lodesmith.core.errors import UserError
-from lodesmith.lineage.catalog.run_files import FORMAT, seal, unseal
-from lodesmith.lineage.catalog.store import Store
+from lodesmith.core.store import Store
+from lodesmith.lineage.catalog.run_files import seal, unseal
 
 Change = Callable[[list[str]], list[str] | None]  # runs before -> runs after, None: leave it
 
@@ -78,7 +78,7 @@ class CommitLog:
             if runs is None:
                 return None
             commit = Commit(last.number + 1, tuple(runs), operation, time.time())
-            data = seal({"format": FORMAT, **vars(commit)})
+            data = seal(vars(commit))
             if self._store.put_if_absent(_name(commit.number), data):
                 if commit.number == 1:
                     self._refuse_a_store_that_overwrites(data)
@@ -94,7 +94,7 @@ class CommitLog:
         if data is None:
             return None
         content = unseal(data, _name(number))
-        return Commit(number, tuple(content["runs"]), content["operation"], content["seconds"])
+        return Commit(**{**content, "runs": tuple(content["runs"])})
 
     def _refuse_a_store_that_overwrites(self, data: bytes) -> None:
         """Some servers that speak S3 take the condition and ignore it: ask once, at the start."""

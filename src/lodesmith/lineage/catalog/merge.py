@@ -1,15 +1,25 @@
 """Many runs into one, a part at a time: memory stays that of one part, whatever the size."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lodesmith.lineage.catalog.metadata import MetadataFiles, read_batches
-from lodesmith.lineage.catalog.rows import PLACE, REMOVED, Rows, high_of, keys_of, sort_rows
+from lodesmith.core.store import Store
+from lodesmith.lineage.catalog.metadata import read_metadata, write_metadata
+from lodesmith.lineage.catalog.rows import (
+    OFFSET_BITS,
+    REMOVED,
+    TABLES,
+    Rows,
+    high_of,
+    keys_of,
+    sort_rows,
+)
 from lodesmith.lineage.catalog.run_files import Names, Run, RunInfo, RunWriter, part_bits
-from lodesmith.lineage.catalog.store import Store
+
+_Numbers = list[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]]
 
 
 def merge_runs(store: Store, runs: Sequence[Run], *, is_oldest: bool) -> RunInfo:
@@ -21,23 +31,25 @@ def merge_runs(store: Store, runs: Sequence[Run], *, is_oldest: bool) -> RunInfo
         is_oldest: nothing older exists, so that removals have done their work and can go.
     """
     writer = RunWriter(store, tags=sorted({tag for run in runs for tag in run.info.tags}))
-    removed = _removed_later(runs)
+    gone = _removed_later(runs)
     names, numbers = _join_names(runs)
-    for table in ("places", "links"):
-        bits = part_bits(sum(run.info.num_rows(table) for run in runs))
-        parts = ([run.read_part(table, part, bits) for run in runs] for part in range(1 << bits))
-        if table == "places":
-            merged = (_merge_places(part, numbers, is_oldest=is_oldest) for part in parts)
-            writer.write_table(table, _count_removals(writer, merged), bits=bits)
-        elif any(run.info.num_rows(table) for run in runs):
-            merged = (_merge_links(part, removed) for part in parts)
-            writer.write_table(table, merged, bits=bits)
-    files = MetadataFiles(writer)
-    for run, gone in zip(runs, removed, strict=True):
-        for name in run.info.metadata:
-            for batch in read_batches(store, f"runs/{run.info.id}/{name}"):
-                files.add(_without(batch, gone))
-    files.close()
+    bits = {table: part_bits(sum(r.info.num_rows(table) for r in runs)) for table in TABLES}
+    parts = {table: zip(*(run.read_parts(table, bits[table]) for run in runs), strict=True)
+             for table in TABLES}  # fmt: skip
+    places = (_merge_places(part, gone, numbers, is_oldest=is_oldest) for part in parts["places"])
+    writer.write_table("places", places, bits=bits["places"])
+    if any(run.info.num_rows("links") for run in runs):
+        links = (_merge_links(part, gone) for part in parts["links"])
+        writer.write_table("links", links, bits=bits["links"])
+    write_metadata(
+        writer,
+        (
+            _without(table, removed)
+            for run, removed in zip(runs, gone, strict=True)
+            for name in run.info.metadata
+            for table in read_metadata(store, f"runs/{run.info.id}/{name}")
+        ),
+    )
     return writer.finish(names)
 
 
@@ -48,23 +60,13 @@ def _removed_later(runs: Sequence[Run]) -> list[set[bytes]]:
     for run in reversed(runs):
         gone.append(later)
         if run.info.num_removals:
-            later = later | _removals_of(run)
+            parts = run.read_parts("places", part_bits(run.info.num_rows("places")))
+            removals = (rows["key"][rows["archive"] == REMOVED] for rows in parts)
+            later = later.union(key.tobytes() for keys in removals for key in keys)
     return gone[::-1]
 
 
-def _removals_of(run: Run) -> set[bytes]:
-    bits = part_bits(run.info.num_rows("places"))
-    keys: set[bytes] = set()
-    for part in range(1 << bits):
-        rows = run.read_part("places", part, bits)
-        marked = rows[rows["archive"] == REMOVED]
-        keys.update(key.tobytes() for key in marked["key"])
-    return keys
-
-
-def _join_names(
-    runs: Sequence[Run],
-) -> tuple[Names, list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]:
+def _join_names(runs: Sequence[Run]) -> tuple[Names, _Numbers]:
     """Return all names, and for each run the new numbers of its archives and languages."""
     archives: dict[str, int] = {}
     languages: dict[str, int] = {}
@@ -79,78 +81,46 @@ def _join_names(
 
 
 def _merge_places(
-    parts: list[Rows],
-    numbers: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]],
-    *,
-    is_oldest: bool,
+    parts: Sequence[Rows], gone: list[set[bytes]], numbers: _Numbers, *, is_oldest: bool
 ) -> Rows:
-    rows: Rows = np.empty(sum(map(len, parts)), PLACE)
-    start = 0
-    for part, (archives, languages) in zip(parts, numbers, strict=True):
-        piece = rows[start : start + len(part)]
-        piece[:] = part
-        real = part["archive"] != REMOVED
-        piece["archive"][real] = archives[part["archive"][real]]
-        offsets = part["offset"][real]
-        here = offsets & np.uint64((1 << 48) - 1)
-        piece["offset"][real] = languages[offsets >> np.uint64(48)] << np.uint64(48) | here
-        start += len(part)
-    rows = _drop_repeated(sort_rows(rows))
-    if (rows["archive"] == REMOVED).any():
-        rows = _apply_removals(rows, is_oldest=is_oldest)
-    return rows
+    pieces = []
+    for rows, removed, (archives, languages) in zip(parts, gone, numbers, strict=True):
+        kept = rows[_stand(rows["key"], removed)]
+        real = kept["archive"] != REMOVED
+        language, start = np.divmod(kept["offset"][real], np.uint64(1 << OFFSET_BITS))
+        kept["archive"][real] = archives[kept["archive"][real]]
+        kept["offset"][real] = languages[language] << np.uint64(OFFSET_BITS) | start
+        pieces.append(kept[real] if is_oldest else kept)
+    return _sort_once(pieces)
 
 
-def _drop_repeated(rows: Rows) -> Rows:
-    """Return rows without those that say the same as the row before them."""
-    if len(rows) < 2:
-        return rows
-    high = high_of(rows)
-    same = high[1:] == high[:-1]
-    if not same.any():
-        return rows
-    for name in ("key", "archive", "offset", "length"):
-        column = rows[name]
-        same &= column[1:] == column[:-1]
-    return rows[np.concatenate([[True], ~same])] if same.any() else rows
+def _merge_links(parts: Sequence[Rows], gone: list[set[bytes]]) -> Rows:
+    pairs = zip(parts, gone, strict=True)
+    return _sort_once([rows[_stand(rows["document"], removed)] for rows, removed in pairs])
 
 
-def _apply_removals(rows: Rows, *, is_oldest: bool) -> Rows:
-    """Return rows without those that stand before a removal of their document."""
-    new = np.ones(len(rows), bool)
-    new[1:] = rows["key"][1:] != rows["key"][:-1]
-    document = np.cumsum(new) - 1
-    is_removal = rows["archive"] == REMOVED
-    last = np.full(document[-1] + 1, -1)
-    np.maximum.at(last, document[is_removal], np.flatnonzero(is_removal))
-    keep = np.arange(len(rows)) >= last[document]
-    kept: Rows = rows[keep & ~is_removal] if is_oldest else rows[keep]
-    return kept
+def _without(table: Any, removed: set[bytes]) -> Any:
+    if not removed:
+        return table
+    return table.filter(_stand(keys_of("document", table["id"].combine_chunks()), removed).tolist())
 
 
-def _count_removals(writer: RunWriter, parts: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield parts as they are, and note in the run how many removals they hold."""
-    for rows in parts:
-        writer.info.num_removals += int((rows["archive"] == REMOVED).sum())
-        yield rows
+def _stand(keys: npt.NDArray[np.generic], removed: set[bytes]) -> npt.NDArray[np.bool_]:
+    """Return which keys of documents were not removed."""
+    if not removed:
+        return np.ones(len(keys), bool)
+    keys = np.ascontiguousarray(keys).view("V12").reshape(-1)
+    highs = np.frombuffer(b"".join(key[:8] for key in removed), ">u8")
+    hit = np.isin(high_of(keys), highs.astype(np.uint64))
+    hit[hit] = [key.tobytes() in removed for key in keys[hit]]
+    return ~hit
 
 
-def _merge_links(parts: list[Rows], removed: list[set[bytes]]) -> Rows:
-    kept = []
-    for rows, gone in zip(parts, removed, strict=True):
-        if gone:
-            mask = [document.tobytes() not in gone for document in rows["document"]]
-            rows = rows[np.array(mask, bool)]  # noqa: PLW2901 the same rows, fewer
-        kept.append(rows)
-    rows = sort_rows(np.concatenate(kept))
-    words = rows.view(np.uint64).reshape(len(rows), 3)
+def _sort_once(pieces: list[Rows]) -> Rows:
+    """Return rows sorted, those left out that say the same as the row before them."""
+    rows = sort_rows(np.concatenate(pieces))
+    words = rows.view(np.uint32).reshape(len(rows), rows.itemsize // 4)
     new = np.ones(len(rows), bool)
     new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    return rows[new]
-
-
-def _without(batch: Any, gone: set[bytes]) -> Any:
-    if not gone:
-        return batch
-    keys = keys_of("document", batch.column("id"))
-    return batch.filter([key.tobytes() not in gone for key in keys])
+    once: Rows = rows[new]
+    return once

@@ -5,12 +5,12 @@ they begin with, so that an address costs little more than what is new in it.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lodesmith.core.errors import DamagedArtifactError
+from lodesmith.core.store import Store
+from lodesmith.lineage.catalog.rows import damaged
 from lodesmith.lineage.catalog.run_files import RunWriter
-from lodesmith.lineage.catalog.store import Store
 
 _FILE_ROWS = 1 << 21
 _GROUP_ROWS = 1 << 18
@@ -22,58 +22,33 @@ _ENCODINGS = {
 }
 
 
-class MetadataFiles:
-    """Writes batches into files of at most two million rows."""
-
-    def __init__(self, run: RunWriter) -> None:
-        self._run = run
-        self._pieces: list[Any] = []  # less than a row group
-        self._num_pieces_rows = self._num_file_rows = 0
-        self._writer: Any = None
-        self._file = io.BytesIO()
-
-    def add(self, batch: Any) -> None:
-        """Add an Arrow table or record batch."""
-        import pyarrow as pa
-
-        table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
-        self._pieces.append(table)
-        self._num_pieces_rows += len(table)
-        if self._num_pieces_rows >= _GROUP_ROWS:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._flush()
-        self._close_file()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if not self._num_pieces_rows:
-            return
-        table = pa.concat_tables(self._pieces)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._file, table.schema, compression="zstd", write_page_checksum=True,
-                use_dictionary=["archive", "language"], column_encoding=_ENCODINGS,
-            )  # fmt: skip
-        self._writer.write_table(table, row_group_size=_GROUP_ROWS)
-        self._num_file_rows += len(table)
-        self._pieces, self._num_pieces_rows = [], 0
-        if self._num_file_rows >= _FILE_ROWS:
-            self._close_file()
-
-    def _close_file(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._run.write_metadata(self._file.getvalue())
-        self._writer, self._file, self._num_file_rows = None, io.BytesIO(), 0
+def write_metadata(run: RunWriter, tables: Iterable[Any]) -> None:
+    """Write Arrow tables into files of about two million rows."""
+    waiting: list[Any] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _FILE_ROWS:
+            _write_file(run, waiting)
+            waiting = []
+    if waiting:
+        _write_file(run, waiting)
 
 
-def read_batches(store: Store, name: str) -> Iterator[Any]:
-    """Yield the record batches of a metadata file.
+def _write_file(run: RunWriter, tables: list[Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    pq.write_table(
+        pa.concat_tables(tables), file, row_group_size=_GROUP_ROWS, compression="zstd",
+        use_dictionary=["archive", "language"], column_encoding=_ENCODINGS,
+        write_page_checksum=True,
+    )  # fmt: skip
+    run.write_metadata(file.getvalue())
+
+
+def read_metadata(store: Store, name: str) -> Iterator[Any]:
+    """Yield the Arrow tables of a metadata file.
 
     Raises:
         DamagedArtifactError: it is missing or torn.
@@ -81,12 +56,12 @@ def read_batches(store: Store, name: str) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    advice = "rebuild the catalog from the artifacts (`lodesmith catalog --rebuild`)"
     data = store.read(name)
     if data is None:
-        raise DamagedArtifactError(f"the catalog has lost {name}; {advice}")
+        raise damaged(f"the catalog has lost {name}")
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        yield from file.iter_batches(_GROUP_ROWS)
+        for batch in file.iter_batches(_GROUP_ROWS):
+            yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as error:
-        raise DamagedArtifactError(f"{name} is torn ({error}); {advice}") from None
+        raise damaged(f"{name} is torn ({error})") from None

@@ -36,6 +36,13 @@ REMOVED = 0xFFFF_FFFF  # in `archive`: older rows of this document do not count
 OFFSET_BITS = 48
 
 
+def damaged(what: str) -> DamagedArtifactError:
+    """Return the error for a fault of the catalog's files."""
+    return DamagedArtifactError(
+        f"{what}; rebuild the catalog from the artifacts (`lodesmith catalog --rebuild`)"
+    )
+
+
 def key_of(kind: str, name: str | bytes) -> bytes:
     """Return the key of a name: `kind` is `document`, `url` or `content`."""
     data = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name
@@ -47,6 +54,19 @@ def keys_of(kind: str, names: Any) -> npt.NDArray[np.uint8]:
 
     Args:
         kind: as for `key_of`.
+        names: as for `as_binary`.
+    """
+    column = as_binary(names)
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    content = np.frombuffer(data or b"", np.uint8)
+    return hash_column(content, starts, person=kind.encode())
+
+
+def as_binary(names: Any) -> Any:
+    """Return a column of text or bytes as an Arrow array of large binaries.
+
+    Args:
         names: an Arrow array, or a list of str or bytes, without nulls.
 
     Raises:
@@ -60,35 +80,31 @@ def keys_of(kind: str, names: Any) -> npt.NDArray[np.uint8]:
         column = names if isinstance(names, pa.Array) else pa.array(names, pa.large_binary())
         column = column.cast(pa.large_binary())
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"a catalog's {kind} names must be text or bytes: {error}") from None
+        raise UserError(f"a catalog's names must be text or bytes: {error}") from None
     if column.null_count:
-        raise UserError(f"{column.null_count} rows have no {kind} name; leave them out")
-    _, offsets, data = column.buffers()
-    starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    content = np.frombuffer(data or b"", np.uint8)
-    return hash_column(content, starts, person=kind.encode())
+        raise UserError(f"{column.null_count} rows of a column have no name; leave them out")
+    return column
+
+
+def halves_of(rows: Rows) -> Rows:
+    """Return the keys of rows, or keys alone, as the two numbers `high` and `low`."""
+    halves = np.dtype(
+        {"names": ["high", "low"], "formats": [">u8", ">u4"], "offsets": [0, 8],
+         "itemsize": rows.itemsize}
+    )  # fmt: skip
+    return rows.view(halves)
 
 
 def high_of(rows: Rows) -> npt.NDArray[np.uint64]:
-    """Return the first 64 bits of the rows' keys as numbers."""
-    return np.ascontiguousarray(_bytes_of(rows)[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
-
-
-def low_of(rows: Rows) -> npt.NDArray[np.uint32]:
-    """Return the last 32 bits of the rows' keys as numbers."""
-    low = np.ascontiguousarray(_bytes_of(rows)[:, 8:KEY_BYTES])
-    return low.view(">u4").reshape(-1).astype(np.uint32)
+    """Return the first 64 bits of keys as numbers."""
+    return halves_of(rows)["high"].astype(np.uint64)
 
 
 def rows_with_keys(keys: npt.NDArray[np.uint8], dtype: np.dtype[Any]) -> Rows:
     """Return rows of a table that hold nothing but their keys."""
     rows: Rows = np.zeros(len(keys), dtype)
-    _bytes_of(rows)[:, :KEY_BYTES] = keys
+    rows["key"] = keys.view(f"V{KEY_BYTES}").reshape(-1)
     return rows
-
-
-def _bytes_of(rows: Rows) -> npt.NDArray[np.uint8]:
-    return rows.view(np.uint8).reshape(len(rows), rows.itemsize)
 
 
 def sort_rows(rows: Rows) -> Rows:
@@ -100,7 +116,7 @@ def sort_rows(rows: Rows) -> Rows:
     if equal.any():  # rare but for rows of one key: only those are looked at again
         tied = np.concatenate([equal, [False]]) | np.concatenate([[False], equal])
         group = order[tied]
-        order[tied] = group[np.lexsort((group, low_of(rows[group]), high[tied]))]
+        order[tied] = group[np.lexsort((group, halves_of(rows[group])["low"], high[tied]))]
     words = rows.view(np.uint32).reshape(len(rows), rows.itemsize // 4)
     return np.take(words, order, axis=0).reshape(-1).view(rows.dtype)
 
@@ -119,11 +135,9 @@ def pack_pages(rows: Rows) -> bytes:
     """Return sorted rows as pages."""
     room = rows_per_page(rows.dtype) * rows.itemsize
     pages = np.zeros((num_pages(len(rows), rows.dtype), PAGE_BYTES), np.uint8)
-    flat = rows.view(np.uint8)
-    whole = len(flat) // room
-    pages[:whole, :room] = flat[: whole * room].reshape(whole, room)
-    if len(flat) > whole * room:
-        pages[whole, : len(flat) - whole * room] = flat[whole * room :]
+    flat = np.zeros(len(pages) * room, np.uint8)
+    flat[: rows.nbytes] = rows.view(np.uint8)
+    pages[:, :room] = flat.reshape(-1, room)
     sums = [zlib.crc32(page[:-_CRC_BYTES].data) for page in pages]
     pages[:, -_CRC_BYTES:] = np.array(sums, "<u4").view(np.uint8).reshape(-1, _CRC_BYTES)
     return pages.tobytes()
@@ -137,10 +151,7 @@ def check_page(page: bytes | memoryview, where: str) -> None:
     """
     wanted = int.from_bytes(page[-_CRC_BYTES:], "little")
     if len(page) != PAGE_BYTES or zlib.crc32(page[:-_CRC_BYTES]) != wanted:
-        raise DamagedArtifactError(
-            f"{where} is torn: a page is not what was written; rebuild the catalog from the "
-            "artifacts (`lodesmith catalog --rebuild`), or bring the file back from a copy"
-        )
+        raise damaged(f"{where} is torn: a page is not what was written")
 
 
 def unpack_pages(data: bytes, dtype: np.dtype[Any], where: str) -> Rows:

@@ -20,30 +20,35 @@ import math
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from lodesmith.core.errors import DamagedArtifactError
+from lodesmith.core.store import Store
 from lodesmith.lineage.catalog.rows import (
     PAGE_BYTES,
+    REMOVED,
     TABLES,
     Rows,
     check_page,
+    damaged,
     high_of,
     num_pages,
     pack_pages,
     rows_per_page,
     unpack_pages,
 )
-from lodesmith.lineage.catalog.store import Store
 
 FORMAT = 1
 MAX_PART_ROWS = 800_000  # on average; a part of hashes stays below 1e6
 _CELLS_PER_PART = 8
 _DEVIATIONS = 3.0  # half a window; 0.3 % of searches need a second read, rounding saves most
+
+
+_Span = tuple[int, int, int]  # part, first page, page after the last
 
 
 @dataclass(kw_only=True)
@@ -72,6 +77,7 @@ class Names:
 
 def seal(content: dict[str, Any]) -> bytes:
     """Return JSON with a checksum of itself."""
+    content = {"format": FORMAT, **content}
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
 
@@ -82,16 +88,15 @@ def unseal(data: bytes | None, where: str) -> dict[str, Any]:
     Raises:
         DamagedArtifactError: it is missing, torn, or written by a newer version.
     """
-    advice = "rebuild the catalog from the artifacts (`lodesmith catalog --rebuild`)"
     if data is None:
-        raise DamagedArtifactError(f"the catalog has lost {where}; {advice}")
+        raise damaged(f"the catalog has lost {where}")
     if data[:8] != b"%08x" % zlib.crc32(data[9:-1]):
-        raise DamagedArtifactError(f"{where} is torn; {advice}")
+        raise damaged(f"{where} is torn")
     content: dict[str, Any] = json.loads(data[9:])
-    if content.get("format") != FORMAT:
-        raise DamagedArtifactError(
-            f"{where} has format {content.get('format')}, this version reads {FORMAT}; install "
-            f"the version that wrote it, or {advice}"
+    if (version := content.pop("format", None)) != FORMAT:
+        raise damaged(
+            f"{where} has format {version}, this version reads {FORMAT}; install the version that "
+            "wrote it"
         )
     return content
 
@@ -99,6 +104,15 @@ def unseal(data: bytes | None, where: str) -> dict[str, Any]:
 def part_bits(num_rows: int) -> int:
     """Return by how many first bits of their keys so many rows are cut into files."""
     return max(0, math.ceil(math.log2(max(1, num_rows) / MAX_PART_ROWS)))
+
+
+def cut_rows(rows: Rows, count: int, shift: int) -> Iterator[Rows]:
+    """Yield sorted rows in `count` pieces, each of one value of the bits from `shift` up."""
+    first = int(high_of(rows[:1])[0]) >> shift if len(rows) else 0
+    first -= first % count
+    edges = [(first + number) << shift for number in range(1, count)]
+    starts = np.searchsorted(high_of(rows), np.array(edges, np.uint64)).tolist()
+    return (rows[start:stop] for start, stop in itertools.pairwise([0, *starts, len(rows)]))
 
 
 class RunWriter:
@@ -115,17 +129,15 @@ class RunWriter:
         for number, rows in enumerate(parts):
             inside = (high_of(rows) >> shift) & np.uint64(_CELLS_PER_PART - 1)
             cells += np.bincount(inside.astype(np.int64), minlength=_CELLS_PER_PART).tolist()
+            if table == "places":
+                self.info.num_removals += int((rows["archive"] == REMOVED).sum())
             if len(rows):
                 self._write(f"{table}-{number:06d}.rows", pack_pages(rows))
 
     def write_rows(self, table: str, rows: Rows) -> None:
         """Write a table of sorted rows."""
         bits = part_bits(len(rows))
-        starts = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits if bits else 0)
-        edges = np.searchsorted(high_of(rows), starts).tolist()
-        edges.append(len(rows))
-        parts = (rows[first:stop] for first, stop in itertools.pairwise(edges))
-        self.write_table(table, parts, bits=bits)
+        self.write_table(table, cut_rows(rows, 1 << bits, 64 - bits), bits=bits)
 
     def write_metadata(self, data: bytes) -> None:
         """Add a Parquet file."""
@@ -135,10 +147,8 @@ class RunWriter:
 
     def finish(self, names: Names) -> RunInfo:
         """Write what the rows name by number, and last what the run holds."""
-        self._write("names.json", seal({"format": FORMAT, **vars(names)}))
-        self._store.write(
-            f"runs/{self.info.id}/run.json", seal({"format": FORMAT, **vars(self.info)})
-        )
+        self._write("names.json", seal(vars(names)))
+        self._store.write(f"runs/{self.info.id}/run.json", seal(vars(self.info)))
         return self.info
 
     def _write(self, name: str, data: bytes) -> None:
@@ -147,26 +157,24 @@ class RunWriter:
 
 
 class _Window:
-    """Pages of a part, as a sequence of keys; a page is checked when it is first looked at."""
+    """Pages of a part, as a sequence of rows; a page is checked when it is first looked at."""
 
     def __init__(self, data: bytes, dtype: np.dtype[Any], num_rows: int, where: str) -> None:
-        self._data, self._dtype, self._where = memoryview(data), dtype, where
-        self._num_rows = num_rows
+        self._data, self._row_bytes, self._where = data, dtype.itemsize, where
+        self._num_rows, self._num_in_page = num_rows, rows_per_page(dtype)
         self._checked: set[int] = set()
 
     def __len__(self) -> int:
         return self._num_rows
 
     def __getitem__(self, number: int) -> bytes:
-        return self.row(number)[:12]
-
-    def row(self, number: int) -> bytes:
-        page, place = divmod(number, rows_per_page(self._dtype))
+        page, place = divmod(number, self._num_in_page)
+        start = page * PAGE_BYTES
         if page not in self._checked:
-            check_page(self._data[page * PAGE_BYTES : (page + 1) * PAGE_BYTES], self._where)
+            check_page(self._data[start : start + PAGE_BYTES], self._where)
             self._checked.add(page)
-        start = page * PAGE_BYTES + place * self._dtype.itemsize
-        return bytes(self._data[start : start + self._dtype.itemsize])
+        start += place * self._row_bytes
+        return self._data[start : start + self._row_bytes]
 
 
 class Run:
@@ -178,128 +186,108 @@ class Run:
         Raises:
             DamagedArtifactError: it is missing, torn or of another version.
         """
-        where = f"runs/{run_id}/run.json"
-        content = unseal(store.read(where), where)
-        del content["format"]
-        self.info = RunInfo(**content)
+        self._store, self._folder = store, f"runs/{run_id}"
+        self.info = RunInfo(**self._unseal("run.json"))
         self.num_reads = 0  # range reads of rows since it was opened
-        self._store = store
-        self._names: Names | None = None
-        self._cells = {
-            table: np.array(cells, np.int64).reshape(-1, _CELLS_PER_PART)
-            for table, cells in self.info.cells.items()
-        }
+        self._edges = {}  # table -> for each part the rows before each of its cells, and all
+        for table, cells in self.info.cells.items():
+            counts = np.array(cells, np.int64).reshape(-1, _CELLS_PER_PART)
+            self._edges[table] = np.pad(counts.cumsum(axis=1), ((0, 0), (1, 0)))
 
-    @property
+    @cached_property
     def names(self) -> Names:
         """What rows name by number; read when first asked for."""
-        if self._names is None:
-            where = f"runs/{self.info.id}/names.json"
-            content = unseal(self._store.read(where), where)
-            self._names = Names(content["archives"], content["languages"])
-        return self._names
+        return Names(**self._unseal("names.json"))
 
     def find(self, table: str, keys: Sequence[bytes]) -> list[list[bytes]]:
         """Return for each key its rows, as bytes, in the order they were added."""
-        found: list[list[bytes]] = [[] for _ in keys]
-        cells = self._cells.get(table)
-        if cells is None or not cells.size:
-            return found
-        spans = [(number, *self._guess(table, key)) for number, key in enumerate(keys)]
-        spans = [span for span in spans if span[3] > span[2]]
-        ranges = [(part, first, stop) for _, part, first, stop in spans]
-        for (number, part, first, stop), data in zip(spans, self._read(table, ranges), strict=True):
-            window, start, _ = self._widen(table, keys[number], (part, first, stop), data)
-            while start < len(window) and window[start] == keys[number]:
-                found[number].append(window.row(start))
-                start += 1
-        return found
+        if table not in self._edges:
+            return [[] for _ in keys]
+        spans = [self._guess(table, key) for key in keys]
+        found = zip(keys, spans, self._read(table, spans), strict=True)
+        return [self._search(table, key, span, data) for key, span, data in found]
 
-    def read_part(self, table: str, number: int, bits: int) -> Rows:
-        """Return the sorted rows whose keys begin with the `bits` bits of a number."""
-        cells = self._cells.get(table)
-        if cells is None or not cells.size:
-            return np.empty(0, TABLES[table])
-        own_bits = int(math.log2(len(cells)))
-        if own_bits >= bits:
-            more = 1 << (own_bits - bits)
-            parts = [self._read_rows(table, part, 0, int(cells[part].sum()))
-                     for part in range(number * more, (number + 1) * more)]  # fmt: skip
-            return np.concatenate(parts)
-        part = number >> (bits - own_bits)
-        edges = (number << (64 - bits), (number + 1) << (64 - bits))
-        first, stop = (self._count_below(table, part, edge) for edge in edges)
-        return self._read_rows(table, part, first, stop)
+    def read_parts(self, table: str, bits: int) -> Iterator[Rows]:
+        """Yield the sorted rows of each value of the first `bits` bits of a key."""
+        cells = self._edges[table][:, 1:].size if table in self._edges else 0
+        if not cells:
+            yield from itertools.repeat(np.empty(0, TABLES[table]), 1 << bits)
+            return
+        each = max(1, cells >> bits)  # cells of a piece; a cell may have to be cut once more
+        for first in range(0, cells, each):
+            rows = self._read_cells(table, first, first + each)
+            yield from cut_rows(rows, max(1, (1 << bits) // cells), 64 - bits)
 
-    def _guess(self, table: str, key: bytes) -> tuple[int, int, int]:
-        """Return part, first page and stop page of the window where a key's rows should be."""
-        cells = self._cells[table]
-        high = int.from_bytes(key[:8], "big")
-        cell_bits = int(math.log2(cells.size))
-        cell = high >> (64 - cell_bits)
+    def _read_cells(self, table: str, first: int, stop: int) -> Rows:
+        """Return the rows of cells: some of one part, or all of several."""
+        pieces = []
+        per_page = rows_per_page(TABLES[table])
+        for part in range(first // _CELLS_PER_PART, -(-stop // _CELLS_PER_PART)):
+            here = part * _CELLS_PER_PART
+            edges = self._edges[table][part]
+            start, end = edges[max(0, first - here)], edges[min(_CELLS_PER_PART, stop - here)]
+            page = int(start) // per_page
+            data = self._read(table, [(part, page, num_pages(int(end), TABLES[table]))])[0]
+            rows = unpack_pages(data, TABLES[table], self._name(table, part))
+            pieces.append(rows[start - page * per_page : end - page * per_page])
+        return np.concatenate(pieces)
+
+    def _guess(self, table: str, key: bytes) -> _Span:
+        """Return the window where a key's rows should be."""
+        edges = self._edges[table]
+        shift = 64 - int(math.log2(len(edges) * _CELLS_PER_PART))
+        cell, rest = divmod(int.from_bytes(key[:8], "big"), 1 << shift)
         part, place = divmod(cell, _CELLS_PER_PART)
-        count = int(cells[part, place])
-        fraction = (high & ((1 << (64 - cell_bits)) - 1)) / 2.0 ** (64 - cell_bits)
-        middle = int(cells[part, :place].sum()) + fraction * count
-        half = _DEVIATIONS * math.sqrt(count * fraction * (1 - fraction)) + 2
-        each = rows_per_page(TABLES[table])
-        pages = num_pages(int(cells[part].sum()), TABLES[table])
+        start, stop, total = edges[part, [place, place + 1, -1]].tolist()
+        fraction = rest / 2.0**shift
+        middle = start + fraction * (stop - start)
+        half = _DEVIATIONS * math.sqrt((stop - start) * fraction * (1 - fraction)) + 2
+        each, pages = rows_per_page(TABLES[table]), num_pages(total, TABLES[table])
         first = min(max(0, int((middle - half) // each)), max(0, pages - 1))
         return part, first, min(pages, int((middle + half) // each) + 1)
 
-    def _widen(
-        self, table: str, key: bytes, span: tuple[int, int, int], data: bytes
-    ) -> tuple[_Window, int, int]:
-        """Return a window with all rows of a key, the place of the first, and rows before it."""
+    def _search(self, table: str, key: bytes, span: _Span, data: bytes) -> list[bytes]:
+        """Return the rows of a key from a window, which is widened until it holds them all."""
         part, first, stop = span
-        dtype, each = TABLES[table], rows_per_page(TABLES[table])
-        total = int(self._cells[table][part].sum())
-        pages, where = num_pages(total, dtype), self._name(table, part)
+        dtype, total = TABLES[table], int(self._edges[table][part, -1])
+        each, pages = rows_per_page(dtype), num_pages(total, dtype)
         while True:
-            window = _Window(data, dtype, min(stop * each, total) - first * each, where)
+            num_rows = min(stop * each, total) - first * each
+            window = _Window(data, dtype, num_rows, self._name(table, part))
             step = stop - first  # doubles what is read, so even a million equal keys are found
             if first > 0 and window[0] >= key:
                 before = max(0, first - step)
                 data = self._read(table, [(part, before, first)])[0] + data
                 first = before
-            elif stop < pages and window[len(window) - 1] <= key:
+            elif stop < pages and window[num_rows - 1][: len(key)] <= key:
                 after = min(pages, stop + step)
                 data += self._read(table, [(part, stop, after)])[0]
                 stop = after
             else:
-                return window, bisect.bisect_left(window, key), first * each
+                start = bisect.bisect_left(window, key)  # a row is above the key it begins with
+                rows = (window[number] for number in range(start, num_rows))
+                return list(itertools.takewhile(lambda row: row.startswith(key), rows))
 
-    def _count_below(self, table: str, part: int, edge: int) -> int:
-        """Return how many rows of a part have keys whose first 64 bits are below `edge`."""
-        cells = self._cells[table]
-        if edge >> (64 - int(math.log2(len(cells)))) != part:  # the part's own upper end
-            return int(cells[part].sum())
-        key = edge.to_bytes(8, "big") + bytes(4)
-        span = self._guess(table, key)
-        if span[2] <= span[1]:
-            return 0
-        _, start, before = self._widen(table, key, span, self._read(table, [span])[0])
-        return before + start
+    def _read(self, table: str, spans: Sequence[_Span]) -> list[bytes]:
+        """Return windows' pages, all asked for at once."""
+        asked = [
+            (self._name(table, part), first * PAGE_BYTES, stop * PAGE_BYTES)
+            for part, first, stop in spans
+            if first < stop
+        ]
+        self.num_reads += len(asked)
+        try:
+            found = iter(self._store.read_ranges(asked))
+        except FileNotFoundError as error:
+            raise damaged(
+                f"the catalog has lost {error.filename or error} (perhaps a vacuum took it from an "
+                "old snapshot: open a newer one)"
+            ) from None
+        return [next(found) if first < stop else b"" for _, first, stop in spans]
 
-    def _read_rows(self, table: str, part: int, first: int, stop: int) -> Rows:
-        """Return rows `first` to `stop` of a part."""
-        if stop <= first:
-            return np.empty(0, TABLES[table])
-        each = rows_per_page(TABLES[table])
-        start, end = first // each, -(-stop // each)
-        data = self._read(table, [(part, start, end)])[0]
-        rows = unpack_pages(data, TABLES[table], self._name(table, part))
-        return rows[first - start * each : stop - start * each]
-
-    def _read(self, table: str, spans: Sequence[tuple[int, int, int]]) -> list[bytes]:
-        """Return runs of pages: part, first page, stop page."""
-        self.num_reads += len(spans)
-        return self._store.read_ranges(
-            [
-                (self._name(table, part), first * PAGE_BYTES, stop * PAGE_BYTES)
-                for part, first, stop in spans
-            ]
-        )
+    def _unseal(self, name: str) -> dict[str, Any]:
+        where = f"{self._folder}/{name}"
+        return unseal(self._store.read(where), where)
 
     def _name(self, table: str, part: int) -> str:
-        return f"runs/{self.info.id}/{table}-{part:06d}.rows"
+        return f"{self._folder}/{table}-{part:06d}.rows"

@@ -1,6 +1,6 @@
 """Where checkpoints lie: a folder, or a prefix of an object store; large files go straight to it.
 
-Small objects and the one atomic verb (put if absent) are those of the catalog's store. Large files
+Small objects and the one atomic verb (put if absent) are those of `core/store.py`. Large files
 are written past the page cache where the disk takes that: it is as quick as the disk itself, and a
 checkpoint then pushes nothing that training reads out of memory.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.core.storage import sync_folder
-from lodesmith.lineage.catalog.store import LocalStore, Store, open_store
+from lodesmith.core.store import LocalStore, Store, open_store
 from lodesmith.parallel.checkpoint.manifest import DamageError
 from lodesmith.parallel.checkpoint.part_file import PAGE_BYTES
 

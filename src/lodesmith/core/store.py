@@ -1,4 +1,4 @@
-"""Where a catalog lies: a folder, or a prefix of an object store; six verbs, one of them special.
+"""Named byte strings in a folder or below a prefix of an object store, for many writers at once.
 
 Everything rests on `put_if_absent`: of several writers that put one name, exactly one succeeds,
 and the others are told. On a local disk that is link(2), which is atomic on NFS too. On object
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from lodesmith.core.errors import DamagedArtifactError, EngineError, UserError, explain_os_error
-from lodesmith.core.storage import sync_folder
+from lodesmith.core.errors import EngineError, UserError, explain_os_error
+from lodesmith.core.storage import sync_folder, write_bytes
 
 Range = tuple[str, int, int]  # name, first byte, byte after the last
 
@@ -30,7 +30,11 @@ class Store(Protocol):
         """Return a whole object, None where there is none."""
 
     def read_ranges(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return parts of objects, all asked for at once."""
+        """Return parts of objects, all asked for at once.
+
+        Raises:
+            FileNotFoundError: one of them is not there.
+        """
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace an object; durable on return."""
@@ -89,20 +93,24 @@ class LocalStore:
 
     def write(self, name: str, data: bytes) -> None:
         """Replace a file."""
-        temporary = self._write_beside(name, data)
-        temporary.replace(self.root / name)
-        sync_folder(temporary.parent)
+        path = self.root / name
+        try:
+            write_bytes(path, data)
+        except OSError as error:
+            raise explain_os_error(error, doing=f"writing {path}") or error from None
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Write a file if there is none, and tell whether that was so."""
-        temporary = self._write_beside(name, data)
+        path = self.root / name
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        self.write(str(beside.relative_to(self.root)), data)
         try:
-            os.link(temporary, self.root / name)
+            os.link(beside, path)
         except FileExistsError:
             return False
         finally:
-            temporary.unlink()
-        sync_folder(temporary.parent)
+            beside.unlink()
+        sync_folder(path.parent)
         return True
 
     def list_names(self, folder: str) -> list[str]:
@@ -126,28 +134,11 @@ class LocalStore:
     def _open(self, name: str) -> int:
         file = self._files.pop(name, None)
         if file is None:
-            try:
-                file = os.open(self.root / name, os.O_RDONLY)
-            except FileNotFoundError:
-                raise _lost(str(self.root / name)) from None
+            file = os.open(self.root / name, os.O_RDONLY)
             if len(self._files) >= _MAX_OPEN_FILES:
                 os.close(self._files.pop(next(iter(self._files))))
         self._files[name] = file
         return file
-
-    def _write_beside(self, name: str, data: bytes) -> Path:
-        path = self.root / name
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise explain_os_error(error, doing=f"writing {path}") or error from None
-        return temporary
 
     def __del__(self) -> None:
         for file in self._files.values():
@@ -183,7 +174,7 @@ class ObjectStore:
         found: list[Any] = self._system.cat_ranges(paths, starts, stops, on_error="return")
         for path, part in zip(paths, found, strict=True):
             if isinstance(part, FileNotFoundError):
-                raise _lost(path)
+                raise part
             if isinstance(part, BaseException):
                 raise EngineError(f"{path} cannot be read: {part}; try again") from part
         return [bytes(part) for part in found]
@@ -220,10 +211,3 @@ class ObjectStore:
             self._system.rm(f"{self._root}/{name}", recursive=True)
         except FileNotFoundError:
             return
-
-
-def _lost(path: str) -> DamagedArtifactError:
-    return DamagedArtifactError(
-        f"the catalog has lost {path} (perhaps a vacuum took it from an old snapshot: open a newer "
-        "one); else rebuild the catalog from the artifacts (`lodesmith catalog --rebuild`)"
-    )
