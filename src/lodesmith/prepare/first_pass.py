@@ -66,9 +66,9 @@ def clean_shard(
     return worker.finish()
 
 
-def warm_up(steps: tuple[str, ...]) -> None:
+def warm_up(steps: tuple[str, ...], config: PrepareConfig) -> None:
     """Load what these steps need, so that processes forked from this one share it."""
-    worker = _Worker(Shard(0, Path(), Path()), steps, PrepareConfig(), UNWATCHED)
+    worker = _Worker(Shard(0, Path(), Path()), steps, config, UNWATCHED)
     for text in _WARM_UP:
         markup = f"<h1>Page</h1><p>{text}</p>".encode()
         worker.clean(Page(source="", url="", payload=markup, content_type="text/html"), None)

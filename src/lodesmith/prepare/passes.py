@@ -114,7 +114,7 @@ class _Passes:
             num_workers=self._num_workers(),
             progress=self.bar,
             limits=_LIMITS,
-            warm_up=(warm_up, (self.steps,)),
+            warm_up=(warm_up, (self.steps, self.config)),
             engine=self.config.engine,
         )
 
