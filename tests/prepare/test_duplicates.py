@@ -155,9 +155,9 @@ def test_without_benchmark_files_every_document_stays() -> None:
 
 
 def test_a_benchmark_file_that_is_missing_or_odd_is_the_users_error(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("x")
+    (tmp_path / "c.xml").write_text("x")
     (tmp_path / "d.jsonl").write_text("{}\n{torn")
-    for name in ("none.txt", "c.csv", "d.jsonl"):
+    for name in ("none.txt", "c.xml", "d.jsonl"):
         with pytest.raises(UserError, match=r"decontaminate\.against"):
             read_benchmarks(DecontaminateConfig(against=(str(tmp_path / name),)))
 
