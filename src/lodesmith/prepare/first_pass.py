@@ -12,7 +12,6 @@ from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
-from lodesmith.prepare.ads import remove_ads
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
@@ -176,6 +175,8 @@ class _Worker:
             return judge_language(document, confidence, self.config)
         if step == "quality":
             return self._judge(document, code)
+        from lodesmith.prepare.ads import remove_ads  # its rules cost more than all else to load
+
         without = remove_ads(document, code_lines=code)
         if isinstance(without, Drop):
             return without
