@@ -127,15 +127,12 @@ def _read_parquet(source: Source) -> Iterator[Record]:
 
 
 def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
-    """Return the page of a JSON or Parquet record that holds text, html or raw.
-
-    Its `source` begins with the row's number: nobody sees to it that ids are given once.
-    """
+    """Return the page of a JSON or Parquet record that holds text, html or raw."""
     key = _plain(data.get("id"))
     name = next((name for name in _TEXT_FIELDS if isinstance(data.get(name), str | bytes)), None)
     content: str | bytes = data[name] if name else b""
     page = Page(
-        source=f"{source.name}#{number}:{key}" if key else f"{source.name}#{number}",
+        source=f"{source.name}#{key or number}",
         url=_plain(data.get("url")),
         payload=content if isinstance(content, bytes) else content.encode("utf-8", "replace"),
         content_type=_TEXT_FIELDS[name] if name else "",
