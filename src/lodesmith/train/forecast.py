@@ -68,7 +68,7 @@ def forecast_loss(
     return Forecast(
         loss=best,
         low=max(0.0, best - doubt),
-        high=min(best + doubt, float(y[0])),
+        high=max(best, min(best + doubt, float(y[0]))),
         exponent=float(exponent[0]),
         floor=float(floor[0]),
     )
