@@ -56,6 +56,7 @@ def test_a_measured_row_gets_a_prediction_and_an_error():
         ({"arch": "moe"}, "arch is moe, but experts is empty"),
         ({"experts": "8", "topk": "2", "moe_ffn": "512", "ep": "3"}, "ep (3) does not divide"),
         ({"global_batch": "1"}, "batch is smaller"),
+        ({"heads": "99999"}, "heads (99999) are more than hidden"),
     ],
 )
 def test_a_row_that_is_not_modelled_has_no_number_and_says_why(changes, note):

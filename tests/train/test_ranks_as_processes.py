@@ -179,7 +179,7 @@ def test_ranks_that_die_again_and_again_are_given_up_with_the_end_of_a_log(tmp_p
     message = r"rank 0 ended with code 1; 3 starts in a row(?s:.*)(NotADirectory|FileExists)Error"
     with pytest.raises(EngineError, match=message):
         run_training(job)
-    assert len(events_of(job, "interruption")) == 4
+    assert len(events_of(job, "interruption")) == 3
 
 
 def test_the_interface_of_an_address_is_found():

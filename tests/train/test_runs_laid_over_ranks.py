@@ -81,7 +81,7 @@ def test_too_little_memory_is_told_before_any_rank_starts(tmp_path, monkeypatch)
     job = laid_out_job(tmp_path, parallel={SHARD: 2})
     check_job(job, num_ranks=2)
     monkeypatch.setattr(memory, "free_bytes", lambda: 300 << 20)
-    with pytest.raises(UserError, match=r"2 rank\(s\) need about 58\d MB of memory, but 315"):
+    with pytest.raises(UserError, match=r"2 rank\(s\) need about 42\d MB of memory, but 315"):
         check_job(job, num_ranks=2)
 
 

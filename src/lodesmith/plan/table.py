@@ -165,6 +165,8 @@ def _find_device(row: Row) -> str | None:
 
 def _read_shape(row: Row, layout: Layout) -> ModelShape:
     hidden, heads = _whole(row, "hidden"), _whole(row, "heads")
+    if heads > hidden:
+        raise UserError(f"heads ({heads}) are more than hidden ({hidden}), which they share")
     is_gated = row.get("gated") == "1"
     if row.get("arch") == "moe" and not _whole(row, "experts", 0):
         raise UserError("arch is moe, but experts is empty")
