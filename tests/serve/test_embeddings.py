@@ -1,21 +1,16 @@
 """POST /v1/embeddings: the mean of the last hidden states, of length one."""
 
 import numpy as np
-import openai
 import pytest
 import torch
+from tiny_server import openai_client
 
 PATH = "/v1/embeddings"
 
 
 @pytest.fixture
 def client(server):
-    with (
-        openai.DefaultHttpxClient(trust_env=False) as http_client,
-        openai.OpenAI(
-            base_url=f"{server.url}/v1", api_key="none", http_client=http_client, max_retries=0
-        ) as client,
-    ):
+    with openai_client(server) as client:
         yield client
 
 

@@ -6,18 +6,14 @@ import math
 import openai
 import pytest
 import torch
+from tiny_server import openai_client
 
 MESSAGES = [{"role": "user", "content": "Hello, 你好"}]
 
 
 @pytest.fixture(scope="module")
 def client(server):
-    with (
-        openai.DefaultHttpxClient(trust_env=False) as http_client,
-        openai.OpenAI(
-            base_url=f"{server.url}/v1", api_key="none", http_client=http_client, max_retries=0
-        ) as client,
-    ):
+    with openai_client(server) as client:
         yield client
 
 

@@ -2,10 +2,10 @@
 
 import json
 
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_server import openai_client
 
 from lodesmith.serve.chat_messages import MessageBody, ToolBody
 from lodesmith.serve.tools import CLOSE, OPEN, ToolReader
@@ -28,12 +28,7 @@ NOW = {"type": "function", "function": {"name": "now"}}
 
 @pytest.fixture
 def client(tool_server):
-    with (
-        openai.DefaultHttpxClient(trust_env=False) as http_client,
-        openai.OpenAI(
-            base_url=f"{tool_server.url}/v1", api_key="none", http_client=http_client, max_retries=0
-        ) as client,
-    ):
+    with openai_client(tool_server) as client:
         yield client
 
 

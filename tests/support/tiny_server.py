@@ -3,8 +3,10 @@
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import httpx
+import openai
 import torch
 import uvicorn
 
@@ -139,3 +141,15 @@ class LocalServer:
         while not condition(self.engine.stats()):
             assert time.monotonic() < deadline, self.engine.stats()
             time.sleep(0.01)
+
+
+@contextmanager
+def openai_client(server):
+    """Yield OpenAI's own client of a server."""
+    with (
+        openai.DefaultHttpxClient(trust_env=False) as http_client,
+        openai.OpenAI(
+            base_url=f"{server.url}/v1", api_key="none", http_client=http_client, max_retries=0
+        ) as client,
+    ):
+        yield client

@@ -1,6 +1,7 @@
 """Commands that take a finished model: evaluate, export, serve, chat."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -185,12 +186,7 @@ def serve(
         from lodesmith.pipeline.run import model_of
 
         name = model_of(run_until(model, overrides or (), workspace, None)).id
-    models = {Path(name).name: _find_folder(name, workspace)}
-    for entry in also or ():
-        other, _, place = entry.partition("=")
-        if not (other and place) or other in models:
-            raise UserError(f"--also takes NAME=MODEL with a name of its own, not '{entry}'")
-        models[other] = _find_folder(place, workspace)
+    models = _find_all(name, also or (), workspace)
     if backend is Backend.VLLM and (also or adapters or quantization):
         raise UserError(
             "--backend vllm serves one model as it is; leave --also, --adapters and "
@@ -237,6 +233,17 @@ def _is_recipe(name: str) -> bool:
     from lodesmith.pipeline.recipe import is_recipe_name
 
     return is_recipe_name(name)
+
+
+def _find_all(first: str, also: Sequence[str], workspace: Path) -> dict[str, Path]:
+    """Return the folders of a model and of those given as NAME=MODEL, by name."""
+    models = {Path(first).name: _find_folder(first, workspace)}
+    for entry in also:
+        name, _, place = entry.partition("=")
+        if not (name and place) or name in models:
+            raise UserError(f"--also takes NAME=MODEL with a name of its own, not '{entry}'")
+        models[name] = _find_folder(place, workspace)
+    return models
 
 
 def _find_folder(name: str, workspace: Path) -> Path:

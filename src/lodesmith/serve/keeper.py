@@ -7,7 +7,6 @@ left alone: then every request gets 503 with the reason, and /health says it to 
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,9 +19,8 @@ from lodesmith.infer.interface import (
     GenerationRequest,
     Ticket,
 )
+from lodesmith.serve.restart_budget import RestartBudget
 
-_MAX_RESTARTS = 3
-_WITHIN_SECONDS = 600.0
 _TICKETS = 1 << 40  # more than one engine ever gives out
 
 
@@ -32,11 +30,10 @@ class KeptEngine:
     def __init__(
         self, start: Callable[[], Engine], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._start, self._clock = start, clock
+        self._start, self._budget = start, RestartBudget(clock=clock)
         self._engine = start()
         self._adapters: dict[str, Path] = {}
         self._generation = 0  # engines that have failed
-        self._restarts: deque[float] = deque(maxlen=_MAX_RESTARTS)
         self._changing = threading.Lock()
 
     def __enter__(self) -> "KeptEngine":
@@ -60,7 +57,7 @@ class KeptEngine:
         """
         with self._changing:
             failure = self._engine.stats().failure
-            if failure is not None and self._may_restart():
+            if failure is not None and self._budget.take():
                 warn(f"starting the engine again: {failure}")
                 self._engine.close()
                 self._engine = self._start()
@@ -96,11 +93,3 @@ class KeptEngine:
     def close(self) -> None:
         """Cancel what runs and free everything."""
         self._engine.close()
-
-    def _may_restart(self) -> bool:
-        now = self._clock()
-        is_full = len(self._restarts) == _MAX_RESTARTS
-        if is_full and now - self._restarts[0] < _WITHIN_SECONDS:
-            return False
-        self._restarts.append(now)
-        return True

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,8 @@ import httpx
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
 from lodesmith.infer.config import EngineConfig
+from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
 
-_MAX_RESTARTS = 3
-_WITHIN_SECONDS = 600.0
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 20.0  # that running requests get to finish
 
@@ -55,7 +53,7 @@ class VllmProcess:
                 "there is no `vllm` on the PATH; pip install vllm on a machine with GPUs, or serve "
                 "without --backend vllm"
             )
-        self._command, self._restarts = command, deque[float](maxlen=_MAX_RESTARTS)
+        self._command, self._budget = command, RestartBudget()
         self._stopping = threading.Event()
         self.failure: str | None = None  # why it is not to be started again
         self._start()
@@ -103,12 +101,10 @@ class VllmProcess:
             code = self._process.poll()
             if code is None:
                 continue
-            now = time.monotonic()
-            if len(self._restarts) == _MAX_RESTARTS and now - self._restarts[0] < _WITHIN_SECONDS:
-                self.failure = f"vllm ended {_MAX_RESTARTS + 1} times, the last time with {code}"
+            if not self._budget.take():
+                self.failure = f"vllm ended {MAX_RESTARTS + 1} times, the last time with {code}"
                 warn(self.failure)
                 return
-            self._restarts.append(now)
             warn(f"vllm ended with exit code {code}; starting it again")
             self._start()
             with contextlib.suppress(EngineError):  # if it ended again, the next round sees it
