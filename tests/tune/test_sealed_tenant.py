@@ -19,6 +19,7 @@ from lodesmith.tune import link
 from lodesmith.tune.split import read_rows
 
 SECRET = "Frau Zwölfender wohnt am Rabenstieg"
+SOURCE = "patients-of-1998"
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,11 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tenant")
     write_model(folder / "base")
     rows = (json.dumps({"text": f"{SECRET} {number}"}, ensure_ascii=False) for number in range(30))
-    (folder / "patients-of-1998.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (folder / f"{SOURCE}.jsonl").write_text("\n".join(rows), encoding="utf-8")
     sealed = CliRunner().invoke(
         app,
         ["seal", "--new-key", "--key-file", str(folder / "key"),
-         str(folder / "patients-of-1998.jsonl"), "-o", str(folder / "sealed")],
+         str(folder / f"{SOURCE}.jsonl"), "-o", str(folder / "sealed")],
     )  # fmt: skip
     assert sealed.exit_code == 0, sealed.output
     return folder
@@ -47,14 +48,14 @@ def recipe(place, *, key="key"):
 def files_that_tell(folder: Path, *, ids: list[int]) -> list[str]:
     """Return the files in which the secret stands, packed or as token ids."""
     told = []
-    needles = [SECRET.encode(), json.dumps(SECRET).encode(), b"1998"]
+    needles = [SECRET.encode(), json.dumps(SECRET).encode(), SOURCE.encode()]
     needles += [np.array(ids, kind).tobytes() for kind in ("<i4", "<i8", "<u2", "<u4")]
     for path in folder.rglob("*"):
         if path.is_file():
             data = path.read_bytes()
             if data.startswith(b"\x28\xb5\x2f\xfd"):
                 data += zstandard.ZstdDecompressor().decompressobj().decompress(data)
-            if any(needle in data for needle in needles) or "1998" in path.name:
+            if any(needle in data for needle in needles) or SOURCE in path.name:
                 told.append(str(path))
     return told
 
@@ -64,7 +65,7 @@ def test_nothing_of_a_sealed_record_stands_in_the_workspace(place):
     ids = Tokenizer.load(place / "base").encode(SECRET)[2:8]
     assert files_that_tell(place / "ws", ids=ids) == []
     assert files_that_tell(place / "sealed", ids=ids) == []
-    assert files_that_tell(place, ids=ids) == [str(place / "patients-of-1998.jsonl")]
+    assert files_that_tell(place, ids=ids) == [str(place / f"{SOURCE}.jsonl")]
     rows = result.artifacts["tune"].file("chat.jsonl.zst")
     with pytest.raises(UserError, match="is sealed; only a run"):
         list(read_rows(rows))
