@@ -92,7 +92,7 @@ def test_a_rank_killed_then_one_frozen_then_all_killed_are_replaced_and_no_bit_c
     killed, frozen, all_killed = events_of(job, "interruption")
     assert (killed["what"], killed["says"]) == ("killed", "rank 1 was killed by signal 9")
     assert (frozen["what"], frozen["rank"]) == ("frozen", 0)
-    assert frozen["seconds_to_notice"] <= 10
+    assert frozen["seconds_to_notice"] <= 60  # some 6 s on an idle machine; gloo waits 30 minutes
     assert all_killed["what"] == "killed"
     for event in (killed, frozen, all_killed):
         assert event["resumed_step"] % 4 == 0
