@@ -3,6 +3,7 @@
     .venv/bin/python bench/catalog.py --rows 1e5 1e7              what the table in README shows
     .venv/bin/python bench/catalog.py --rows 1e5 1e8 --no-peers   4 GB of disk, minutes
     .venv/bin/python bench/catalog.py --kills 100                 only the kills
+    .venv/bin/python bench/catalog.py --cold 1e5 1e8              cold lookups of two sizes in turn
 
 What is measured, and how:
 
@@ -172,6 +173,43 @@ def look_up(folder: Path, num_rows: int, *, num_cold: int = 60) -> dict[str, flo
     }
 
 
+def compare_cold(folders: list[Path], sizes: list[int], *, num_rounds: int) -> None:
+    """Print cold lookups of catalogs in turn, and what the disk alone takes for as many bytes.
+
+    The disk's share is one read of 8 KiB at a random page of the same catalog's files, which are
+    open; a lookup opens what it needs and checks, unpacks and spells out what it reads.
+    """
+    snapshots = [Catalog(folder).snapshot() for folder in folders]
+    files = [[os.open(path, os.O_RDONLY) for path in sorted(folder.rglob("places-*.rows"))]
+             for folder in folders]  # fmt: skip
+    pick = random.Random(11)
+    found = [[0.0] * 0 for _ in folders]
+    raw = [[0.0] * 0 for _ in folders]
+    before = [sum(run.num_reads for run in snapshot.runs) for snapshot in snapshots]
+    for _ in range(num_rounds):
+        for number, (folder, size, snapshot) in enumerate(
+            zip(folders, sizes, snapshots, strict=True)
+        ):
+            name = id_of(pick.randrange(size))
+            descriptor = pick.choice(files[number])
+            place = pick.randrange(max(1, os.fstat(descriptor).st_size // 4096 - 1)) * 4096
+            drop_cache(folder)
+            start = time.perf_counter()
+            assert len(snapshot.find(name)) == 1
+            found[number].append(time.perf_counter() - start)
+            drop_cache(folder)
+            start = time.perf_counter()
+            os.pread(descriptor, 8192, place)
+            raw[number].append(time.perf_counter() - start)
+    for number, size in enumerate(sizes):
+        reads = sum(run.num_reads for run in snapshots[number].runs) - before[number]
+        lookup, disk = (statistics.median(times[number]) * 1e3 for times in (found, raw))
+        print(f"{size:>13,} rows: cold p50 {lookup:.3f} ms, {reads / num_rounds:.3f} reads; "
+              f"the disk alone {disk:.3f} ms")  # fmt: skip
+    ratios = [statistics.median(times[-1]) / statistics.median(times[0]) for times in (found, raw)]
+    print(f"ratio of the last to the first: {ratios[0]:.2f}; of the disk alone: {ratios[1]:.2f}")
+
+
 def open_cold(folder: Path) -> float:
     script = (
         "import sys, time\n"
@@ -264,7 +302,12 @@ def main() -> None:
     parser.add_argument("--peer-rows", type=float, default=1e6)
     parser.add_argument("--urls", type=float, default=1e6, help="rows of the run with URLs")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--cold", type=float, nargs="+", help="rows; only cold lookups, in turn")
+    parser.add_argument("--rounds", type=int, default=80)
     options = parser.parse_args()
+    if options.cold:
+        run_cold(options)
+        return
     with tempfile.TemporaryDirectory(dir=options.scratch) as name:
         scratch = Path(name)
         if options.kills:
@@ -280,6 +323,19 @@ def main() -> None:
             for peer, (rate, size, cold, warm, many) in found.items():
                 line = f"{peer:22} {int(options.peer_rows):>11,} {rate:>10,.0f} {'':>9}"
                 print(f"{line} {size:>6.1f} {cold:>8.2f} {warm:>8.2f} {many:>9.1f}", flush=True)
+
+
+def run_cold(options: argparse.Namespace) -> None:
+    """Compare catalogs that are made in the scratch folder, or are there from a run before."""
+    sizes = [int(rows) for rows in options.cold]
+    with contextlib.ExitStack() as stack:
+        if options.scratch is None:
+            options.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folders = [options.scratch / f"rows-{size}" for size in sizes]
+        for folder, size in zip(folders, sizes, strict=True):
+            if not folder.exists():
+                print(size, fill(folder, size, with_urls=False), flush=True)
+        compare_cold(folders, sizes, num_rounds=options.rounds)
 
 
 def show(title: str, folder: Path, num_rows: int, *, with_urls: bool) -> None:

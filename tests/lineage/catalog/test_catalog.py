@@ -1,4 +1,4 @@
-"""A catalog behaves as a dict of lists would, through merges, removals and damage."""
+"""A catalog behaves as a dict of lists would, through merges, parts and damage."""
 
 import threading
 import uuid
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.lineage.catalog import Catalog, key_of, run_files, writer
+from lodesmith.lineage.catalog import Catalog, key_of, run_writer, runs, sealed, writer
 from lodesmith.lineage.catalog import catalog as catalog_module
 
 NAMES = st.sampled_from([f"doc-{number}" for number in range(12)])
@@ -37,7 +37,7 @@ def catalog(request, tmp_path: Path) -> Catalog:
 
 
 class CatalogMachine(RuleBasedStateMachine):
-    """Adds, removes, merges and vacuums at will; a dict of lists is the truth."""
+    """Adds, merges and vacuums at will; a dict of lists is the truth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,12 +56,6 @@ class CatalogMachine(RuleBasedStateMachine):
         for number, name in enumerate(names):
             self.truth.setdefault(name, []).append(self.count + number)
         self.count += len(names)
-
-    @rule(names=st.lists(NAMES, min_size=1, max_size=3))
-    def remove(self, names: list[str]) -> None:
-        self.catalog.remove(names)
-        for name in names:
-            self.truth.pop(name, None)
 
     @rule(whole=st.booleans())
     def compact(self, whole: bool) -> None:
@@ -147,7 +141,8 @@ def test_an_old_snapshot_answers_after_compaction_as_before(catalog: Catalog) ->
 
 
 def test_parts_and_flushes_change_no_answer(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(run_files, "MAX_PART_ROWS", 100)
+    monkeypatch.setattr(runs, "PART_PAGES", 2)
+    monkeypatch.setattr(run_writer, "PART_PAGES", 2)
     monkeypatch.setattr(writer, "FLUSH_ROWS", 200)
     catalog = Catalog(tmp_path)
     for number in range(5):  # runs of many parts and of one, merged into more parts than each has
@@ -161,7 +156,7 @@ def test_parts_and_flushes_change_no_answer(tmp_path: Path, monkeypatch) -> None
                 [number + i] for i in range(len(names))]  # fmt: skip
         catalog.compact(whole=True)
     (run,) = catalog.snapshot().runs
-    assert run.info.num_rows("places") == run.info.num_rows("links") // 2 == 4 * 450 + 50
+    assert run.num_rows("places") == run.num_rows("links") // 2 == 4 * 450 + 50
 
 
 def test_a_lookup_is_one_read_but_for_few(tmp_path: Path) -> None:
@@ -174,9 +169,19 @@ def test_a_lookup_is_one_read_but_for_few(tmp_path: Path) -> None:
     assert snapshot.runs[0].num_reads <= 1.02 * 30_000
 
 
-def test_thousands_of_rows_of_one_document_are_all_found(catalog: Catalog) -> None:
-    add(catalog, ["same"] * 5_000 + [f"x{number}" for number in range(5_000)])
-    assert [p.offset for p in catalog.snapshot().find("same")] == list(range(5_000))
+def test_thousands_of_rows_of_one_document_are_all_found_and_hide_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PART_PAGES", 16)  # what spills over does so into other files too
+    monkeypatch.setattr(run_writer, "PART_PAGES", 16)
+    catalog = Catalog(tmp_path)
+    others = [f"x{number}" for number in range(5_000)]
+    add(catalog, ["same"] * 5_000 + others)
+    snapshot = catalog.snapshot()
+    assert [p.offset for p in snapshot.find("same")] == list(range(5_000))
+    (run,) = snapshot.runs
+    before = run.num_reads
+    found = snapshot.find_many(others)
+    assert [[p.offset for p in places] for places in found] == [[5_000 + n] for n in range(5_000)]
+    assert run.num_reads - before <= 2.2 * 5_000  # one that was pushed away costs a second read
 
 
 def test_runs_of_like_size_are_merged_and_large_ones_left_alone(catalog: Catalog) -> None:
@@ -185,22 +190,22 @@ def test_runs_of_like_size_are_merged_and_large_ones_left_alone(catalog: Catalog
         assert catalog.compact() is None
         add(catalog, [f"y{number}"])
     assert catalog.compact() is not None
-    assert [run.info.num_rows("places") for run in catalog.snapshot().runs] == [2_000, 8]
+    assert [run.num_rows("places") for run in catalog.snapshot().runs] == [2_000, 8]
 
 
 def test_a_compaction_that_was_overtaken_leaves_the_other_s_work(catalog: Catalog, monkeypatch):
     for number in range(3):
         add(catalog, [f"n{number}"])
-    merge = catalog_module.merge_runs
+    write = run_writer.RunWriter.write
 
-    def slow_merge(store, runs, **options):
-        merged = merge(store, runs, **options)
-        monkeypatch.setattr(catalog_module, "merge_runs", merge)
+    def slow_write(merging):
+        merged = write(merging)
+        monkeypatch.setattr(run_writer.RunWriter, "write", write)
         assert catalog.compact(whole=True) is not None
         add(catalog, ["later"])
         return merged
 
-    monkeypatch.setattr(catalog_module, "merge_runs", slow_merge)
+    monkeypatch.setattr(run_writer.RunWriter, "write", slow_write)
     assert catalog.compact(whole=True) is None
     found = catalog.snapshot().find_many(["n0", "n1", "n2", "later"])
     assert [len(places) for places in found] == [1, 1, 1, 1]
@@ -209,34 +214,17 @@ def test_a_compaction_that_was_overtaken_leaves_the_other_s_work(catalog: Catalo
 def test_rows_added_while_a_compaction_runs_stay(catalog: Catalog, monkeypatch) -> None:
     for number in range(3):
         add(catalog, [f"n{number}"])
-    merge = catalog_module.merge_runs
+    write = run_writer.RunWriter.write
 
-    def slow_merge(store, runs, **options):
+    def slow_write(merging):
+        monkeypatch.setattr(run_writer.RunWriter, "write", write)
         add(catalog, ["meanwhile"])
-        catalog.remove(["n0"])
-        return merge(store, runs, **options)
+        return write(merging)
 
-    monkeypatch.setattr(catalog_module, "merge_runs", slow_merge)
+    monkeypatch.setattr(run_writer.RunWriter, "write", slow_write)
     assert catalog.compact(whole=True) is not None
     found = catalog.snapshot().find_many(["n0", "n1", "n2", "meanwhile"])
-    assert [len(places) for places in found] == [0, 1, 1, 1]
-
-
-def test_a_removed_document_leaves_no_byte_after_compaction_and_vacuum(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path)
-    add(catalog, ["kept", "secret-name"])
-    catalog.remove(["secret-name"])
-    assert catalog.snapshot().find("secret-name") == []
-    assert catalog.snapshot().find_url("http://secret-name/") == []
-    catalog.compact(whole=True)
-    catalog.vacuum(grace_seconds=0)
-    (run,) = catalog.snapshot().runs
-    assert (run.info.num_rows("places"), run.info.num_rows("links")) == (1, 2)
-    (file,) = catalog.snapshot().metadata_files
-    assert pq.read_table(tmp_path / file)["id"].to_pylist() == [b"kept"]
-    content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert key_of("document", "kept") in content
-    assert key_of("document", "secret-name") not in content
+    assert [len(places) for places in found] == [1, 1, 1, 1]
 
 
 def test_metadata_is_parquet_that_others_can_read(tmp_path: Path) -> None:
@@ -324,9 +312,9 @@ def test_damage_is_reported_with_what_to_do(tmp_path: Path, name: str, harm: str
 
 def test_a_commit_of_a_newer_version_says_so(tmp_path: Path) -> None:
     (tmp_path / "commits").mkdir()
-    commit = run_files.seal({"format": 99, "runs": []})
+    commit = sealed.seal({"format": 99, "runs": []})
     (tmp_path / "commits" / f"{1:020d}.json").write_bytes(commit)
-    with pytest.raises(DamagedArtifactError, match="format 99, this version reads 1"):
+    with pytest.raises(DamagedArtifactError, match="format 99, this version reads 2"):
         Catalog(tmp_path).snapshot()
 
 

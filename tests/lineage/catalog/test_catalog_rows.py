@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.lineage.catalog.rows import (
-    LINK,
+from lodesmith.core.store import LocalStore
+from lodesmith.lineage.catalog.pages import (
     PAGE_BYTES,
-    PLACE,
-    check_page,
-    key_of,
-    keys_of,
+    first_of,
+    home_of,
     pack_pages,
-    rows_with_keys,
-    sort_rows,
     unpack_pages,
 )
+from lodesmith.lineage.catalog.rows import LINK, PLACE, join_rows, key_of, keys_of, sort_rows
+from lodesmith.lineage.catalog.run_writer import Batch, RunWriter
+from lodesmith.lineage.catalog.runs import Run
 from lodesmith.native.catalog import hash_column
 
 
@@ -64,29 +63,76 @@ def test_offsets_outside_of_the_data_never_reach_the_kernel(offsets: list[int]) 
         hash_column(np.zeros(8, np.uint8), np.array(offsets, np.int64), person=b"url")
 
 
-@given(st.lists(st.binary(min_size=12, max_size=12), max_size=300), st.sampled_from([PLACE, LINK]))
-def test_rows_sort_by_key_stay_in_order_where_equal_and_survive_the_pages(keys, dtype) -> None:
-    keys += keys[:5]  # some that are equal
-    data = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 12)
-    rows = rows_with_keys(data, dtype)
-    last = rows.view(np.uint8).reshape(len(rows), dtype.itemsize)[:, 12:16]
-    last[:] = np.arange(len(rows), dtype=">u4").view(np.uint8).reshape(-1, 4)
-    ordered = sort_rows(rows)
-    assert [r.tobytes() for r in ordered] == sorted(r.tobytes() for r in rows)
-    pages = pack_pages(ordered)
-    assert len(pages) % PAGE_BYTES == 0
-    assert unpack_pages(pages, dtype, "here")[: len(rows)].tobytes() == ordered.tobytes()
+keys_of_rows = st.lists(
+    st.one_of(
+        st.binary(min_size=12, max_size=12),
+        st.sampled_from([b"\0" * 12, b"\xff" * 12, b"same key" * 2, b"same key0000", b"a" * 12]),
+    ).map(lambda key: key[:12]),
+    max_size=300,
+)
 
 
-def test_keys_that_share_eight_bytes_are_ordered_by_the_other_four() -> None:
-    keys = [b"same key" + bytes([n, 0, 0, 0]) for n in (9, 3, 200, 3)]
-    rows = rows_with_keys(np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 12), PLACE)
-    assert [row.tobytes()[8] for row in sort_rows(rows)] == [3, 3, 9, 200]
+def rows_of(keys: list[bytes], dtype) -> np.ndarray:
+    """Return rows that say in which order they were made."""
+    rows = np.zeros(len(keys), dtype)
+    rows["key"] = np.array([np.void(key) for key in keys], "V12")
+    tail = rows.view(np.uint8).reshape(len(rows), dtype.itemsize)[:, 12:16]
+    tail[:] = np.arange(len(rows), dtype=">u4").view(np.uint8).reshape(-1, 4)
+    return rows
+
+
+def pages_of(rows: np.ndarray, *, homes: int, limit: int) -> list[tuple[np.ndarray, int]]:
+    """Return each page's rows and how many pages it says to skip; files of `limit` pages."""
+    home, left, pages = home_of(rows["high"], homes), rows[:0], []
+    while len(pages) < homes or len(left):
+        first = len(pages)
+        more = rows[(home >= first) & (home < first + limit)]
+        data, left = pack_pages(join_rows([left, more]), first=first, limit=limit, homes=homes)
+        for at in range(0, len(data), PAGE_BYTES):
+            pages.append(unpack_pages(data[at : at + PAGE_BYTES], rows.dtype, "here"))
+        assert len(pages) == first + limit or not len(left)
+    return pages
+
+
+@given(keys_of_rows, st.sampled_from([PLACE, LINK]), st.integers(1, 5), st.integers(1, 3))
+def test_rows_survive_the_pages_in_order_each_in_its_home_or_behind(keys, dtype, homes, limit):
+    rows = sort_rows(rows_of(keys + keys[:5], dtype))  # some that are equal
+    assert [r.tobytes()[:8] for r in rows] == sorted(r.tobytes()[:8] for r in rows)
+    pages = pages_of(rows, homes=homes, limit=limit)
+    assert b"".join(page.tobytes() for page, _ in pages) == rows.tobytes()
+    for number, (page, num_skipped) in enumerate(pages[:homes]):
+        assert (home_of(page["high"], homes) <= number).all()
+        passed = [row for other, _ in pages[: number + num_skipped] for row in other["high"]]
+        assert all(int(high) * homes >> 64 < number for high in passed)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 2**32 - 1))
+def test_a_home_is_the_hash_as_a_fraction_of_all_homes(high: int, homes: int) -> None:
+    home = int(home_of(np.array([high], np.uint64), homes)[0])
+    assert home == high * homes >> 64
+    assert first_of(home, homes) <= high < first_of(home + 1, homes)
 
 
 @given(st.integers(0, PAGE_BYTES - 1), st.integers(1, 255))
 def test_any_changed_byte_of_a_page_is_noticed(place: int, change: int) -> None:
-    page = bytearray(pack_pages(rows_with_keys(keys_of("url", ["a", "b"]), PLACE)))
+    data, _ = pack_pages(rows_of([b"a" * 12, b"b" * 12], PLACE), first=0, limit=1, homes=1)
+    page = bytearray(data)
     page[place] ^= change
     with pytest.raises(DamagedArtifactError, match="torn"):
-        check_page(bytes(page), "here")
+        unpack_pages(bytes(page), PLACE, "here")
+
+
+@pytest.mark.parametrize("num_rows", [1, 112, 113, 114, 226, 452, 1_000])
+@pytest.mark.parametrize("fraction", [0, 3 / 5, 1])
+def test_a_crowd_at_one_place_hides_no_key_beside_it(tmp_path, num_rows: int, fraction: float):
+    high = min(int(fraction * 2**64) + 99, 2**64 - 9)
+    crowd, beside = high.to_bytes(8, "big") * 2, (high + 1).to_bytes(8, "big") * 2
+    keys = [crowd[:12]] * num_rows + [beside[:12]] * (num_rows % 2) + [b"\0" * 12]
+    batch = Batch({"places": rows_of(keys, PLACE), "links": rows_of([], LINK)},
+                  {"archive": ["a"], "language": [""]}, [])  # fmt: skip
+    batch.tables["places"]["language"] = batch.tables["places"]["archive"] = 0
+    store = LocalStore(tmp_path)
+    run = Run(store, RunWriter(store, [batch], tags=[]).write().id)
+    sought = [crowd[:12], beside[:12], b"\0" * 12, b"\xff" * 12, b"\x80" * 12]
+    found = [len(rows) for rows in run.find("places", sought)]
+    assert found == [run.num_rows("places") - num_rows % 2 - 1, num_rows % 2, 1, 0, 0]

@@ -1,8 +1,8 @@
 """Where is this document? A catalog that answers at any size, and that many may write to.
 
-`catalog.py` is the way in; below it `commits.py` says which runs count, `run_files.py` how a run
-is searched, `merge.py` how several become one, `rows.py` how rows lie in bytes;
-`core/store.py` says where.
+`catalog.py` is the way in. Below it `commits.py` says which runs count; `writer.py` takes rows in,
+`run_writer.py` makes a run of them or of other runs, `runs.py` searches one; `rows.py` says what a
+row holds, `pages.py` where it stands; `core/store.py` says where all that lies.
 """
 
 from lodesmith.lineage.catalog.catalog import Catalog, Place, Snapshot

@@ -6,8 +6,8 @@
                    offsets=offsets, lengths=lengths, urls=urls)
     places = catalog.snapshot().find("00c0ffee00c0ffee")
 
-Rows are never changed: a writer adds runs, a removal adds rows that hide older ones, a compaction
-writes a new run in place of several, and a commit says which runs count.
+Rows are never changed: a writer adds runs, a compaction writes a new run in place of several, and a
+commit says which runs count.
 """
 
 import struct
@@ -15,25 +15,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from lodesmith.core.store import open_store
 from lodesmith.lineage.catalog.commits import Commit, CommitLog
-from lodesmith.lineage.catalog.merge import merge_runs
-from lodesmith.lineage.catalog.rows import (
-    OFFSET_BITS,
-    PLACE,
-    REMOVED,
-    key_of,
-    keys_of,
-    rows_with_keys,
-    sort_rows,
-)
-from lodesmith.lineage.catalog.run_files import Names, Run, RunInfo, RunWriter
+from lodesmith.lineage.catalog.rows import key_of
+from lodesmith.lineage.catalog.run_writer import RunWriter
+from lodesmith.lineage.catalog.runs import Run, RunInfo
 from lodesmith.lineage.catalog.writer import Writer
 from lodesmith.native.catalog import KEY_BYTES
 
-_PLACE_VALUES = struct.Struct("<QII8s")  # offset with language, length, archive, digest
+_PLACE_VALUES = struct.Struct("<6sHII8s")  # offset, language, length, archive, digest
 
 GRACE_SECONDS = 7 * 24 * 3600.0  # longer than any writer takes from its first file to its commit
 _FAN_OUT = 8  # runs of one size that a compaction makes one: a row is rewritten log8(runs) times
@@ -64,8 +57,8 @@ class Snapshot:
 
     @property
     def num_rows(self) -> int:
-        """Rows of places, those of removals and removed documents counted until compaction."""
-        return sum(run.info.num_rows("places") for run in self.runs)
+        """Rows of places."""
+        return sum(run.num_rows("places") for run in self.runs)
 
     @property
     def metadata_files(self) -> list[str]:
@@ -89,20 +82,15 @@ class Snapshot:
         return self._follow(key_of("content", content_hash))
 
     def _follow(self, key: bytes) -> list[Place]:
-        links = [row[KEY_BYTES:] for run in self.runs for row in run.find("links", [key])[0]]
-        found = self._places(list(dict.fromkeys(links)))
+        links = [row.tobytes() for run in self.runs for row in run.find("links", [key])[0]]
+        found = self._places(list(dict.fromkeys(link[KEY_BYTES:] for link in links)))
         return [place for places in found for place in places]
 
     def _places(self, keys: Sequence[bytes]) -> list[list[Place]]:
         found: list[dict[Place, None]] = [{} for _ in keys]
         for run in self.runs:
             for places, rows in zip(found, run.find("places", keys), strict=True):
-                for row in rows:
-                    place = _read_place(row, run)
-                    if place is None:
-                        places.clear()
-                    else:
-                        places.setdefault(place)
+                places.update(dict.fromkeys(_read_place(row.tobytes(), run) for row in rows))
         return [list(places) for places in found]
 
 
@@ -140,14 +128,6 @@ class Catalog:
         yield writer
         writer.commit = self._publish(writer.finish())
 
-    def remove(self, document_ids: Sequence[str | bytes]) -> Commit | None:
-        """Hide documents from the next snapshot on; compaction and vacuum then erase them."""
-        rows = rows_with_keys(keys_of("document", list(document_ids)), PLACE)
-        rows["archive"] = REMOVED
-        writer = RunWriter(self._store)
-        writer.write_rows("places", sort_rows(rows))
-        return self._publish([writer.finish(Names())], operation="remove")
-
     def compact(self, *, whole: bool = False) -> Commit | None:
         """Merge runs of like size, or all of them; readers and writers go on meanwhile.
 
@@ -158,7 +138,8 @@ class Catalog:
         chosen = runs if whole else runs[len(runs) - _count_to_merge(runs) :]
         if len(chosen) < 2:
             return None
-        merged = merge_runs(self._store, chosen, is_oldest=len(chosen) == len(runs))
+        tags = [tag for run in chosen for tag in run.info.tags]
+        merged = RunWriter(self._store, chosen, tags=tags).write()
         old = [run.info.id for run in chosen]
 
         def replace(now: list[str]) -> list[str] | None:
@@ -167,7 +148,7 @@ class Catalog:
             start = now.index(old[0])
             return [*now[:start], merged.id, *now[start + len(old) :]]
 
-        return self._log.publish("compact", replace)
+        return self._log.publish(replace)
 
     def vacuum(self, *, grace_seconds: float = GRACE_SECONDS) -> int:
         """Delete commits and runs that were out of use all through the grace period.
@@ -175,23 +156,20 @@ class Catalog:
         Returns:
             How many runs were deleted.
         """
-        horizon = time.time() - grace_seconds
+        horizon, used = time.time() - grace_seconds, set[str]()
         commits = [self._log.read(number) for number in self._log.numbers()]
-        if not commits:
-            return 0
-        ended = [later.seconds < horizon for later in commits[1:]]
-        kept = [c for c, is_over in zip(commits, [*ended, False], strict=True) if not is_over]
-        used = {run for commit in kept for run in commit.runs}
-        for commit in commits:
-            if commit not in kept:
+        for commit, later in zip_longest(commits, commits[1:]):
+            if later is not None and later.seconds < horizon:
                 self._log.remove(commit.number)
+            else:
+                used.update(commit.runs)
         unused = [name for name in self._store.list_names("runs")
                   if name not in used and int(name.partition("-")[0]) < horizon * 1e9]  # fmt: skip
         for name in unused:
             self._store.remove(f"runs/{name}")
         return len(unused)
 
-    def _publish(self, runs: Sequence[RunInfo], *, operation: str = "add") -> Commit | None:
+    def _publish(self, runs: Sequence[RunInfo]) -> Commit | None:
         """Commit runs; those whose tag is there already are left out."""
 
         def add(now: list[str]) -> list[str] | None:
@@ -201,7 +179,7 @@ class Catalog:
                 return None  # a commit whose answer was lost on the way has won after all
             return [*now, *(info.id for info in runs)]
 
-        return self._log.publish(operation, add)
+        return self._log.publish(add)
 
     def _open(self, run_ids: Sequence[str]) -> list[Run]:
         for run_id in run_ids:
@@ -210,26 +188,21 @@ class Catalog:
         return [self._runs[run_id] for run_id in run_ids]
 
 
-def _read_place(row: bytes, run: Run) -> Place | None:
-    """Return what a row of places says; None if it removes the document."""
-    offset, length, archive, digest = _PLACE_VALUES.unpack_from(row, KEY_BYTES)
-    if archive == REMOVED:
-        return None
-    language, start = divmod(offset, 1 << OFFSET_BITS)
+def _read_place(row: bytes, run: Run) -> Place:
+    """Return what a row of places says."""
+    offset, language, length, archive, digest = _PLACE_VALUES.unpack_from(row, KEY_BYTES)
     return Place(
-        archive=run.names.archives[archive],
-        offset=start,
+        archive=run.names["archive"][archive],
+        offset=int.from_bytes(offset, "little"),
         length=length,
-        language=run.names.languages[language],
+        language=run.names["language"][language],
         digest=digest,
     )
 
 
 def _count_to_merge(runs: Sequence[Run]) -> int:
     """Return how many of the newest runs are due: those up to the first full class of sizes."""
-    classes = [
-        run.info.num_rows("places").bit_length() // (_FAN_OUT.bit_length() - 1) for run in runs
-    ]
+    classes = [run.num_rows("places").bit_length() // (_FAN_OUT.bit_length() - 1) for run in runs]
     for size in sorted(set(classes)):
         tail = next((n for n, c in enumerate(reversed(classes)) if c > size), len(classes))
         if classes[len(classes) - tail :].count(size) >= _FAN_OUT:

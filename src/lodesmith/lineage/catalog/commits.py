@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.store import Store
-from lodesmith.lineage.catalog.run_files import seal, unseal
+from lodesmith.lineage.catalog.sealed import seal, unseal
 
 Change = Callable[[list[str]], list[str] | None]  # runs before -> runs after, None: leave it
 
@@ -23,11 +23,10 @@ class Commit:
 
     number: int
     runs: tuple[str, ...]  # oldest first
-    operation: str  # add, remove or compact
     seconds: float  # when it was made, Unix time of the writer's clock; for vacuum only
 
 
-EMPTY = Commit(0, (), "create", 0.0)
+EMPTY = Commit(0, (), 0.0)
 _HINT = "latest"
 
 
@@ -66,7 +65,7 @@ class CommitLog:
         names = (name.removesuffix(".json") for name in self._store.list_names("commits"))
         return sorted(int(name) for name in names if name.isdigit())
 
-    def publish(self, operation: str, change: Change) -> Commit | None:
+    def publish(self, change: Change) -> Commit | None:
         """Append a commit that applies a change to whatever the last one is.
 
         Returns:
@@ -77,7 +76,7 @@ class CommitLog:
             runs = change(list(last.runs))
             if runs is None:
                 return None
-            commit = Commit(last.number + 1, tuple(runs), operation, time.time())
+            commit = Commit(last.number + 1, tuple(runs), time.time())
             data = seal(vars(commit))
             if self._store.put_if_absent(_name(commit.number), data):
                 if commit.number == 1:

@@ -8,9 +8,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lodesmith.core.store import Store
-from lodesmith.lineage.catalog.rows import damaged
-from lodesmith.lineage.catalog.run_files import RunWriter
+from lodesmith.lineage.catalog.sealed import damaged
 
 _FILE_ROWS = 1 << 21
 _GROUP_ROWS = 1 << 18
@@ -22,19 +20,19 @@ _ENCODINGS = {
 }
 
 
-def write_metadata(run: RunWriter, tables: Iterable[Any]) -> None:
-    """Write Arrow tables into files of about two million rows."""
+def pack_tables(tables: Iterable[Any]) -> Iterator[bytes]:
+    """Yield Arrow tables as Parquet files of about two million rows."""
     waiting: list[Any] = []
     for table in tables:
         waiting.append(table)
         if sum(map(len, waiting)) >= _FILE_ROWS:
-            _write_file(run, waiting)
+            yield _pack(waiting)
             waiting = []
     if waiting:
-        _write_file(run, waiting)
+        yield _pack(waiting)
 
 
-def _write_file(run: RunWriter, tables: list[Any]) -> None:
+def _pack(tables: list[Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -44,11 +42,11 @@ def _write_file(run: RunWriter, tables: list[Any]) -> None:
         use_dictionary=["archive", "language"], column_encoding=_ENCODINGS,
         write_page_checksum=True,
     )  # fmt: skip
-    run.write_metadata(file.getvalue())
+    return file.getvalue()
 
 
-def read_metadata(store: Store, name: str) -> Iterator[Any]:
-    """Yield the Arrow tables of a metadata file.
+def unpack_tables(data: bytes | None, where: str) -> Iterator[Any]:
+    """Yield the Arrow tables of a Parquet file.
 
     Raises:
         DamagedArtifactError: it is missing or torn.
@@ -56,12 +54,11 @@ def read_metadata(store: Store, name: str) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = store.read(name)
     if data is None:
-        raise damaged(f"the catalog has lost {name}")
+        raise damaged(f"the catalog has lost {where}")
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         for batch in file.iter_batches(_GROUP_ROWS):
             yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as error:
-        raise damaged(f"{name} is torn ({error})") from None
+        raise damaged(f"{where} is torn ({error})") from None

@@ -1,46 +1,44 @@
-"""How a catalog's rows lie on disk: sorted by hash, in pages that each carry a checksum.
+"""A catalog's rows: what they hold, by which keys they are found, and in which order they lie.
 
 Two tables. A *place* (36 bytes) leads from a document's key to where its bytes are; a *link* (24
 bytes) leads from the key of a URL or of a content hash to the document's key. A key is 96 bits of
 BLAKE2b: of 1e11 documents some two share a key with a chance of 6e-8, and nobody can make two
-share one. A page is 4,096 bytes: as many whole rows as fit, zeros, and a CRC-32 of all before it.
+share one.
 """
 
 import hashlib
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.core.errors import UserError
 from lodesmith.native.catalog import KEY_BYTES, hash_column
 
 Rows = npt.NDArray[Any]  # one dimension, of PLACE or LINK
 
-PAGE_BYTES = 4096
-_CRC_BYTES = 4
-PLACE = np.dtype(
-    [
-        ("key", f"V{KEY_BYTES}"),  # compared byte by byte, or as two big-endian numbers
-        ("offset", "<u8"),  # the language's number in the upper 16 bits, the offset below
-        ("length", "<u4"),
-        ("archive", "<u4"),  # number in the run's list of names
-        ("digest", "V8"),  # first bytes of the content's key; zeros where nobody gave a hash
-    ]
-)
-LINK = np.dtype([("key", f"V{KEY_BYTES}"), ("document", f"V{KEY_BYTES}")])
-TABLES = {"places": PLACE, "links": LINK}
 
-REMOVED = 0xFFFF_FFFF  # in `archive`: older rows of this document do not count
-OFFSET_BITS = 48
-
-
-def damaged(what: str) -> DamagedArtifactError:
-    """Return the error for a fault of the catalog's files."""
-    return DamagedArtifactError(
-        f"{what}; rebuild the catalog from the artifacts (`lodesmith catalog --rebuild`)"
+def _layout(num_bytes: int, **fields: tuple[str, int]) -> np.dtype[Any]:
+    """Return the type of a row from its fields' types and first bytes; every row has a key."""
+    every = {"key": (f"V{KEY_BYTES}", 0), "high": (">u8", 0), "low": (">u4", 8), **fields}
+    formats, offsets = zip(*every.values(), strict=True)
+    return np.dtype(
+        {"names": list(every), "formats": formats, "offsets": offsets, "itemsize": num_bytes}
     )
+
+
+PLACE = _layout(
+    36,
+    offset=("<u8", 12),  # its upper 16 bits are the language's
+    language=("<u2", 18),  # number in the run's list of languages
+    length=("<u4", 20),
+    archive=("<u4", 24),  # number in the run's list of archives
+    digest=("V8", 28),  # first bytes of the content's key; zeros where nobody gave a hash
+)
+LINK = _layout(24, document=(f"V{KEY_BYTES}", 12))
+TABLES = {"places": PLACE, "links": LINK}
+OFFSET_BITS = 48
 
 
 def key_of(kind: str, name: str | bytes) -> bytes:
@@ -74,7 +72,7 @@ def as_binary(names: Any) -> Any:
     """
     import pyarrow as pa
 
-    if isinstance(names, list) and any(isinstance(name, str) for name in names):
+    if isinstance(names, list):
         names = [n.encode("utf-8", "surrogatepass") if isinstance(n, str) else n for n in names]
     try:
         column = names if isinstance(names, pa.Array) else pa.array(names, pa.large_binary())
@@ -86,83 +84,25 @@ def as_binary(names: Any) -> Any:
     return column
 
 
-def halves_of(rows: Rows) -> Rows:
-    """Return the keys of rows, or keys alone, as the two numbers `high` and `low`."""
-    halves = np.dtype(
-        {"names": ["high", "low"], "formats": [">u8", ">u4"], "offsets": [0, 8],
-         "itemsize": rows.itemsize}
-    )  # fmt: skip
-    return rows.view(halves)
+def join_rows(pieces: Sequence[Rows]) -> Rows:
+    """Return the rows of one table or more pieces, one behind the other."""
+    opaque = [rows.view(f"V{rows.itemsize}") for rows in pieces]  # numpy would pack the fields
+    return np.concatenate(opaque).view(pieces[0].dtype)
 
 
-def high_of(rows: Rows) -> npt.NDArray[np.uint64]:
-    """Return the first 64 bits of keys as numbers."""
-    return halves_of(rows)["high"].astype(np.uint64)
-
-
-def rows_with_keys(keys: npt.NDArray[np.uint8], dtype: np.dtype[Any]) -> Rows:
-    """Return rows of a table that hold nothing but their keys."""
-    rows: Rows = np.zeros(len(keys), dtype)
-    rows["key"] = keys.view(f"V{KEY_BYTES}").reshape(-1)
-    return rows
+def words_of(rows: Rows) -> npt.NDArray[np.uint32]:
+    """Return the bytes of rows as numbers that mean nothing, shape (rows, words)."""
+    return rows.view(np.uint32).reshape(len(rows), rows.itemsize // 4)
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """Return rows in the order of their keys; rows of equal key stay in the order given."""
-    high = high_of(rows)
-    order = np.argsort(high, kind="stable")
-    high = high[order]
-    equal = high[1:] == high[:-1]
-    if equal.any():  # rare but for rows of one key: only those are looked at again
-        tied = np.concatenate([equal, [False]]) | np.concatenate([[False], equal])
-        group = order[tied]
-        order[tied] = group[np.lexsort((group, halves_of(rows[group])["low"], high[tied]))]
-    words = rows.view(np.uint32).reshape(len(rows), rows.itemsize // 4)
-    return np.take(words, order, axis=0).reshape(-1).view(rows.dtype)
+    """Return rows in the order of their keys' first 64 bits; of equal ones, in the order given."""
+    order = np.argsort(rows["high"].astype(np.uint64), kind="stable")
+    return np.take(words_of(rows), order, axis=0).reshape(-1).view(rows.dtype)
 
 
-def rows_per_page(dtype: np.dtype[Any]) -> int:
-    """Return how many rows of a table fit a page."""
-    return (PAGE_BYTES - _CRC_BYTES) // dtype.itemsize
-
-
-def num_pages(num_rows: int, dtype: np.dtype[Any]) -> int:
-    """Return how many pages so many rows fill."""
-    return -(-num_rows // rows_per_page(dtype))
-
-
-def pack_pages(rows: Rows) -> bytes:
-    """Return sorted rows as pages."""
-    room = rows_per_page(rows.dtype) * rows.itemsize
-    pages = np.zeros((num_pages(len(rows), rows.dtype), PAGE_BYTES), np.uint8)
-    flat = np.zeros(len(pages) * room, np.uint8)
-    flat[: rows.nbytes] = rows.view(np.uint8)
-    pages[:, :room] = flat.reshape(-1, room)
-    sums = [zlib.crc32(page[:-_CRC_BYTES].data) for page in pages]
-    pages[:, -_CRC_BYTES:] = np.array(sums, "<u4").view(np.uint8).reshape(-1, _CRC_BYTES)
-    return pages.tobytes()
-
-
-def check_page(page: bytes | memoryview, where: str) -> None:
-    """Raise unless a page is what was written.
-
-    Raises:
-        DamagedArtifactError: it is not.
-    """
-    wanted = int.from_bytes(page[-_CRC_BYTES:], "little")
-    if len(page) != PAGE_BYTES or zlib.crc32(page[:-_CRC_BYTES]) != wanted:
-        raise damaged(f"{where} is torn: a page is not what was written")
-
-
-def unpack_pages(data: bytes, dtype: np.dtype[Any], where: str) -> Rows:
-    """Return the rows of whole pages, those that fill up the last page too.
-
-    Raises:
-        DamagedArtifactError: a page is torn.
-    """
-    view = memoryview(data)
-    for start in range(0, len(data), PAGE_BYTES):
-        check_page(view[start : start + PAGE_BYTES], where)
-    room = rows_per_page(dtype) * dtype.itemsize
-    pages = np.frombuffer(data, np.uint8).reshape(-1, PAGE_BYTES)
-    return pages[:, :room].reshape(-1).view(dtype)
+def select_rows(rows: Rows, low: int, high: int) -> Rows:
+    """Return a copy of those rows whose first 64 bits are from `low` to `high`, both included."""
+    highs = rows["high"]
+    chosen: Rows = rows[(highs >= low) & (highs <= high)]
+    return chosen

@@ -8,18 +8,9 @@ import numpy.typing as npt
 from lodesmith.core.errors import UserError
 from lodesmith.core.store import Store
 from lodesmith.lineage.catalog.commits import Commit
-from lodesmith.lineage.catalog.metadata import write_metadata
-from lodesmith.lineage.catalog.rows import (
-    LINK,
-    OFFSET_BITS,
-    PLACE,
-    Rows,
-    as_binary,
-    keys_of,
-    rows_with_keys,
-    sort_rows,
-)
-from lodesmith.lineage.catalog.run_files import Names, RunInfo, RunWriter
+from lodesmith.lineage.catalog.rows import LINK, OFFSET_BITS, PLACE, as_binary, keys_of
+from lodesmith.lineage.catalog.run_writer import Batch, RunWriter
+from lodesmith.lineage.catalog.runs import RunInfo
 
 FLUSH_ROWS = 1 << 21  # held in memory before they become a run
 
@@ -31,7 +22,7 @@ class Writer:
         self.commit: Commit | None = None  # after the block; None if the tag was there already
         self._store, self._tags = store, [tag] if tag else []
         self._finished: list[RunInfo] = []
-        self._start_run()
+        self._batches: list[Batch] = []
 
     def add(
         self,
@@ -59,99 +50,70 @@ class Writer:
             UserError: the columns differ in length, or a number is out of range.
         """
         keys = keys_of("document", ids)
+        given = {"archives": archives, "offsets": offsets, "lengths": lengths, "urls": urls,
+                 "languages": languages, "content_hashes": content_hashes}  # fmt: skip
+        for name, column in given.items():
+            if not (column is None or isinstance(column, str)) and len(column) != len(keys):
+                raise UserError(f"{len(column)} {name} for {len(keys)} documents")
         if not len(keys):
             return
-        rows = rows_with_keys(keys, PLACE)
-        offsets = _numbers("offsets", offsets, len(rows), bits=OFFSET_BITS)
-        lengths = _numbers("lengths", lengths, len(rows), bits=32)
-        archive, language = (_name_column(names, len(rows)) for names in (archives, languages))
-        rows["offset"] = offsets | _number(language, self._languages) << np.uint64(OFFSET_BITS)
-        rows["length"] = lengths
-        rows["archive"] = _number(archive, self._archives)
+        named = {"archive": _names(archives, len(keys)), "language": _names(languages, len(keys))}
+        places = np.zeros(len(keys), PLACE)
+        places["key"] = keys.view(PLACE["key"]).reshape(-1)
+        places["offset"] = _numbers("offsets", offsets, bits=OFFSET_BITS)
+        places["length"] = _numbers("lengths", lengths, bits=32)
+        for kind, column in named.items():
+            places[kind] = column.indices.to_numpy()
+        links, metadata = [np.empty((0, LINK.itemsize), np.uint8)], []
         if content_hashes is not None:
-            digests = self._link("content", content_hashes, keys)
-            rows["digest"] = np.ascontiguousarray(digests[:, :8]).view("V8").reshape(-1)
+            digests = keys_of("content", content_hashes)
+            places["digest"] = np.ascontiguousarray(digests[:, :8]).view("V8").reshape(-1)
+            links.append(np.hstack([digests, keys]))
         if urls is not None:
-            self._link("url", urls, keys)
-            columns = {"id": ids, "url": urls, "language": language, "archive": archive}
-            self._metadata.append(_metadata_table(columns, offsets, lengths))
-        self._places.append(rows)
-        self._num_rows += len(rows)
-        if self._num_rows >= FLUSH_ROWS:
-            self._finish_run()
+            links.append(np.hstack([keys_of("url", urls), keys]))
+            metadata.append(_metadata(ids, urls, named, offsets, lengths))
+        tables = {"places": places, "links": np.concatenate(links).view(LINK).reshape(-1)}
+        names = {kind: column.dictionary.to_pylist() for kind, column in named.items()}
+        self._batches.append(Batch(tables, names, metadata))
+        if sum(batch.num_rows("places") for batch in self._batches) >= FLUSH_ROWS:
+            self._flush()
 
     def finish(self) -> list[RunInfo]:
         """Write what is left and return all runs."""
-        self._finish_run(even_if_empty=bool(self._tags) and not self._finished)
+        if self._batches or (self._tags and not self._finished):
+            self._flush()
         return self._finished
 
-    def _start_run(self) -> None:
-        self._run = RunWriter(self._store, tags=self._tags)
-        self._metadata: list[Any] = []
-        self._places: list[Rows] = []
-        self._links: list[Rows] = []
-        self._archives: dict[str, int] = {}
-        self._languages: dict[str, int] = {}
-        self._num_rows = 0
-
-    def _finish_run(self, *, even_if_empty: bool = False) -> None:
-        if not self._num_rows and not even_if_empty:
-            return
-        for table, pieces in (("places", self._places), ("links", self._links)):
-            if pieces:
-                rows = np.concatenate(pieces)
-                pieces.clear()  # before the sort takes its room
-                self._run.write_rows(table, sort_rows(rows))
-        write_metadata(self._run, self._metadata)
-        names = Names(list(self._archives), list(self._languages))
-        self._finished.append(self._run.finish(names))
-        self._start_run()
-
-    def _link(self, kind: str, names: Any, keys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Add links from names to documents and return the names' keys."""
-        link_keys = keys_of(kind, names)
-        if len(link_keys) != len(keys):
-            raise UserError(f"{len(link_keys)} {kind} names for {len(keys)} documents")
-        rows = np.hstack([link_keys, keys]).view(LINK).reshape(-1)
-        self._links.append(rows)
-        return link_keys
+    def _flush(self) -> None:
+        self._finished.append(RunWriter(self._store, self._batches, tags=self._tags).write())
+        self._batches = []
 
 
-def _numbers(name: str, values: Any, count: int, *, bits: int) -> npt.NDArray[np.uint64]:
+def _numbers(name: str, values: Any, *, bits: int) -> npt.NDArray[np.uint64]:
     """Return a column of whole numbers, checked."""
     column = np.asarray(values)
-    if column.shape != (count,):
-        raise UserError(f"{name} have shape {column.shape} for {count} documents")
     if column.dtype.kind not in "iu" or int(column.min()) < 0 or int(column.max()) >> bits:
         raise UserError(f"{name} must be whole numbers from 0 to 2^{bits} - 1")
     return column.astype(np.uint64)
 
 
-def _name_column(values: Any, count: int) -> Any:
+def _names(values: Any, count: int) -> Any:
     """Return one text for all rows, or a column of them, as an Arrow array of numbered texts."""
     import pyarrow as pa
 
     if isinstance(values, str):
-        zeros = pa.array(np.zeros(count, np.int32))
-        return pa.DictionaryArray.from_arrays(zeros, pa.array([values]))
+        return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), [values])
     column = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-    if len(column) != count or column.null_count:
-        raise UserError(f"{len(column)} names, {column.null_count} empty, for {count} documents")
+    if column.null_count:
+        raise UserError(f"{column.null_count} of {count} documents have no archive or language")
     return column.cast(pa.string()).dictionary_encode()
 
 
-def _number(column: Any, known: dict[str, int]) -> npt.NDArray[np.uint64]:
-    """Return the numbers of names, giving new names the next ones."""
-    own = [known.setdefault(name, len(known)) for name in column.dictionary.to_pylist()]
-    indices: npt.NDArray[np.int32] = column.indices.to_numpy()
-    return np.array(own, np.uint64)[indices]
-
-
-def _metadata_table(columns: dict[str, Any], offsets: Any, lengths: Any) -> Any:
+def _metadata(ids: Any, urls: Any, named: dict[str, Any], offsets: Any, lengths: Any) -> Any:
     import pyarrow as pa
 
-    for name in ("id", "url"):
-        columns[name] = as_binary(columns[name]).cast(pa.binary())
+    texts = {"id": as_binary(ids).cast(pa.binary()), "url": as_binary(urls).cast(pa.binary())}
+    numbers = {"offset": np.asarray(offsets, np.int64), "length": np.asarray(lengths, np.int64)}
     return pa.table(
-        {**columns, "offset": offsets.astype(np.int64), "length": lengths.astype(np.int64)}
+        {**texts, "language": named["language"], "archive": named["archive"], **numbers}
     )
