@@ -25,6 +25,7 @@ import traceback
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import lz4.frame
 import pyarrow as pa
@@ -38,9 +39,25 @@ from lodesmith.data.rows import ROW_FAULTS, read_json_rows, read_table_rows
 from lodesmith.data.warc import read_warc
 from lodesmith.native import library
 from lodesmith.native import warc as kernel
+from lodesmith.native.bpe import MergeLearner
 from lodesmith.native.html import extract_html
+from lodesmith.native.lines import hash_lines
+from lodesmith.native.overlap import Runs
 from lodesmith.prepare.ads import WithoutAds, remove_ads
+from lodesmith.prepare.config import (
+    NearDuplicatesConfig,
+    PersonalDataConfig,
+    PersonalDataKind,
+    QualityConfig,
+    RuleSet,
+)
+from lodesmith.prepare.language import detect_language
+from lodesmith.prepare.near_duplicates import sign
+from lodesmith.prepare.personal_data import PersonalData
+from lodesmith.prepare.quality import judge
+from lodesmith.prepare.quality.natural import score_naturalness
 from lodesmith.prepare.repair import repair_text
+from lodesmith.prepare.words import split_words
 
 _MAX_CPU_SECONDS = 5.0  # for one small input; more is a hang
 _WORDS = [
@@ -94,6 +111,16 @@ TEXT = (
     "Good text, it is. cafÃ© &amp;amp; 浣犲ソ\n上一篇：标题"
 )
 
+PROSE = (
+    "The council met on Monday, and didn't agree; e.g. Mr. Smith's plan (see p. 12) cost $3.50...\n"
+    "• Read more\n{ lorem ipsum }\nthe the the the the and of to be with that have\n"
+    "Call 13812345678 or mail a.b@example.org, IBAN DE89370400440532013000, 110101199003078515\n"
+    "会议认为，改造工程应当分三年完成，第一年先修道路和水管。会议认为，改造工程应当分三年完成。\n"
+    "これは日本語の文です。 Это русский текст. 한국어 문장입니다 ﬁ Ⅷ ½ 👩‍👩‍👧 e\u0301"
+)
+QUALITY = QualityConfig(rule_sets=get_args(RuleSet))
+PERSONAL_DATA = PersonalData(PersonalDataConfig(kinds=get_args(PersonalDataKind)))
+
 SEEDS: dict[str, list[bytes]] = {
     "plain": [b"".join(RECORDS)],
     "gzip": [b"".join(map(gzip.compress, RECORDS)), gzip.compress(b"".join(RECORDS))],
@@ -105,6 +132,8 @@ SEEDS: dict[str, list[bytes]] = {
     + [gzip.compress(b"ab" * 500), zlib.compress(random.Random(1).randbytes(3000))],
     "html": [PAGE, PAGE.decode().encode("gb18030"), b"<table><tr><td>" * 30],
     "text": [TEXT.encode(), TEXT.encode().decode("latin-1").encode(), TEXT.encode("gb18030")],
+    "rules": [PROSE.encode(), TEXT.encode(), PROSE.encode("utf-16-le")],
+    "merges": [PROSE.encode(), PROSE.encode("gb18030", "replace")],
     "json": ["".join(json.dumps({"text": f"t{n} ä", "id": n}) + "\n" for n in range(9)).encode()],
     "parquet": [_make_parquet()],
 }
@@ -250,10 +279,48 @@ def check_text(data: bytes, _: Path) -> None:
         assert {*kept, *result.lines, ""} >= set(mended.split("\n"))
 
 
+def check_rules(data: bytes, _: Path) -> None:
+    """Every judgement of a text is a number in its range, and the same the second time."""
+    text = data.decode("utf-8", "surrogateescape" if data[:1] < b"a" else "replace")
+    document = Document(id="a", source="a", url="", language="und", text=text)
+    verdicts = [_judge_all(document), _judge_all(document)]
+    assert verdicts[0] == verdicts[1], "the second judgement is another"
+    words = split_words(text)
+    known = Runs.build([(7, words.hashes, 5)])
+    count, owner = known.find(words.hashes)
+    assert (count, owner) == ((len(words.hashes) - 4, 7) if len(words.hashes) > 4 else (0, None))
+    hashes, columns = hash_lines(text, max_counter=40)
+    assert len(hashes) == len(columns) == text.casefold().count("\n") + 1
+    masked = PERSONAL_DATA.find(text)
+    assert all(0 <= span.start < span.end <= len(text) for span in masked)
+
+
+def _judge_all(document: Document) -> list[object]:
+    text = document.text
+    language, confidence = detect_language(text)
+    assert 0 <= confidence <= 1
+    natural = [score_naturalness(text, code) for code in ("zh", "en", "und")]
+    assert all(each is None or 0 <= each <= 1 for each in natural)
+    signs = [sign(text, NearDuplicatesConfig(ngram=kind)) for kind in ("characters", "words")]
+    verdict = judge(document, QUALITY)
+    return [language, confidence, natural, [each.tolist() for each in signs], str(verdict)]
+
+
+def check_merges(data: bytes, _: Path) -> None:
+    """Words are the text again, and merges are learnt of ids that are there."""
+    text = data.decode("utf-8", "replace")
+    with MergeLearner() as learner:
+        assert b"".join(learner.split(text)) == text.encode()
+        learner.add(text)
+        merges = learner.learn(num_merges=60, least_count=2, byte_ids=range(256))
+    assert all(max(pair) < 256 + number for number, pair in enumerate(merges))
+
+
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "plain": check_archive, "gzip": check_archive, "zstd": check_archive, "lz4": check_archive,
     "arc": check_archive, "http": check_http, "inflate": check_inflate, "html": check_html,
-    "text": check_text, "json": check_json, "parquet": check_parquet,
+    "text": check_text, "rules": check_rules, "merges": check_merges, "json": check_json,
+    "parquet": check_parquet,
 }  # fmt: skip
 
 
