@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.data.documents import Document
 from lodesmith.native.ads import features_of, score_lines
-from lodesmith.prepare.ads import WithoutAds, remove_ads
+from lodesmith.prepare.ads import WithoutAds, _Page, remove_ads
 from lodesmith.prepare.ads.folding import fold
 from lodesmith.prepare.ads.model import load_weights
 from lodesmith.prepare.pages import Drop
@@ -377,3 +378,36 @@ def test_a_notice_of_several_clauses_goes(line: str) -> None:
     kept = remove_ads(_document([article, article + "是的。", line]))
     assert isinstance(kept, WithoutAds)
     assert kept.lines == [line]
+
+
+_CREDITS = [
+    "Mary Miller is a staff reporter for the Harbour Gazette, covering schools and transport.",
+    "Ann Lee and Bo Chen contributed to this report.",
+    "(Reporting by Ann Lee; editing by Bo Chen)",
+    "Follow @harbourgazette on Twitter for the latest news from the council.",
+    "To report a correction, write to the newsroom.",
+    "Image 2 of 7",
+    "Citation: A new harbour (2020, May 4) retrieved 5 May 2020 from https://example.org/harbour",
+]
+
+
+@pytest.mark.parametrize("line", _CREDITS)
+def test_who_wrote_an_article_is_no_part_of_its_end(line: str) -> None:
+    assert _removed([*_ENGLISH, line]) == [line]
+
+
+def test_who_writes_stays_where_the_article_is_about_it() -> None:
+    about = _CREDITS[0]
+    assert _removed([*_ENGLISH[:2], about, *_ENGLISH, *_ENGLISH]) == []
+    assert _removed([about, _ENGLISH[0]]) == []
+
+
+def test_a_line_in_japanese_is_not_judged_as_if_it_were_chinese() -> None:
+    scores = np.array([700, -3000, -3000, -3000], np.int32)
+    chinese, japanese = "早餐食谱大全", "朝ごはんのレシピ"
+    article = ["昨天下午，市里召开了会议，很多居民参加了讨论。"] * 3
+    for line, goes in ((chinese, True), (japanese, False)):
+        page = _Page([line, *article], frozenset(), frozenset(), "\n".join([line, *article]))
+        page.scores = scores
+        page.folded[0] = line
+        assert page.find_likely(set()) == ({0} if goes else set())

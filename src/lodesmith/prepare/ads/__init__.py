@@ -16,6 +16,7 @@ from lodesmith.data.documents import Document
 from lodesmith.native.ads import score_lines
 from lodesmith.prepare.ads.folding import fold
 from lodesmith.prepare.ads.furniture import (
+    AUTHOR,
     BUTTON,
     COMMENTS,
     FAKE_COMMENT,
@@ -48,14 +49,23 @@ _PROSE_COLUMNS = 40
 _SUSPECT = -2300  # rules look at lines from here on
 _TINY_COLUMNS = 24  # rules look at all lines that are as short
 _LAST_LINES = 3  # and at the last of a page, where notices stand
-_SURE = 1500
-_SURE_BESIDE = 1000  # next to a line that goes
-_PROSE_EXTRA = 1500  # more for a line that ends a sentence, and as much for a long one
 _LONG_COLUMNS = 160
-_MATTER_EXTRA = 1800  # more on a page where lines like that are the matter: a list, a table, a shop
-_MATTER_FRACTION = 0.2  # of its lines
+_MATTER_FRACTION = 0.2  # of a page's lines, from which on likely ones are its matter
+_NOT_CHINESE = re.compile("[\u3040-\u30ff\uac00-\ud7af]")  # kana and Hangul
 
 
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """Scores from which on a line goes."""
+
+    alone: int
+    beside: int  # next to a line that goes
+    prose: int  # more for a line that ends a sentence, and as much for a long one
+    matter: int  # more on a page where lines like that are the matter: a list, a table, a shop
+
+
+_CHINESE = _Needed(alone=700, beside=300, prose=1000, matter=1200)
+_OTHER = _Needed(alone=1500, beside=1000, prose=1500, matter=1800)
 _ALWAYS = (STRONG, NOTICE, FAKE_COMMENT, TEASER_LINE)
 
 
@@ -134,19 +144,25 @@ class _Page:
 
     def find_likely(self, gone: set[int]) -> set[int]:
         """Return the places of lines of which the model is sure, sooner beside those that go."""
+        likely = (self.scores >= min(_CHINESE.beside, _OTHER.beside)) & (self.columns > 0)
+        needed = {index: self._needed(index) for index in likely.nonzero()[0].tolist()}
+        num_alone = sum(self.scores[index] >= each.alone for index, each in needed.items())
+        is_matter = num_alone > max(2, _MATTER_FRACTION * int((self.columns > 0).sum()))
         found: set[int] = set()
-        num_likely = int(((self.scores >= _SURE) & (self.columns > 0)).sum())
-        num_lines = int((self.columns > 0).sum())
-        is_matter = num_likely > max(2, _MATTER_FRACTION * num_lines)
-        for index, line in self.folded.items():
-            beside = {index - 1, index + 1}
-            needed = _SURE if beside.isdisjoint(gone) and beside.isdisjoint(found) else _SURE_BESIDE
-            needed += _MATTER_EXTRA * is_matter
-            needed += _PROSE_EXTRA * bool(PROSE_END.search(line))
-            needed += _PROSE_EXTRA * (self.columns[index] > _LONG_COLUMNS)
-            if self.scores[index] >= needed and self._may_go(index):
+        for index, each in needed.items():
+            is_beside = not gone.union(found).isdisjoint((index - 1, index + 1))
+            score = self.scores[index] - each.matter * is_matter
+            score -= each.prose * bool(PROSE_END.search(self.folded[index]))
+            score -= each.prose * bool(self.columns[index] > _LONG_COLUMNS)
+            if score >= (each.beside if is_beside else each.alone) and self._may_go(index):
                 found.add(index)
         return found
+
+    def _needed(self, index: int) -> _Needed:
+        """Return what a line needs: the model knows Chinese better than other languages."""
+        line = self.lines[index]
+        is_wide = self.columns[index] > 1.3 * len(line)
+        return _CHINESE if is_wide and not _NOT_CHINESE.search(line) else _OTHER
 
     def has_prose_beside(self, gone: set[int]) -> bool:
         """Return whether a sentence, or code, is among the lines that stay."""
@@ -181,7 +197,8 @@ class _Page:
             if not self._may_go(index) or len(line) > _MAX_LINE_CHARS:
                 continue
             text = line.strip(" \t*-•·|")
-            if _matches(text, rules):
+            is_last = len(self.lines) - _LAST_LINES <= index > _LAST_LINES
+            if _matches(text, rules) or (is_last and AUTHOR.fullmatch(text)):
                 strong.add(index)
             elif BUTTON.fullmatch(text):
                 (strong if LONG_BUTTON.fullmatch(text) else weak).add(index)

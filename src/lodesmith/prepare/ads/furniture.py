@@ -209,10 +209,34 @@ _BY_KEYWORD = {
     r"dedecms|phpwind|drupal|blogger)\b.{0,40}",
     "read more": r"read more\b.{0,100}|.{0,100}\bread more\s?[.…»>]*",
     "continue reading": r"continue reading\b.{0,100}|.{0,100}continue reading\s?[.…»>→]*",
+    "contributed": r".{2,200}\bcontributed (?:reporting )?to this (?:report|story|article|piece)\b"
+    r".{0,60}|.{2,120}\bcontributed reporting\b.{0,60}",
+    "reporting": r"[(\[]?(?:with )?(?:additional )?reporting (?:by|from) .{3,240}",
+    "editing by": r"[(\[]?(?:\w+ )?editing by .{3,160}",
+    "image": r"image (?:copyright|caption|source)\b.{0,80}|image \d+ of \d+",
+    "retrieved": r"citation: .{10,240} retrieved .{4,160}",
+    "subject to copyright": r".{0,60}\b(?:is|are) subject to copyright\b.{0,240}",
+    "correction": r"to (?:suggest|report|request) (?:a|any) corrections?\b.{0,100}",
+    "advertise": r"(?:want|wish|looking) to advertise\b.{0,80}|advertise (?:with us|here)\b.{0,60}",
+    "journalism": r"(?:please )?(?:donate|support|contribute|help (?:us|fund)|become a "
+    r"(?:member|supporter|subscriber))\b.{0,80}\bjournalism\b.{0,120}",
+    "follow": r"(?:follow|like|find) (?:@?[\w.'’-]+ ){1,5}(?:[(@\w)]+ )?on (?:twitter|facebook|"
+    r"instagram|linkedin|youtube|tiktok|pinterest)\b.{0,240}",
+    "email": r"e-?mail (?:[\w.'’-]+ ){1,4}at \S+@\S+.{0,200}",
+    "reach": r"(?:reach|contact) (?:[\w.'’-]+ ){1,5}(?:at|on|via|by) (?:\S+@\S+|twitter|e-?mail)"
+    r".{0,160}",
     "min read": r".{0,40}\b\d+ min(?:ute)?s? read\b.{0,40}",
     "本文由": r"[（(\[【]?本文由.{1,30}(?:发布|整理|提供|编辑|原创|撰写|授权).{0,30}",
 }
 RULES = {word: re.compile(rule, re.IGNORECASE) for word, rule in _BY_KEYWORD.items()}
+
+# Who wrote it, as its last lines say.
+AUTHOR = re.compile(
+    r"[\w.'’ -]{4,60} is (?:an?|the|our) (?:[\w'’.-]+,? ){0,6}(?:reporter|writer|journalist|editor|"
+    r"columnist|correspondent|contributor|photographer|producer)s? (?:for|at|with|covering|based|"
+    r"who covers|who writes)\b.{0,400}",
+    re.IGNORECASE,
+)
 
 # A line that begins a list of other pages.
 TEASER = re.compile(
