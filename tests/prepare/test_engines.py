@@ -15,7 +15,7 @@ from lodesmith.core.storage import hash_file
 from lodesmith.data.warc import WarcWriter
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.passes import prepare_corpus
-from lodesmith.prepare.records import Source
+from lodesmith.prepare.sources import Source
 
 _NUM_PAGES = 200
 

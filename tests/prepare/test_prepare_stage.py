@@ -17,7 +17,7 @@ from lodesmith.lineage.receipt import Receipt
 from lodesmith.prepare import stage
 from lodesmith.prepare.config import STEPS, PrepareConfig, QualityConfig
 from lodesmith.prepare.passes import prepare_corpus
-from lodesmith.prepare.records import Source
+from lodesmith.prepare.sources import Source
 
 _FOOTER = "Have a look at our many other pages about office software"
 
@@ -203,7 +203,7 @@ class _KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("function", ["_Deduplication.run", "merge_alike", "_Finish.run"])
+@pytest.mark.parametrize("function", ["_Deduplication.run", "merge_near", "_Finish.run"])
 def test_a_run_that_is_broken_off_goes_on_to_the_same_bytes(
     tmp_path: Path, acquire: Artifact, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
@@ -214,8 +214,7 @@ def test_a_run_that_is_broken_off_goes_on_to_the_same_bytes(
         raise _KilledError
 
     with monkeypatch.context() as patch:
-        target = "passes" if function == "merge_alike" else "later_passes"
-        patch.setattr(f"lodesmith.prepare.{target}.{function}", die)
+        patch.setattr(f"lodesmith.prepare.later_passes.{function}", die)
         with pytest.raises(_KilledError):
             _make(tmp_path / "broken", acquire, PrepareConfig(num_workers=1))
     assert not (tmp_path / "broken" / "funnel.json").exists()

@@ -20,7 +20,7 @@ def main(archive, folder):
     from lodesmith.prepare import stretches
     from lodesmith.prepare.config import PrepareConfig
     from lodesmith.prepare.passes import prepare_corpus
-    from lodesmith.prepare.records import Source
+    from lodesmith.prepare.sources import Source
 
     # Ray takes 127.0.0.1 for this machine's outer address, where nobody shall listen.
     services.resolve_ip_for_localhost = lambda host: host

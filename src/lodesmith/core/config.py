@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON
-from lodesmith.core.yaml_text import YamlText, parse_scalar
+
+if typing.TYPE_CHECKING:
+    from lodesmith.core.yaml_text import YamlText
 
 ConfigType = typing.TypeVar("ConfigType", bound="Config")
 
@@ -46,6 +48,8 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str,
     >>> apply_overrides({"pretrain": {"seed": 1}}, ["pretrain.seed=2", "pretrain.max_steps=9"])
     {'pretrain': {'seed': 2, 'max_steps': 9}}
     """
+    from lodesmith.core.yaml_text import parse_scalar  # workers read no recipe
+
     result: dict[str, Any] = _copy(data)
     for override in overrides:
         name, equals, text = override.partition("=")
@@ -60,7 +64,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str,
 
 
 def validate(
-    model: type[ConfigType], source: YamlText, *, origin: str, overrides: Sequence[str] = ()
+    model: type[ConfigType], source: "YamlText", *, origin: str, overrides: Sequence[str] = ()
 ) -> ConfigType:
     """Return the settings that a YAML text and command-line overrides describe.
 
@@ -103,7 +107,7 @@ def _index(place: list[Any], key: str, override: str) -> int:
     raise UserError(f"'{override}': {key} is not an entry of a list of {len(place)}, 0 the first")
 
 
-def _explain(fault: Any, model: type[Config], source: YamlText, origin: str) -> str:
+def _explain(fault: Any, model: type[Config], source: "YamlText", origin: str) -> str:
     path = tuple(part for part in fault["loc"] if not _is_tag(part))
     line = source.line_of(path)
     where = f"{origin}:{line}" if line else origin

@@ -6,6 +6,7 @@ spaCy's English tokenizer behaves; `bench/quality.py` holds them against it.
 """
 
 import ctypes
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.core.errors import EngineError
+from lodesmith.native.code_points import NUM_POINTS, all_points, has_category, is_space
 from lodesmith.native.library import load_library
 
 (
@@ -22,7 +24,6 @@ from lodesmith.native.library import load_library
     _PERIOD, _CATEGORY_P, _PREFIX, _STOP_CHAR, _LINE_BREAK,
 ) = (1 << bit for bit in range(16))  # fmt: skip
 
-_TABLE_POINTS = 0x20000
 _BASE = 0x9E3779B97F4A7C15
 _LONGEST_SPECIAL = 12
 
@@ -132,17 +133,34 @@ _CHARS_OF = {
     + "".join(map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160)))),
     _LINE_BREAK: "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029",
 }
-_NEWER_STOPS = "\u2024\u2cf9\u2cfa\u2cfb\u2e60\u2e61\ufe12\ufe15\ufe16"  # stops only of late
+_STOPS = (  # Sentence_Terminal as of Unicode 16, a class of `re`
+    "\u0021\u002e\u003f\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e"
+    "\u0964\u0965\u104a\u104b\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809"
+    "\u1944\u1945\u1aa8-\u1aab\u1b4e\u1b4f\u1b5a\u1b5b\u1b5e\u1b5f\u1b7d-\u1b7f\u1c3b\u1c3c"
+    "\u1c7e\u1c7f\u203c\u203d\u2047-\u2049\u2e2e\u2e3c\u2e53\u2e54\u3002\ua4ff\ua60e\ua60f"
+    "\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d-\uaa5f\uaaf0\uaaf1\uabeb"
+    "\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61\U00010a56\U00010a57\U00010f55-\U00010f59"
+    "\U00010f86-\U00010f89\U00011047\U00011048\U000110be-\U000110c1\U00011141-\U00011143"
+    "\U000111c5\U000111c6\U000111cd\U000111de\U000111df\U00011238\U00011239\U0001123b"
+    "\U0001123c\U000112a9\U000113d4\U000113d5\U0001144b\U0001144c\U000115c2\U000115c3"
+    "\U000115c9-\U000115d7\U00011641\U00011642\U0001173c-\U0001173e\U00011944\U00011946"
+    "\U00011a42\U00011a43\U00011a9b\U00011a9c\U00011c41\U00011c42\U00011ef7\U00011ef8"
+    "\U00011f43\U00011f44\U00016a6e\U00016a6f\U00016af5\U00016b37\U00016b38\U00016b44"
+    "\U00016d6e\U00016d6f\U00016e98\U0001bc9f\U0001da88"
+)
 
 
 @cache
 def _classes() -> NDArray[np.uint32]:
     """Return for each code point of two planes the bits that `english_tokens.h` names."""
-    import regex
-
-    table = np.zeros(_TABLE_POINTS, np.uint32)
-    for point in range(_TABLE_POINTS):
-        table[point] = _general_bits(chr(point))
+    table = np.zeros(NUM_POINTS, np.uint32)
+    for bit, points in (
+        (_IS_ALPHA, has_category("L")),
+        (_CATEGORY_P, has_category("P")),
+        (_ICON, has_category("So")),
+        (_SPACE, is_space()),
+    ):
+        table[points] |= bit
     for first, last in _UNCASED:
         table[first : last + 1] |= _ALPHA | _LOWER | _UPPER
     for point in (*_points(_CASED), *map(ord, _MORE_CASED)):
@@ -150,8 +168,7 @@ def _classes() -> NDArray[np.uint32]:
     for bit, chars in _CHARS_OF.items():
         table[[ord(char) for char in chars]] |= bit
     table[ord("0") : ord("9") + 1] |= _DIGIT
-    every = "".join(map(chr, (*range(0xD800), *range(0xE000, _TABLE_POINTS))))
-    stops = {*regex.findall(r"\p{Sentence_Terminal}", every)} - {*_NEWER_STOPS}
+    stops = re.findall(f"[{_STOPS}]", all_points())
     table[[ord(char) for char in stops]] |= _STOP_CHAR | _PERIOD | _SYMBOL
     return table
 
@@ -159,14 +176,6 @@ def _classes() -> NDArray[np.uint32]:
 def _points(ranges: tuple[tuple[int, int], ...]) -> Iterator[int]:
     for first, last in ranges:
         yield from range(first, last + 1)
-
-
-def _general_bits(char: str) -> int:
-    category = unicodedata.category(char)
-    bits = _IS_ALPHA if category[0] == "L" else 0
-    bits |= _CATEGORY_P if category[0] == "P" else 0
-    bits |= _ICON if category == "So" else 0
-    return bits | (_SPACE if char.isspace() else 0)
 
 
 def _case_bits(char: str) -> int:

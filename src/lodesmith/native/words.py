@@ -1,16 +1,15 @@
 """Splits text into hashes of words: typed calls of `words.c`."""
 
 import ctypes
-import unicodedata
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lodesmith.native.code_points import NUM_POINTS, has_category
 from lodesmith.native.library import load_library
 
 _APART, _WORD, _DIGIT, _SINGLE = range(4)
-_TABLE_POINTS = 0x20000
 _SINGLE_RANGES = (
     (0x3005, 0x3007), (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF), (0xFF66, 0xFF9D),
@@ -45,16 +44,13 @@ def hash_runs(hashes: NDArray[np.uint64], num_words: int) -> NDArray[np.uint64]:
 @cache
 def word_classes() -> NDArray[np.uint32]:
     """Return for each code point of two planes its lower case and, above bit 24, its class."""
-    table = np.arange(_TABLE_POINTS, dtype=np.uint32)
-    kinds = np.zeros(_TABLE_POINTS, dtype=np.uint32)
-    for point in range(_TABLE_POINTS):
-        char = chr(point)
-        # Letters, digits, and the marks that Indic scripts write vowels with.
-        category = unicodedata.category(char)[0]
-        if category in "LNM":
-            kinds[point] = _DIGIT if category == "N" else _WORD
-            lower = char.lower()
-            table[point] = ord(lower) if len(lower) == 1 else point
+    table = np.arange(NUM_POINTS, dtype=np.uint32)
+    kinds = np.zeros(NUM_POINTS, dtype=np.uint32)
+    kinds[has_category("L", "M")] = _WORD  # marks are what Indic scripts write vowels with
+    kinds[has_category("N")] = _DIGIT
+    for point in np.flatnonzero(has_category("Lu", "Lt", "Nl")).tolist():
+        lower = chr(point).lower()
+        table[point] = ord(lower) if len(lower) == 1 else point
     for first, last in _SINGLE_RANGES:
         kinds[first : last + 1] = _SINGLE
     return table | kinds << np.uint32(24)

@@ -21,9 +21,8 @@ from lodesmith.core.storage import JSON, replace_file, write_text
 from lodesmith.core.units import format_bytes
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.funnel_page import render_funnel
 from lodesmith.prepare.passes import Prepared, prepare_corpus
-from lodesmith.prepare.records import Source
+from lodesmith.prepare.sources import Source
 
 _KINDS = {
     ".warc": "archive", ".warc.gz": "archive", ".warc.zst": "archive", ".warc.lz4": "archive",
@@ -105,6 +104,8 @@ def clean(
     try:
         summary = _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
         if report is not None:
+            from lodesmith.prepare.funnel_page import render_funnel
+
             write_text(Path(report), render_funnel(summary.funnel, title=f"{output}"))
         return summary
     except OSError as error:

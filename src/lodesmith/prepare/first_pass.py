@@ -1,7 +1,8 @@
 """First pass over a shard: each page on its own, from bytes to text without advertising.
 
 What it leaves for the merge between the passes: a hash of every text, and in how many documents
-each line of the shard stands.
+each line of the shard stands. A step is imported where it is applied: the rules and tables of some
+take longer to load than a small corpus takes to clean.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +18,10 @@ from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import extract
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.language import identify, judge_language
 from lodesmith.prepare.pages import Drop, Page
-from lodesmith.prepare.quality import judge
-from lodesmith.prepare.quality.faults import listen
-from lodesmith.prepare.records import READ_FAULTS, Record, Source, explain_fault, read_source
-from lodesmith.prepare.repair import repair
+from lodesmith.prepare.records import READ_FAULTS, Record, explain_fault, read_source
 from lodesmith.prepare.shard_files import Parts, Shard
+from lodesmith.prepare.sources import Source
 
 _WARM_UP = (  # texts that take the ways through the steps that load something
     "The words of a page that people read, and that of another. " * 20,
@@ -78,6 +76,7 @@ class _Worker:
         self, shard: Shard, steps: Sequence[str], config: PrepareConfig, watch: Watch
     ) -> None:
         self.shard, self.steps, self.config, self.watch = shard, steps, config, watch
+        self.page_steps = [step for step in _PAGE_STEPS if step in steps]
         self.funnel = Funnel(steps)
         self.faults: list[str] = []
         self.num_records = 0
@@ -141,17 +140,12 @@ class _Worker:
             return self._reject(carried.document, step, item, trail)
         if "extract" in self.steps:
             trail.passed("extract", carried.document)
-        confidence = 1.0
-        for step in self.steps:
-            if step not in _PAGE_STEPS:
-                continue
+        for step in self.page_steps:
             if step == "language":
-                found, confidence = identify(carried.document, code_lines=carried.code_lines)
-                carried = carried.with_document(found)
-                limit = self.config.min_language_confidence
-                if confidence >= limit:
-                    self.funnel[step].add_score("language unclear", confidence, limit, passed=True)
-            result = self._apply(step, carried, confidence)
+                carried, confidence = self._identify(carried)
+                result = self._judge_language(carried.document, confidence)
+            else:
+                result = self._apply(step, carried)
             if isinstance(result, Drop):
                 return self._reject(carried.document, step, result, trail)
             carried = carried.with_document(result)
@@ -167,15 +161,31 @@ class _Worker:
             return result
         return Carried(result.document, result.code_lines)
 
-    def _apply(self, step: str, carried: Carried, confidence: float) -> Document | Drop:
+    def _identify(self, carried: Carried) -> tuple[Carried, float]:
+        """Return the document with its language, and how sure that is."""
+        from lodesmith.prepare.language import identify
+
+        found, confidence = identify(carried.document, code_lines=carried.code_lines)
+        return carried.with_document(found), confidence
+
+    def _judge_language(self, document: Document, confidence: float) -> Document | Drop:
+        from lodesmith.prepare.language import judge_language
+
+        limit = self.config.min_language_confidence
+        if confidence >= limit:
+            tally = self.funnel["language"]
+            tally.add_score("language unclear", confidence, limit, passed=True)
+        return judge_language(document, confidence, self.config)
+
+    def _apply(self, step: str, carried: Carried) -> Document | Drop:
         document, code = carried.document, carried.code_lines
         if step == "repair":
+            from lodesmith.prepare.repair import repair
+
             return repair(document, self.config.repair)
-        if step == "language":
-            return judge_language(document, confidence, self.config)
         if step == "quality":
             return self._judge(document, code)
-        from lodesmith.prepare.ads import remove_ads  # its rules cost more than all else to load
+        from lodesmith.prepare.ads import remove_ads
 
         without = remove_ads(document, code_lines=code)
         if isinstance(without, Drop):
@@ -185,6 +195,9 @@ class _Worker:
         return without.document
 
     def _judge(self, document: Document, code_lines: frozenset[str]) -> Document | Drop:
+        from lodesmith.prepare.quality import judge
+        from lodesmith.prepare.quality.faults import listen
+
         with listen() as passed:
             result = judge(document, self.config.quality, code_lines=code_lines)
         for reason, value, limit in passed:

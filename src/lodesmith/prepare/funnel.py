@@ -192,6 +192,15 @@ class Funnel:
         later = [name for name in self.steps if STEPS.index(name) >= STEPS.index(step)]
         return later[0] if later else list(self.steps)[-1]
 
+    def samples(self) -> list[str]:
+        """Return the texts of all samples."""
+        found: list[str] = []
+        for tally in self.steps.values():
+            for entry in tally.dropped.values():
+                found.extend(sample["text"] for sample in entry["samples"])
+            found.extend(tally.lines_dropped.get("samples", ()))
+        return found
+
     def change_samples(self, change: Callable[[str], str]) -> None:
         """Show every sample of text as `change` returns it."""
         for tally in self.steps.values():

@@ -7,6 +7,7 @@ A merge is a list of named tasks, each a function of files that sees one shard o
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
@@ -32,11 +33,13 @@ from lodesmith.prepare.exact_duplicates import (
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
 from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.personal_data import PersonalData
 from lodesmith.prepare.repeated_runs import RepeatedRuns
 from lodesmith.prepare.shard_files import Parts, Ranges, Shard
 from lodesmith.prepare.sorted_rows import MapTasks
 from lodesmith.prepare.words import split_words
+
+if TYPE_CHECKING:
+    from lodesmith.prepare.personal_data import PersonalData
 
 
 def merge_texts(
@@ -55,6 +58,22 @@ def merge_alike(
     if "near_duplicates" not in steps:
         return Ranges()
     return merge_near(parts, config.near_duplicates, config.merge_memory_bytes, map_tasks)
+
+
+MERGES = {"texts": merge_texts, "alike": merge_alike}
+
+
+def warm_up(steps: Sequence[str], config: PrepareConfig) -> None:
+    """Load what these steps need, so that processes forked from this one share it."""
+    _load_personal_data(steps, config)
+
+
+def _load_personal_data(steps: Sequence[str], config: PrepareConfig) -> "PersonalData | None":
+    if "personal_data" not in steps:
+        return None
+    from lodesmith.prepare.personal_data import PersonalData  # its rules take long to load
+
+    return PersonalData(config.personal_data)
 
 
 def deduplicate_shard(
@@ -170,7 +189,7 @@ class _Finish:
             self.similarities = read_similarities(
                 Parts(shard.folder, 0), shard.number, ranges.near, config.near_duplicates
             )
-        self.personal_data = PersonalData(config.personal_data)
+        self.personal_data = _load_personal_data(steps, config)
         self.benchmarks = read_benchmarks(config.decontaminate)
         self.text_bytes = 0
 
@@ -210,8 +229,8 @@ class _Finish:
         """Take a document through one step of this pass; those of the passes before do nothing."""
         if step == "near_duplicates":
             keep_document(self.funnel, step, document, document)
-        elif step == "personal_data":
-            return self._mask(document)
+        elif self.personal_data is not None and step == "personal_data":
+            return self._mask(document, self.personal_data)
         elif step == "decontaminate":
             checked = check_contamination(document, self.benchmarks)
             if isinstance(checked, Drop):
@@ -221,15 +240,15 @@ class _Finish:
 
     def _hide(self, rejected: Rejected) -> Rejected:
         """Return a record that an earlier step dropped, without personal data too."""
-        if "personal_data" not in self.steps:
+        if self.personal_data is None:
             return rejected
         mask, record = self.personal_data.mask_text, rejected.record
         headings = [mask(heading) for heading in record["headings"]]
         texts = {name: mask(record[name]) for name in ("text", "title")}
         return Rejected({**record, **texts, "headings": headings})
 
-    def _mask(self, document: Document) -> Document | Rejected:
-        masked = self.personal_data.mask(document)
+    def _mask(self, document: Document, personal_data: "PersonalData") -> Document | Rejected:
+        masked = personal_data.mask(document)
         self.funnel["personal_data"].add_masked(masked.counts)
         if masked.drop is not None:
             return drop_document(self.funnel, "personal_data", masked.document, masked.drop)

@@ -11,21 +11,21 @@ from typing import Any
 
 from lodesmith.core.log import Progress, show_progress
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.shards import Limits, Markers, map_shards
+from lodesmith.core.shards import Engine, Limits, Markers, map_shards
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.first_pass import clean_shard, warm_up
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.later_passes import (
+from lodesmith.prepare.shard_files import BYTES_PER_BYTE, MERGED, Parts, Ranges, Shard
+from lodesmith.prepare.sources import Source
+from lodesmith.prepare.stretches import make_shards
+from lodesmith.prepare.tasks import (
+    clean_shard,
     deduplicate_shard,
     finish_shard,
-    merge_alike,
-    merge_texts,
+    mask_texts,
+    merge_at_once,
+    warm_up,
 )
-from lodesmith.prepare.personal_data import PersonalData
-from lodesmith.prepare.records import Source
-from lodesmith.prepare.shard_files import Parts, Shard
-from lodesmith.prepare.stretches import make_shards
 
 _ALL_OF_A_CLUSTER = 1 << 20  # more workers than any has
 _LIMITS: Limits | None = Limits()  # None runs a single worker's shards in this process
@@ -72,16 +72,18 @@ def prepare_corpus(
             "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
         )
         parts = Parts(scratch, len(shards))
-        texts = merge_texts(parts, chosen, config, run.tasks)
+        texts = run.merge("texts", parts)
         second = run.map(
             "deduplicate", deduplicate_shard, lambda shard: (shard, texts, chosen, config)
         )
-        alike = merge_alike(parts, chosen, config, run.tasks)
+        alike = run.merge("alike", parts)
         third = run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config))
-    prepared = _gather(shards, chosen, first, second, third)
+    funnel = Funnel(chosen)
+    for result in (*first, *second, *third):
+        funnel.merge(result["funnel"])
     if "personal_data" in chosen:
-        prepared.funnel.change_samples(PersonalData(config.personal_data).mask_text)
-    return prepared
+        run.mask(funnel)
+    return _gather(shards, funnel, first, third)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,42 @@ class _Passes:
             work, {f"{name}-{shard.name}": arguments(shard) for shard in self.shards}
         )
 
+    def merge(self, what: str, parts: Parts) -> Ranges:
+        """Run a merge: in a process of its own where its rows fit into memory, else in pieces."""
+        if self._rows_fit(parts, what):
+            arguments = (what, parts, self.steps, self.config)
+            return Ranges(**self._apart(f"merge-{what}", merge_at_once, arguments))
+        from lodesmith.prepare.later_passes import MERGES
+
+        return MERGES[what](parts, self.steps, self.config, self.tasks)
+
+    def _rows_fit(self, parts: Parts, what: str) -> bool:
+        """Decide once, as a merge that goes on must be cut as it was begun."""
+        files = [file for kind in MERGED[what] for file in parts.files(kind)]
+
+        def look() -> JSON:
+            total = sum(file.stat().st_size for file in files if file.exists())
+            return {"fit": total * BYTES_PER_BYTE <= self.config.merge_memory_bytes}
+
+        return bool(self.markers.once(f"merge-{what}-size", look)["fit"])
+
+    def mask(self, funnel: Funnel) -> None:
+        """Take personal data out of a funnel's samples."""
+        texts = funnel.samples()
+        masked = self._apart("samples", mask_texts, (texts, self.config.personal_data))
+        funnel.change_samples(dict(zip(texts, masked["texts"], strict=True)).__getitem__)
+
+    def _apart(self, name: str, work: Callable[..., JSON], arguments: tuple[Any, ...]) -> JSON:
+        """Run one piece of work in a process beside this one, which has nothing heavy loaded."""
+        (result,) = self.watched_tasks(work, {name: arguments}, engine="local")
+        return result
+
     def watched_tasks(
-        self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]
+        self,
+        work: Callable[..., JSON],
+        tasks: dict[str, tuple[Any, ...]],
+        *,
+        engine: Engine | None = None,
     ) -> list[JSON]:
         """Run pieces of work that meet records: one of them may be more than a worker can bear."""
         return map_shards(
@@ -115,7 +151,7 @@ class _Passes:
             progress=self.bar,
             limits=_LIMITS,
             warm_up=(warm_up, (self.steps, self.config)),
-            engine=self.config.engine,
+            engine=engine or self.config.engine,
         )
 
     def tasks(self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> list[JSON]:
@@ -135,16 +171,7 @@ class _Passes:
         return count_free_cores() if self.config.engine == "local" else _ALL_OF_A_CLUSTER
 
 
-def _gather(
-    shards: list[Shard],
-    steps: Sequence[str],
-    first: list[JSON],
-    second: list[JSON],
-    third: list[JSON],
-) -> Prepared:
-    funnel = Funnel(steps)
-    for result in (*first, *second, *third):
-        funnel.merge(result["funnel"])
+def _gather(shards: list[Shard], funnel: Funnel, first: list[JSON], third: list[JSON]) -> Prepared:
     return Prepared(
         funnel=funnel,
         shards=shards,

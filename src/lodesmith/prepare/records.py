@@ -5,40 +5,24 @@ cannot be read. A file that ends badly gives what it holds until there, and one 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from lodesmith.core.errors import LodesmithError
 from lodesmith.data.rows import (
     ROW_FAULTS,
-    is_plain,
     open_lines,
     read_json_rows,
     read_table_rows,
 )
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES, Damage, WarcRecord, read_warc
 from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop, Page
+from lodesmith.prepare.sources import Source
 
 Record = tuple[Page, Drop | None]  # the second says why the first cannot be read
 
 _PAGE_TYPES = {"response", "resource", "conversion"}  # WARC records that hold a page
 _TEXT_FIELDS = {"text": "text/plain", "html": "text/html", "raw": ""}  # of a JSON or Parquet record
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """A file of records, or a stretch of one."""
-
-    path: Path
-    kind: str  # a key of READERS
-    name: str  # how a document's `source` begins
-    corpus: str = ""
-    num_bytes: int = 0  # of its records, about: decides how they are cut into shards
-    start: int = 0  # byte (in Parquet: row group) where a record begins, the first that is meant
-    end: int | None = None  # where the first begins that is not meant any more; None: to the end
-    number: int = 0  # lines or rows before `start`
-    skip: frozenset[str] = frozenset()  # WARC record types that are no records to the caller
 
 
 def read_source(source: Source) -> Iterator[Record]:
@@ -153,7 +137,7 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
-__all__ = ["READERS", "READ_FAULTS", "Record", "Source", "explain_fault", "is_plain", "read_source"]
+__all__ = ["READERS", "READ_FAULTS", "Record", "Source", "explain_fault", "read_source"]
 
 READERS: dict[str, Callable[[Source], Iterator[Record]]] = {
     "archive": _read_archive,

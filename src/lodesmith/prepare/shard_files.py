@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+BYTES_PER_BYTE = 8  # memory of a merge for each byte of rows it reads: sorting makes copies
+MERGED = {"texts": ("texts", "lines", "runs"), "alike": ("bands",)}  # merge -> rows it reads
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

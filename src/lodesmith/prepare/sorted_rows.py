@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.core.storage import JSON, write_bytes
+from lodesmith.prepare.shard_files import BYTES_PER_BYTE
 
 Rows = NDArray[Any]  # structured
 MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], list[JSON]]
@@ -30,7 +31,6 @@ MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], list[JSON
 
 _END = 1 << 64
 _HASH_BYTES = 8
-_BYTES_PER_BYTE = 8  # memory of a task for each byte of rows it reads: sorting makes copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def plan_ranges(
 def count_ranges(files: Iterable[Path], memory_bytes: int) -> JSON:
     """Return how many ranges `plan_ranges` needs."""
     total = sum(path.stat().st_size for path in files)
-    return {"num_ranges": max(1, -(-total * _BYTES_PER_BYTE // memory_bytes))}
+    return {"num_ranges": max(1, -(-total * BYTES_PER_BYTE // memory_bytes))}
 
 
 def write_rows(path: Path, rows: Rows) -> None:

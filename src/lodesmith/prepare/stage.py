@@ -9,7 +9,7 @@ from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.funnel_page import render_funnel
 from lodesmith.prepare.passes import Prepared, prepare_corpus
-from lodesmith.prepare.records import Source
+from lodesmith.prepare.sources import Source
 
 _NO_RECORDS = frozenset({"warcinfo"})  # our own header of a file
 
