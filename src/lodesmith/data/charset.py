@@ -36,6 +36,7 @@ class Decoded:
     text: str
     charset: str  # Python's name of it
     told_by: str  # mark, header, page, or bytes
+    is_as_it_came: bool = False  # whether the bytes are the text in UTF-8 already
 
 
 def decode_page(payload: bytes, *, charset: str = "") -> Decoded:
@@ -46,7 +47,7 @@ def decode_page(payload: bytes, *, charset: str = "") -> Decoded:
         charset: what the server said, "" for nothing.
 
     >>> decode_page("网页".encode("gb18030"), charset="GB2312")
-    Decoded(text='网页', charset='gb18030', told_by='header')
+    Decoded(text='网页', charset='gb18030', told_by='header', is_as_it_came=False)
     """
     for mark, name in _BYTE_ORDER_MARKS:
         if payload.startswith(mark):
@@ -54,7 +55,7 @@ def decode_page(payload: bytes, *, charset: str = "") -> Decoded:
     if _ISO_2022_ESCAPE not in payload and b"\0" not in payload:
         text = _decode(payload, "utf-8")
         if text is not None:
-            return Decoded(text, "utf-8", "bytes")
+            return Decoded(text, "utf-8", "bytes", is_as_it_came=True)
     named = _decode_as_named(payload, charset)
     if named is not None:
         return named

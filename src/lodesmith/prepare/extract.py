@@ -40,12 +40,12 @@ def extract(page: Page, config: ExtractConfig) -> Extracted | Drop:
     kind = _kind_of(page)
     if kind is None:
         return Drop("content is no text", page.content_type or "binary")
-    markup = decode_page(page.payload, charset=page.charset).text
+    decoded = decode_page(page.payload, charset=page.charset)
     if kind == "text":
-        return _or_empty(Extracted(page.document(markup), frozenset()))
-    page_text = extract_html(
-        markup.encode("utf-8", "replace"), markdown=config.format == "markdown"
-    )
+        return _or_empty(Extracted(page.document(decoded.text), frozenset()))
+    is_utf8 = decoded.is_as_it_came
+    markup = page.payload if is_utf8 else decoded.text.encode("utf-8", "replace")
+    page_text = extract_html(markup, markdown=config.format == "markdown")
     return _or_empty(_assemble(page, page_text))
 
 
