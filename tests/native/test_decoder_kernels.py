@@ -170,3 +170,25 @@ def test_weights_of_zero_stay_zero(form):
 
 def test_counts_are_rounded_up_to_whole_panels():
     assert [padded(count) for count in (1, 32, 33)] == [32, 32, 64]
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_without_an_embedding_rows_of_the_output_stand_for_it(form):
+    weights = random_weights()
+    tied = {part: weight for part, weight in weights.items() if part is not Part.EMBEDDING}
+    native = make_native(tied, form=form)
+    ids = np.arange(20)
+    logits, _ = run(native, ids)
+    head = rounded(native, tied)[Part.HEAD]
+    same, _ = run(make_native({**tied, Part.EMBEDDING: head}, form=form), ids)
+    assert np.array_equal(logits, same)
+
+
+def test_matrices_that_suffer_most_from_four_bits_keep_eight():
+    weights = random_weights()
+    four, eight = (
+        rounded(make_native(weights, form=form), weights) for form in (Format.INT4, Format.INT8)
+    )
+    finer = {part for part in weights if np.array_equal(four[part], eight[part])}
+    assert finer >= {Part.Q_PROJ, Part.K_PROJ, Part.V_PROJ, Part.DOWN_PROJ}
+    assert not finer & {Part.O_PROJ, Part.GATE_PROJ, Part.UP_PROJ}

@@ -8,6 +8,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.keys import ApiKeys, Caller, make_key
 from lodesmith.serve.quotas import Quotas
+from lodesmith.serve.usage import UsageFile
 
 CHAT = "/v1/chat/completions"
 
@@ -124,6 +125,52 @@ def test_a_new_day_begins_with_no_tokens():
     assert caught.value.headers() == {"Retry-After": str(86_300)}
     today[0] += 86_300
     quotas.check(ann)
+
+
+def test_a_server_that_starts_again_goes_on_counting(start_server, tmp_path):
+    keys, (ann, bob) = write_keys(
+        tmp_path, Caller(name="ann", tokens_per_day=10), Caller(name="bob", tokens_per_day=1000)
+    )
+    server = start_server(keys=keys)
+    for headers in (ann, bob):
+        assert server.post(CHAT, chat(), headers=headers).status_code == 200
+    again = start_server(keys=ApiKeys.load(keys.path))
+    refused = again.post(CHAT, chat(), headers=ann)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert again.post(CHAT, chat(), headers=bob).status_code == 200
+
+
+def test_tokens_of_a_day_are_counted_whatever_happened_to_the_file(tmp_path):
+    today = [86_400.0 * 5 + 100]
+    ann, bob = (Caller(name=name, tokens_per_day=100) for name in ("ann", "bob"))
+
+    def start():
+        return Quotas(usage=UsageFile(tmp_path / "keys"), calendar=lambda: today[0])
+
+    quotas = start()
+    quotas.add_tokens(ann, 60)
+    path = tmp_path / "keys.used-1970-01-06"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with path.open("ab") as file:
+        file.write(b"\n\xff\xfe\nann\nann many\nbob 9")  # torn, and no line of ours
+    quotas.add_tokens(ann, 40)
+    with pytest.raises(ApiError, match="used up"):
+        start().check(ann)
+    start().check(bob)
+    today[0] += 86_400
+    (tmp_path / "keys").write_text("stays")
+    start().check(ann)
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
+
+
+def test_a_folder_that_takes_no_file_is_told_once_and_answers_go_on(tmp_path, capfd):
+    ann = Caller(name="ann", tokens_per_day=100)
+    quotas = Quotas(usage=UsageFile(tmp_path / "nowhere" / "keys"))
+    quotas.add_tokens(ann, 60)
+    quotas.add_tokens(ann, 60)
+    with pytest.raises(ApiError, match="used up"):
+        quotas.check(ann)
+    assert capfd.readouterr().err.count("counted in memory only") == 1
 
 
 def test_an_answer_that_takes_too_long_is_given_up_and_frees_its_place(start_server):

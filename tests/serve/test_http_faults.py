@@ -107,6 +107,13 @@ def test_a_huge_body_is_refused(server):
     assert f"{MAX_BODY_BYTES:,} bytes" in response.json()["error"]["message"]
 
 
+def test_a_prompt_of_a_megabyte_is_refused_and_the_next_one_answered(server):
+    long = server.post("/v1/completions", {"model": "tiny", "prompt": "word " * 200_000})
+    assert (long.status_code, long.json()["error"]["code"]) == (400, "context_length_exceeded")
+    assert "prompt has 1000000" in long.json()["error"]["message"]
+    assert server.post(CHAT, chat()).status_code == 200
+
+
 def test_a_prompt_longer_than_the_model_says_both_lengths(server):
     response = server.post(
         CHAT, {"model": "tiny", "messages": [{"role": "user", "content": "x" * 300}]}

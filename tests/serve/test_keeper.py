@@ -1,12 +1,15 @@
 """Engines that fail: clients are told, a new engine answers, and endless failing ends."""
 
+import os
+import queue
 import shutil
 
 import pytest
 from tiny_server import write_model_folder
 
 from lodesmith.core.errors import EngineError
-from lodesmith.infer.interface import FinishReason, GenerationRequest
+from lodesmith.infer.interface import Finished, FinishReason, GenerationRequest
+from lodesmith.infer.load import open_folder
 from lodesmith.serve.keeper import KeptEngine
 
 CHAT = "/v1/chat/completions"
@@ -19,6 +22,15 @@ def chat():
 
 def break_engine(engine):
     engine._step = lambda: (_ for _ in ()).throw(RuntimeError("broken"))
+
+
+def ask(engine):
+    """Return why a request ended."""
+    events = queue.SimpleQueue()
+    engine.submit([REQUEST], lambda _, event: events.put(event))
+    while not isinstance(event := events.get(timeout=60), Finished):
+        pass
+    return event.reason
 
 
 def test_whoever_is_being_answered_is_told_and_the_next_one_is_answered(start_server):
@@ -40,20 +52,13 @@ def test_an_engine_that_fails_again_and_again_is_left_alone(loaded):
         break_engine(engine)
         return engine
 
-    def ask(kept):
-        reasons = []
-        kept.submit([REQUEST], lambda _, event: reasons.append(event.reason))
-        while not reasons:
-            pass
-        return reasons
-
     with KeptEngine(start, clock=lambda: now[0]) as kept:
         for _ in range(4):  # the first engine, and three more
-            assert ask(kept) == [FinishReason.ERROR]
+            assert ask(kept) is FinishReason.ERROR
         with pytest.raises(EngineError, match="has failed"):
             kept.submit([REQUEST], lambda *_: None)
         now[0] = 601.0
-        assert ask(kept) == [FinishReason.ERROR]
+        assert ask(kept) is FinishReason.ERROR
 
 
 def test_a_late_cancel_of_a_failed_engines_request_hurts_nobody_elses(start_server):
@@ -84,3 +89,21 @@ def test_a_model_folder_that_is_torn_or_swapped_does_not_touch_what_is_served(
     assert server.post(CHAT, body).json()["choices"] == before
     shutil.rmtree(folder)
     assert server.post(CHAT, body).json()["choices"] == before
+
+
+def test_an_engine_starts_again_from_the_folder_only_while_that_is_as_it_was(tmp_path):
+    folder = write_model_folder(tmp_path / "model")
+    model = open_folder(folder, name="tiny")
+    settings = folder / "config.json"
+    before, seconds = settings.read_bytes(), settings.stat().st_mtime_ns
+    with KeptEngine(model.start_engine) as kept:
+        assert ask(kept) is FinishReason.LENGTH
+        break_engine(kept._engine)
+        assert ask(kept) is FinishReason.ERROR
+        settings.write_bytes(before.replace(b"}", b" }", 1))
+        with pytest.raises(EngineError, match="could not be started again"):
+            ask(kept)
+        assert kept.stats().failure is not None
+        settings.write_bytes(before)
+        os.utime(settings, ns=(seconds, seconds))
+        assert ask(kept) is FinishReason.LENGTH

@@ -12,7 +12,8 @@ from lodesmith.infer.config import MAX_DEFAULT_MODEL_LEN, EngineConfig
 from lodesmith.infer.native_runner import NativeRunner, is_computable
 from lodesmith.infer.runner import Runner, TorchRunner
 from lodesmith.infer.scheduler import Scheduler
-from lodesmith.model.decoder import Decoder
+from lodesmith.infer.weights import StoredWeights, Weights, place_of
+from lodesmith.model.checkpoint import load_decoder
 from lodesmith.native.decoder import PANEL, padded
 
 _CPU_SHARE, _GPU_SHARE = 0.25, 0.8  # of free memory, for the cache
@@ -28,26 +29,28 @@ class Parts:
     max_model_len: int
 
 
-def build_parts(decoder: Decoder, config: EngineConfig) -> Parts:
+def build_parts(weights: Weights, config: EngineConfig) -> Parts:
     """Return the parts of an engine.
 
     Raises:
         UserError: max_model_len is more than the model was made for, the cache has no room for one
-            sequence of that length, or the weights cannot be rounded there.
+            sequence of that length, the weights cannot be rounded there, or stored ones are not
+            as they were.
+        DamagedArtifactError: stored weights are torn.
     """
-    longest = _longest_sequence(decoder, config)
-    is_native = is_computable(decoder)
+    longest = _longest_sequence(weights, config)
+    is_native = is_computable(weights)
     if config.quantization and not is_native:
         raise UserError(
             f"quantization {config.quantization} is for dense models in fp32 on the CPU; leave it "
             "out for this one"
         )
     block_size = _block_size(config, is_native=is_native)
-    num_blocks = _count_blocks(decoder, config, longest=longest, is_native=is_native)
+    num_blocks = _count_blocks(weights, config, longest=longest, is_native=is_native)
     runner: Runner
     if is_native:
         runner = NativeRunner(
-            decoder,
+            weights,
             num_blocks=num_blocks,
             max_model_len=longest,
             max_rows=config.max_num_batched_tokens + config.max_num_seqs,
@@ -55,6 +58,7 @@ def build_parts(decoder: Decoder, config: EngineConfig) -> Parts:
             quantization=config.quantization,
         )
     else:
+        decoder = load_decoder(weights.folder) if isinstance(weights, StoredWeights) else weights
         runner = TorchRunner(decoder, num_blocks=num_blocks, block_size=block_size)
     scheduler = Scheduler(
         BlockPool(num_blocks=num_blocks, block_size=block_size),
@@ -65,8 +69,8 @@ def build_parts(decoder: Decoder, config: EngineConfig) -> Parts:
     return Parts(runner, scheduler, longest)
 
 
-def _longest_sequence(decoder: Decoder, config: EngineConfig) -> int:
-    most = decoder.config.max_position_embeddings
+def _longest_sequence(weights: Weights, config: EngineConfig) -> int:
+    most = weights.config.max_position_embeddings
     if config.max_model_len is None:
         return min(most, MAX_DEFAULT_MODEL_LEN)
     if config.max_model_len > most:
@@ -81,16 +85,16 @@ def _block_size(config: EngineConfig, *, is_native: bool) -> int:
     return PANEL if is_native else config.block_size
 
 
-def _count_blocks(decoder: Decoder, config: EngineConfig, *, longest: int, is_native: bool) -> int:
+def _count_blocks(weights: Weights, config: EngineConfig, *, longest: int, is_native: bool) -> int:
     """Return how many blocks the cache has; at least as many as one longest sequence needs."""
-    shape, weight = decoder.config, decoder.output_weight
+    shape, (device, dtype) = weights.config, place_of(weights)
     block_size = _block_size(config, is_native=is_native)
     head = shape.head_dim + (padded(shape.head_dim) if is_native else shape.head_dim)
     floats = shape.num_hidden_layers * shape.num_key_value_heads * head
-    block_bytes = floats * weight.dtype.itemsize * block_size
+    block_bytes = floats * dtype.itemsize * block_size
     least = -(-longest // block_size)
     most = _SPARE_FACTOR * config.max_num_seqs * least
-    free = config.kv_cache_memory_bytes or _free_bytes(weight.device)
+    free = config.kv_cache_memory_bytes or _free_bytes(device)
     num_blocks = min(most, free // block_bytes)
     if num_blocks < least:
         raise UserError(

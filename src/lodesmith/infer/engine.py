@@ -40,7 +40,7 @@ from lodesmith.infer.runner import lay_out_pass
 from lodesmith.infer.sampling import Sampler, measure_logprobs
 from lodesmith.infer.scheduler import Chunk
 from lodesmith.infer.sequence import Sequence
-from lodesmith.model.decoder import Decoder
+from lodesmith.infer.weights import Weights
 from lodesmith.model.lora import load_adapter
 
 _SCORED_AT_ONCE = 64  # positions whose logits exist together when a prompt is scored
@@ -49,20 +49,22 @@ _SCORED_AT_ONCE = 64  # positions whose logits exist together when a prompt is s
 class LocalEngine:
     """An `Engine` in this process; use it in a `with` block or call `close`."""
 
-    def __init__(self, decoder: Decoder, *, config: EngineConfig | None = None) -> None:
+    def __init__(self, weights: Weights, *, config: EngineConfig | None = None) -> None:
         """Lay out the cache and start the thread.
 
         Raises:
             UserError: max_model_len is more than the model was made for, the cache has no room
-                for one sequence of that length, or the weights cannot be rounded there.
+                for one sequence of that length, the weights cannot be rounded there, or stored
+                ones are not as they were.
+            DamagedArtifactError: stored weights are torn.
         """
         self.config = config = config or EngineConfig()
-        parts = build_parts(decoder, config)
+        parts = build_parts(weights, config)
         self._runner, self._scheduler = parts.runner, parts.scheduler
         self._adapters: dict[str, tuple[str, object]] = {}  # its key, and as the runner takes it
         self._base_limits = EngineLimits(
             max_model_len=parts.max_model_len,
-            vocab_size=decoder.config.vocab_size,
+            vocab_size=weights.config.vocab_size,
             max_num_seqs=config.max_num_seqs,
             max_num_queued_seqs=config.max_num_queued_seqs,
         )

@@ -22,10 +22,10 @@ from lodesmith.infer.interface import (
     Sampling,
 )
 from lodesmith.infer.text import AnswerText
+from lodesmith.infer.weights import StoredWeights, Weights
 from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
-from lodesmith.model.decoder import Decoder
 
 Prompt = str | Sequence[Message] | Sequence[Mapping[str, str]]
 """A text to go on from, or messages ({"role": ..., "content": ...}) to answer."""
@@ -33,16 +33,21 @@ Prompt = str | Sequence[Message] | Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory."""
+    """A model whose weights are in memory, or are read when an engine starts."""
 
     name: str
     folder: Path
-    decoder: Decoder
+    weights: Weights
     tokenizer: Tokenizer
 
     def start_engine(self, config: EngineConfig | None = None) -> LocalEngine:
-        """Return a running engine over this model; close it, or use it in a `with` block."""
-        return LocalEngine(self.decoder, config=config)
+        """Return a running engine over this model; close it, or use it in a `with` block.
+
+        Raises:
+            UserError: the limits do not fit the model, or its folder has changed.
+            DamagedArtifactError: one of its files is torn.
+        """
+        return LocalEngine(self.weights, config=config)
 
     def encode_prompt(self, prompt: Prompt) -> tuple[int, ...]:
         """Return the ids that the model is asked with.
@@ -126,7 +131,20 @@ def load_model(
 def load_folder(folder: Path, *, name: str) -> LoadedModel:
     """Return the model of a folder, under the name that it shall have."""
     tokenizer = Tokenizer.load(folder)
-    return LoadedModel(name=name, folder=folder, decoder=load_decoder(folder), tokenizer=tokenizer)
+    return LoadedModel(name=name, folder=folder, weights=load_decoder(folder), tokenizer=tokenizer)
+
+
+def open_folder(folder: Path, *, name: str) -> LoadedModel:
+    """Return the model of a folder without its weights, which each engine reads for itself.
+
+    Raises:
+        UserError: the folder holds no model that can be computed here.
+        DamagedArtifactError: one of its small files is torn.
+    """
+    tokenizer = Tokenizer.load(folder)
+    return LoadedModel(
+        name=name, folder=folder, weights=StoredWeights.of(folder), tokenizer=tokenizer
+    )
 
 
 def _tokens(engine: Engine, request: GenerationRequest) -> Generator[int, None, None]:

@@ -5,7 +5,6 @@ Shapes: as in `runner.py`; h half a head.
 
 # ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
 
-from collections.abc import Iterator
 from collections.abc import Sequence as List
 
 import numpy as np
@@ -15,6 +14,8 @@ from torch import Tensor
 
 from lodesmith.infer.adapters import pack_adapter
 from lodesmith.infer.config import Quantization
+from lodesmith.infer.weights import Weights, named_weights, place_of
+from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.lora import Adapter
 from lodesmith.native.decoder import (
@@ -36,17 +37,14 @@ _PARTS = {
     "q_norm": Part.Q_NORM, "k_norm": Part.K_NORM,
     "q_proj": Part.Q_PROJ, "k_proj": Part.K_PROJ, "v_proj": Part.V_PROJ, "o_proj": Part.O_PROJ,
     "gate_proj": Part.GATE_PROJ, "up_proj": Part.UP_PROJ, "down_proj": Part.DOWN_PROJ,
+    "lm_head": Part.HEAD,
 }  # fmt: skip
 
 
-def is_computable(decoder: Decoder) -> bool:
+def is_computable(weights: Weights) -> bool:
     """Tell whether the runner in C computes this model where its weights are."""
-    weight = decoder.output_weight
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and decoder.config.experts is None
-    )
+    device, dtype = place_of(weights)
+    return device.type == "cpu" and dtype == torch.float32 and weights.config.experts is None
 
 
 class NativeRunner:
@@ -54,7 +52,7 @@ class NativeRunner:
 
     def __init__(
         self,
-        decoder: Decoder,
+        weights: Weights,
         *,
         num_blocks: int,
         max_model_len: int,
@@ -66,7 +64,7 @@ class NativeRunner:
         """Pack the weights, rounding them if asked to.
 
         Args:
-            decoder: on the CPU in fp32; it must not change while the runner lives.
+            weights: of a dense model, on the CPU in fp32; nothing of them is kept.
             num_blocks: of the cache.
             max_model_len: positions of a sequence.
             max_rows: tokens of a pass at most.
@@ -74,7 +72,7 @@ class NativeRunner:
             quantization: how matrices are stored; the output's takes 8 bits at least.
             kernels: slower ones than this processor's best, for tests.
         """
-        self.config = config = decoder.config
+        self.config = config = weights.config
         form = _FORMATS[quantization]
         shape = Shape(
             vocab_size=config.vocab_size,
@@ -93,14 +91,15 @@ class NativeRunner:
             eps=config.rms_norm_eps,
         )
         self.native = NativeDecoder(shape, kernels=kernels)
-        for part, layer, weight in _weights(decoder):
-            self.native.put(part, weight.detach().numpy(), layer=layer)
+        for name, weight in named_weights(weights):
+            part, layer = _place(name, is_tied=config.tie_word_embeddings)
+            self.native.put(part, weight.numpy(), layer=layer)
         num_keys, num_values = cache_floats(shape)
         self.native.lend_memory(
             {
                 "keys": np.zeros(num_keys, np.float32),  # not there until they are written to
                 "values": np.zeros(num_values, np.float32),
-                **_rotation(decoder, max_model_len),
+                **_rotation(config, max_model_len),
             }
         )
 
@@ -127,18 +126,20 @@ class NativeRunner:
         return torch.from_numpy(logits_OV), best_O.tolist()
 
 
-def _weights(decoder: Decoder) -> Iterator[tuple[Part, int, Tensor]]:
-    """Yield each weight with its place: part and number of the layer."""
-    yield Part.HEAD, 0, decoder.output_weight
-    for name, weight in decoder.model.named_parameters():
-        words = name.removesuffix(".weight").split(".")
-        part = _PARTS[words[-1]]
-        yield part, int(words[1]) if words[0] == "layers" else 0, weight
+def _place(name: str, *, is_tied: bool) -> tuple[Part, int]:
+    """Return where a weight goes: part and number of the layer."""
+    words = name.removesuffix(".weight").split(".")
+    part = _PARTS[words[-1]]
+    if part is Part.EMBEDDING and is_tied:
+        part = Part.HEAD  # and rows of it are read where tokens come in
+    return part, int(words[2]) if words[1:2] == ["layers"] else 0
 
 
-def _rotation(decoder: Decoder, max_model_len: int) -> dict[str, NDArray[np.float32]]:
+def _rotation(config: DecoderConfig, max_model_len: int) -> dict[str, NDArray[np.float32]]:
     """Return the tables of cosines and sines, each max_model_len x h."""
-    half = decoder.config.head_dim // 2
+    half = config.head_dim // 2
+    with torch.device("meta"):
+        decoder = Decoder(config)
     cos, sin = decoder.rotation(torch.arange(max_model_len)[None], torch.float32)
     return {
         "cosines": np.ascontiguousarray(cos[0, 0, :, :half].numpy()),

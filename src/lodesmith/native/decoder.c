@@ -38,7 +38,7 @@ typedef struct {
 } layer;
 
 typedef struct {
-    float *normed, *scores, *queries, *read, *scratch, *thin; /* of one thread */
+    float *normed, *scores, *queries, *read, *thin; /* of one thread */
 } desk;
 
 enum place { BESIDE_QKV, BESIDE_O, BESIDE_GATE_UP, BESIDE_DOWN, NUM_PLACES };
@@ -68,7 +68,7 @@ typedef struct {
     team *crew;
     layer *layers;
     matrix head;
-    const float *final_norm, *embedding, *cosines, *sines; /* the caller's, who keeps them */
+    const float *final_norm, *embedding, *cosines, *sines; /* the caller's; embedding or NULL */
     float *keys, *values;                                  /* the caller's too */
     size_t x_width, qkv_width, attention_width, ff_width, value_panels, key_floats, value_floats;
     float *x, *normed, *qkv, *read, *inner, *raw; /* rows of a pass */
@@ -248,10 +248,9 @@ static void attend_shared(decoder *d, int member, int step, size_t number) {
     team_meet(d->crew);
 }
 
-static product product_of(const decoder *d, int member, const matrix *weights, const float *x,
-                          size_t x_stride, float *y, size_t y_stride) {
-    return (product){weights, x, x_stride, (size_t)d->now->num_rows, y, y_stride, STORE,
-                     d->desks[member].scratch};
+static product product_of(const decoder *d, const matrix *weights, const float *x, size_t x_stride,
+                          float *y, size_t y_stride) {
+    return (product){weights, x, x_stride, (size_t)d->now->num_rows, y, y_stride, STORE};
 }
 
 /* Add what the adapters of sequences say beside one product, each sequence by one thread. */
@@ -268,10 +267,8 @@ static void adapt_shared(decoder *d, int member, int step, size_t number, enum p
         size_t end = (size_t)now->starts[i + 1], width = t->a.num_panels * PANEL;
         for (size_t row = (size_t)now->starts[i]; row < end; row += TILE_ROWS) {
             size_t rows = end - row < TILE_ROWS ? end - row : TILE_ROWS;
-            product down = {&t->a, of->x + row * of->x_stride, of->x_stride, rows, between, width,
-                            STORE, NULL};
-            product up = {&t->b, between, width, rows, of->y + row * of->y_stride, of->y_stride,
-                          ADD, NULL};
+            product down = {&t->a, of->x + row * of->x_stride, of->x_stride, rows, between, width, STORE};
+            product up = {&t->b, between, width, rows, of->y + row * of->y_stride, of->y_stride, ADD};
             d->k->multiply(&down, 0, t->a.num_panels, 0, rows);
             d->k->multiply(&up, 0, t->b.num_panels, 0, rows);
         }
@@ -299,24 +296,31 @@ static void run_layer(decoder *d, int member, size_t number, int step) {
     layer *l = &d->layers[number];
     size_t width = d->x_width;
     const float *normed = normalise_shared(d, member, l->input_norm);
-    product qkv = product_of(d, member, &l->qkv, normed, width, d->qkv, d->qkv_width);
+    product qkv = product_of(d, &l->qkv, normed, width, d->qkv, d->qkv_width);
     multiply_shared(d, step, &qkv);
     adapt_shared(d, member, step + 5, number, BESIDE_QKV, &qkv);
     place_rows(d, member, number);
     attend_shared(d, member, step + 1, number);
-    product o = product_of(d, member, &l->o, d->read, d->attention_width, d->x, width);
+    product o = product_of(d, &l->o, d->read, d->attention_width, d->x, width);
     o.ending = ADD;
     multiply_shared(d, step + 2, &o);
     adapt_shared(d, member, step + 6, number, BESIDE_O, &o);
     normed = normalise_shared(d, member, l->post_norm);
-    product gate_up = product_of(d, member, &l->gate_up, normed, width, d->inner, d->ff_width);
+    product gate_up = product_of(d, &l->gate_up, normed, width, d->inner, d->ff_width);
     gate_up.ending = SWIGLU;
     if (d->now->adapters) adapt_gate_up(d, member, number, step, gate_up);
     else multiply_shared(d, step + 3, &gate_up);
-    product down = product_of(d, member, &l->down, d->inner, d->ff_width, d->x, width);
+    product down = product_of(d, &l->down, d->inner, d->ff_width, d->x, width);
     down.ending = ADD;
     multiply_shared(d, step + 4, &down);
     adapt_shared(d, member, step + 8, number, BESIDE_DOWN, &down);
+}
+
+/* The embedding of a model whose output matrix is the same is read from there. */
+static void read_embedding(const decoder *d, size_t id, float *x) {
+    size_t size = (size_t)d->s.hidden_size;
+    if (d->embedding) memcpy(x, d->embedding + id * size, size * sizeof *x);
+    else matrix_unpack(&d->head, id, x);
 }
 
 static void run_pass(void *context, int member) {
@@ -325,8 +329,7 @@ static void run_pass(void *context, int member) {
     size_t size = (size_t)d->s.hidden_size, first, end;
     share(d, member, (size_t)now->num_rows, &first, &end);
     for (size_t r = first; r < end; r++)
-        memcpy(d->x + r * d->x_width, d->embedding + (size_t)now->ids[r] * size,
-               size * sizeof(float));
+        read_embedding(d, (size_t)now->ids[r], d->x + r * d->x_width);
     team_meet(d->crew);
     for (size_t number = 0; number < (size_t)d->s.num_layers; number++)
         run_layer(d, member, number, (int)number * STEPS_PER_LAYER);
@@ -339,8 +342,7 @@ static void run_pass(void *context, int member) {
 static void run_head(void *context, int member) {
     decoder *d = context;
     size_t rows = (size_t)d->num_logits, width = d->head.num_panels * PANEL, first, end;
-    product head = {&d->head, d->logit_states, d->x_width, rows, d->logits, width,
-                    STORE, d->desks[member].scratch};
+    product head = {&d->head, d->logit_states, d->x_width, rows, d->logits, width, STORE};
     multiply_shared(d, 0, &head);
     share(d, member, rows, &first, &end);
     for (size_t r = first; r < end; r++)
@@ -467,7 +469,7 @@ LS_EXPORT void ls_decoder_free(decoder *d) {
     for (int i = 0; d->desks && i < (int)d->s.num_threads; i++) {
         desk *one = &d->desks[i];
         free(one->normed), free(one->scores), free(one->queries), free(one->read);
-        free(one->scratch), free(one->thin);
+        free(one->thin);
     }
     matrix_free(&d->head);
     free(d->x), free(d->normed), free(d->qkv), free(d->read), free(d->inner);
@@ -517,30 +519,37 @@ static float *floats(size_t count) {
     return large_zeros(at_least(count) * sizeof(float));
 }
 
-static int lay_out_layer(const decoder *d, layer *l) {
-    enum format format = (enum format)d->s.format;
+/* Where 4 bits cost most, 8 are kept: queries, keys and values, and the way down of the layers at
+ * both ends and of each third one between, as llama.cpp's mixed kinds do (llama-quant.cpp,
+ * use_more_bits). That takes away 63 % of what 4 bits cost in bits per byte, for 1.1 bits a weight. */
+static int is_sensitive(size_t number, size_t num_layers) {
+    size_t eighth = num_layers / 8;
+    return number < eighth || number >= 7 * num_layers / 8 || (number - eighth) % 3 == 2;
+}
+
+static int lay_out_layer(const decoder *d, size_t number) {
+    layer *l = &d->layers[number];
+    enum format format = (enum format)d->s.format, finer = format;
+    if (format == FORMAT_INT4) finer = FORMAT_INT8;
+    enum format down = is_sensitive(number, (size_t)d->s.num_layers) ? finer : format;
     size_t size = (size_t)d->s.hidden_size, dim = (size_t)d->s.head_dim;
     size_t queries = dim * (size_t)d->s.num_heads;
     size_t all = queries + 2 * dim * (size_t)d->s.num_key_value_heads;
     size_t inner = (size_t)d->s.intermediate_size;
-    return matrix_new(&l->qkv, format, all, size) || matrix_new(&l->o, format, size, queries) ||
+    return matrix_new(&l->qkv, finer, all, size) || matrix_new(&l->o, format, size, queries) ||
            matrix_new(&l->gate_up, format, 2 * padded(inner), size) ||
-           matrix_new(&l->down, format, size, inner);
+           matrix_new(&l->down, down, size, inner);
 }
 
 static int lay_out_desk(const decoder *d, desk *one) {
     size_t group = (size_t)(d->s.num_heads / d->s.num_key_value_heads);
-    size_t rows = tokens_at_once(d) * group + TILE_ROWS, widest = (size_t)d->s.hidden_size;
-    size_t queries = (size_t)(d->s.num_heads * d->s.head_dim);
-    if (widest < queries) widest = queries;
-    if (widest < (size_t)d->s.intermediate_size) widest = (size_t)d->s.intermediate_size;
+    size_t rows = tokens_at_once(d) * group + TILE_ROWS;
     one->normed = floats((FEW_ROWS + TILE_ROWS) * d->x_width);
     one->scores = floats(rows * padded((size_t)d->s.max_model_len));
     one->queries = floats(rows * (size_t)d->s.head_dim);
     one->read = floats(rows * d->value_panels * PANEL);
-    one->scratch = floats(2 * PANEL * padded(widest));
     one->thin = floats(2 * TILE_ROWS * MOST_RANK);
-    return !(one->normed && one->scores && one->queries && one->read && one->scratch && one->thin);
+    return !(one->normed && one->scores && one->queries && one->read && one->thin);
 }
 
 static int lay_out(decoder *d) {
@@ -551,7 +560,7 @@ static int lay_out(decoder *d) {
     d->desks = calloc((size_t)s->num_threads, sizeof *d->desks);
     if (!d->crew || !d->layers || !d->desks) return -1;
     for (int64_t i = 0; i < s->num_layers; i++)
-        if (lay_out_layer(d, &d->layers[i])) return -1;
+        if (lay_out_layer(d, (size_t)i)) return -1;
     for (int64_t i = 0; i < s->num_threads; i++)
         if (lay_out_desk(d, &d->desks[i])) return -1;
     d->x = floats(rows * d->x_width);

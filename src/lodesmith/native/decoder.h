@@ -47,7 +47,6 @@ typedef struct {
     float *y; /* rows of y_stride floats, a multiple of PANEL; for SWIGLU half as many panels */
     size_t y_stride;
     enum ending ending;
-    float *scratch; /* 2 PANEL x (num_in rounded up to GROUP) floats of this thread */
 } product;
 
 /* Attention of a few query rows that share a key-value head. */

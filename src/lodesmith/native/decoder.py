@@ -172,10 +172,14 @@ class NativeDecoder:
         return str(self._library.ls_decoder_kernels(self._handle).decode())
 
     def put(self, part: Part, weight: Floats, *, layer: int = 0) -> None:
-        """Take a weight; matrices are copied, the others must not be changed afterwards."""
-        weight = np.ascontiguousarray(weight, np.float32)
+        """Take a copy of a weight.
+
+        Where no EMBEDDING is put, rows of the HEAD stand for it, as in models whose two are tied.
+        """
         if part in _KEPT:
+            weight = np.array(weight, np.float32)
             self._kept.append(weight)
+        weight = np.ascontiguousarray(weight, np.float32)
         self._library.ls_decoder_put(self._handle, part, layer, weight.ctypes.data)
 
     def read_row(self, part: Part, row: int, *, layer: int = 0, size: int) -> Floats:

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #define HALF 16
+#define FETCHED_AHEAD 4608 /* bytes of a panel */
 #define HALF_VECTORS (HALF / LANES)
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
@@ -108,6 +109,14 @@ INLINE vf load_weights(enum format format, const uint8_t *group, size_t k, int h
     return LOAD_INT4(codes + k * HALF + vector * LANES, half * 4);
 }
 
+/* Ask for what a tile reads some hundred nanoseconds later. The processor does so by itself only
+ * where weights are read at full speed, not where several rows are computed between two reads. */
+INLINE void fetch_ahead(const uint8_t *from, int panels, size_t panel_bytes, size_t bytes) {
+    UNROLL for (int panel = 0; panel < panels; panel++)
+        UNROLL for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(from + (size_t)panel * panel_bytes + FETCHED_AHEAD + at);
+}
+
 /* Sum rows x halves over num_in inputs, on top of what `sums` holds if `go_on`.
  *
  * ROWS and HALVES are constants wherever this is called; halves pass from panel to panel.
@@ -132,15 +141,24 @@ INLINE void tile(enum format format, int rows, int halves, int go_on, const floa
                     scales[h][v] = LOAD_SCALES(from + half % 2 * HALF + v * LANES);
             }
         }
+        if (format == FORMAT_INT4) fetch_ahead(panel, (halves + 1) / 2, panel_bytes, bytes);
         for (size_t k = 0; k < count; k++) {
+            vf w[8][HALF_VECTORS];
+            if (format == FORMAT_INT8 || (format == FORMAT_FLOAT && rows > 4))
+                fetch_ahead(panel + k * bytes / GROUP, (halves + 1) / 2, panel_bytes, bytes / GROUP);
             UNROLL for (int h = 0; h < halves; h++) {
                 int half = first_half + h;
+                const uint8_t *from = panel + (half / 2) * panel_bytes;
                 UNROLL for (int v = 0; v < HALF_VECTORS; v++) {
-                    vf w = load_weights(format, panel + (half / 2) * panel_bytes, k, half % 2, v);
-                    if (format != FORMAT_FLOAT) w *= scales[h][v];
-                    UNROLL for (int r = 0; r < rows; r++)
-                        acc[r][h][v] = MULTIPLY_ADD(fill(x[r * x_stride + k]), w, acc[r][h][v]);
+                    w[h][v] = load_weights(format, from, k, half % 2, v);
+                    if (format != FORMAT_FLOAT) w[h][v] *= scales[h][v];
                 }
+            }
+            UNROLL for (int r = 0; r < rows; r++) {
+                vf input = fill(x[r * x_stride + k]);
+                UNROLL for (int h = 0; h < halves; h++)
+                    UNROLL for (int v = 0; v < HALF_VECTORS; v++)
+                        acc[r][h][v] = MULTIPLY_ADD(input, w[h][v], acc[r][h][v]);
             }
         }
         x += count;
@@ -214,23 +232,6 @@ static void run_int4_tiles(const tiles *t, size_t rows) {
     run_tiles_of(FORMAT_INT4, 0, t, rows);
 }
 
-/* Turn a panel into floats, exactly as a tile does while it reads it. */
-static void widen(enum format format, const uint8_t *panel, size_t num_in, float *out) {
-    size_t bytes = group_bytes(format);
-    for (size_t start = 0; start < num_in; start += GROUP, panel += bytes) {
-        size_t count = num_in - start < GROUP ? num_in - start : GROUP;
-        for (size_t k = 0; k < count; k++, out += PANEL)
-            for (int half = 0; half < 2; half++)
-                for (int v = 0; v < HALF_VECTORS; v++) {
-                    int at = half * HALF + v * LANES;
-                    vf scale = LOAD_SCALES((const uint16_t *)panel + at);
-                    vf w = format == FORMAT_INT8 ? load_weights(FORMAT_INT8, panel, k, half, v)
-                                                 : load_weights(FORMAT_INT4, panel, k, half, v);
-                    store(out + at, w * scale);
-                }
-    }
-}
-
 static void finish_swiglu(const float *sums, size_t stride, size_t rows, float *y, size_t y_stride) {
     for (size_t r = 0; r < rows; r++)
         for (int at = 0; at < PANEL; at += LANES) {
@@ -261,43 +262,28 @@ static void finish_sums(const product *p, const float *sums, size_t stride, size
 
 #define PANELS_AT_ONCE 4
 
-static void multiply_panels(const product *p, enum format format, const uint8_t *panel,
-                            size_t first, size_t panels, size_t row, size_t rows) {
+static void multiply_panels(const product *p, size_t first, size_t panels, size_t row,
+                            size_t rows) {
     float sums[TILE_ROWS * PANELS_AT_ONCE * PANEL];
-    size_t num_blocks = (rows + MOST_ROWS - 1) / MOST_ROWS;
-    size_t out = p->ending == SWIGLU ? first / 2 * PANEL : first * PANEL;
-    for (size_t block = 0, start = 0; block < num_blocks; block++) {
-        size_t count = (rows - start + num_blocks - block - 1) / (num_blocks - block);
-        tiles t = {p->x + (row + start) * p->x_stride, p->x_stride, p->weights->num_in, panel,
-                   format == FORMAT_FLOAT ? group_bytes(FORMAT_FLOAT) *
-                        ((p->weights->num_in + GROUP - 1) / GROUP) : p->weights->panel_bytes,
-                   panels * 2, sums, PANELS_AT_ONCE * PANEL};
-        if (format == FORMAT_FLOAT) run_float_tiles(&t, count);
-        else if (format == FORMAT_INT8) run_int8_tiles(&t, count);
+    const matrix *m = p->weights;
+    float *y = p->y + (p->ending == SWIGLU ? first / 2 : first) * PANEL;
+    for (size_t end = row + rows; row < end; row += MOST_ROWS) {
+        size_t count = end - row < MOST_ROWS ? end - row : MOST_ROWS;
+        tiles t = {p->x + row * p->x_stride, p->x_stride, m->num_in,
+                   m->data + first * m->panel_bytes, m->panel_bytes, panels * 2, sums,
+                   PANELS_AT_ONCE * PANEL};
+        if (m->format == FORMAT_FLOAT) run_float_tiles(&t, count);
+        else if (m->format == FORMAT_INT8) run_int8_tiles(&t, count);
         else run_int4_tiles(&t, count);
-        finish_sums(p, sums, PANELS_AT_ONCE * PANEL, panels, count,
-                    p->y + (row + start) * p->y_stride + out);
-        start += count;
+        finish_sums(p, sums, PANELS_AT_ONCE * PANEL, panels, count, y + row * p->y_stride);
     }
 }
 
 static void multiply(const product *p, size_t first, size_t count, size_t row, size_t rows) {
     const matrix *m = p->weights;
-    int is_wide = m->format != FORMAT_FLOAT && rows > MOST_ROWS;
-    size_t unit = p->ending == SWIGLU ? 2 : 1;
-    size_t step = is_wide ? unit : rows > 4 ? unit : PANELS_AT_ONCE;
-    for (size_t at = first * unit, end = (first + count) * unit; at < end; at += step) {
-        size_t panels = end - at < step ? end - at : step;
-        const uint8_t *panel = m->data + at * m->panel_bytes;
-        if (!is_wide) {
-            multiply_panels(p, m->format, panel, at, panels, row, rows);
-            continue;
-        }
-        size_t wide_floats = (m->num_in + GROUP - 1) / GROUP * GROUP * PANEL;
-        for (size_t i = 0; i < panels; i++)
-            widen(m->format, panel + i * m->panel_bytes, m->num_in, p->scratch + i * wide_floats);
-        multiply_panels(p, FORMAT_FLOAT, (const uint8_t *)p->scratch, at, panels, row, rows);
-    }
+    size_t unit = p->ending == SWIGLU ? 2 : 1, step = rows > 4 ? unit : PANELS_AT_ONCE;
+    for (size_t at = first * unit, end = (first + count) * unit; at < end; at += step)
+        multiply_panels(p, at, end - at < step ? end - at : step, row, rows);
 }
 
 static void normalise(const float *x, const float *weight, float eps, size_t size, float *y) {

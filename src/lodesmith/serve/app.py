@@ -14,6 +14,7 @@ from lodesmith.serve.faults import ERRORS, ApiError, explain_validation
 from lodesmith.serve.front import REQUEST_SECONDS, Front
 from lodesmith.serve.guard import Guard
 from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.quotas import quotas_of
 from lodesmith.serve.routes import add_completions, add_information, add_tokens
 
 
@@ -32,7 +33,7 @@ def create_app(
         request_seconds: after which an answer that is not whole is given up, s.
         shelf: adapters that may be loaded; None: none.
     """
-    front = Front(models, request_seconds=request_seconds)
+    front = Front(models, quotas_of(keys), request_seconds=request_seconds)
     app = FastAPI(
         title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS
     )  # fmt: skip

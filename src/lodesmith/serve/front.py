@@ -1,7 +1,7 @@
 """What a route asks first: who is this, what may it use, and may it ask once more now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 
@@ -19,7 +19,7 @@ class Front:
     """The models, and the accounts of who uses them."""
 
     models: ServedModels
-    quotas: Quotas = field(default_factory=Quotas)
+    quotas: Quotas
     request_seconds: float = REQUEST_SECONDS
 
     def caller(self, request: Request) -> Caller:

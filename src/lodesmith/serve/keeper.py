@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lodesmith.core.errors import EngineError, LodesmithError
 from lodesmith.core.log import warn
 from lodesmith.infer.interface import (
     Deliver,
@@ -58,14 +59,34 @@ class KeptEngine:
         with self._changing:
             failure = self._engine.stats().failure
             if failure is not None and self._budget.take():
-                warn(f"starting the engine again: {failure}")
-                self._engine.close()
-                self._engine = self._start()
-                for name, folder in self._adapters.items():
-                    self._engine.load_adapter(name, folder)
-                self._generation += 1
+                self._restart(failure)
             tickets = self._engine.submit(requests, deliver)
             return [self._generation * _TICKETS + ticket for ticket in tickets]
+
+    def _restart(self, failure: str) -> None:
+        """Put a new engine in the place of the failed one.
+
+        Raises:
+            EngineError: it could not be started; the failed one stays.
+        """
+        warn(f"starting the engine again: {failure}")
+        self._engine.close()
+        try:
+            self._engine = self._start_with_adapters()
+        except LodesmithError as error:  # the model's folder may have gone or changed
+            warn(f"the engine did not start: {error}")
+            raise EngineError(f"{failure}, and could not be started again") from None
+        self._generation += 1
+
+    def _start_with_adapters(self) -> Engine:
+        engine = self._start()
+        try:
+            for name, folder in self._adapters.items():
+                engine.load_adapter(name, folder)
+        except LodesmithError:
+            engine.close()
+            raise
+        return engine
 
     def cancel(self, ticket: Ticket) -> None:
         """Stop a request; one of an engine that has failed has ended already."""

@@ -46,6 +46,7 @@ class ApiKeys:
     """Who may ask: a caller for each key's SHA-256."""
 
     callers: Mapping[bytes, Caller]
+    path: Path | None = None  # of the file they came from; what callers use is noted beside it
 
     @classmethod
     def load(cls, path: Path) -> "ApiKeys":
@@ -69,7 +70,7 @@ class ApiKeys:
                 callers[digest] = caller
         if not callers:
             raise UserError(f"{path} holds no API key; write one a line")
-        return cls(callers)
+        return cls(callers, path)
 
     def find_caller(self, key: str) -> Caller | None:
         """Return whose key this is, None if it is nobody's."""

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
-from lodesmith.infer.load import LoadedModel, load_folder
+from lodesmith.infer.load import LoadedModel, open_folder
 from lodesmith.serve.adapters import AdapterShelf
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
@@ -68,7 +68,7 @@ def serve_on(
 ) -> None:
     """Serve models on a socket that listens already."""
     loaded = [
-        model if isinstance(model, LoadedModel) else load_folder(model, name=name)
+        model if isinstance(model, LoadedModel) else open_folder(model, name=name)
         for name, model in models.items()
     ]
 

@@ -20,7 +20,7 @@ from lodesmith.serve.chat_page import add_chat_page
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.guard import CALLER, Guard
 from lodesmith.serve.keys import ApiKeys, Caller
-from lodesmith.serve.quotas import Quotas
+from lodesmith.serve.quotas import Quotas, quotas_of
 from lodesmith.serve.vllm_process import VllmProcess
 
 _POSTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
@@ -31,7 +31,7 @@ def create_proxy(
     vllm: VllmProcess, *, name: str, keys: ApiKeys | None, request_seconds: float
 ) -> FastAPI:
     """Return the web application before a vLLM that serves one model under this name."""
-    proxy = _Proxy(vllm, name)
+    proxy = _Proxy(vllm, name, quotas_of(keys))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +58,7 @@ def create_proxy(
 class _Proxy:
     vllm: VllmProcess
     name: str
-    quotas: Quotas = field(default_factory=Quotas)
+    quotas: Quotas
     client: httpx.AsyncClient = field(init=False)
 
     async def pass_on(self, request: Request) -> Response:
