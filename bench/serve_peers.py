@@ -5,7 +5,8 @@ A line {"prompts": [[ids]], "new": N} is answered by {"seconds": s, "cpu": s, "n
 
     PEER_PYTHON bench/serve_peers.py llama.cpp MODEL.gguf THREADS
     PEER_PYTHON bench/serve_peers.py ctranslate2 FOLDER THREADS
-    PEER_PYTHON bench/serve_peers.py quantize MODEL.gguf OUT.gguf q8_0|q4_0
+    PEER_PYTHON bench/serve_peers.py openvino MODEL.gguf THREADS
+    PEER_PYTHON bench/serve_peers.py quantize MODEL.gguf OUT.gguf q8_0|q4_0|f16
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202 the interpreters that run this may lack what types need
@@ -74,11 +75,36 @@ def ask_ctranslate2(folder, threads):
     return answer
 
 
+def ask_openvino(path, threads):
+    import numpy as np
+    import openvino as ov
+    import openvino_genai
+
+    scheduler = openvino_genai.SchedulerConfig()
+    scheduler.cache_size, scheduler.enable_prefix_caching = 2, False  # GB
+    engine = openvino_genai.ContinuousBatchingPipeline(
+        path, scheduler, "CPU",
+        {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32",
+         "KV_CACHE_PRECISION": "f32"},
+    )  # fmt: skip
+
+    def answer(prompts, new):
+        config = openvino_genai.GenerationConfig(max_new_tokens=new, ignore_eos=True)
+        ids = [ov.Tensor(np.array([prompt], np.int64)) for prompt in prompts]
+        started = time.perf_counter()
+        results = engine.generate(ids, [config] * len(ids))
+        seconds = time.perf_counter() - started
+        return {"seconds": seconds, "num": sum(len(each.m_generation_ids[0]) for each in results)}
+
+    return answer
+
+
 def quantize(source, target, kind):
     """Write a GGUF file with its matrices rounded as llama.cpp's own tool rounds them."""
     import gguf
 
-    wanted = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0}[kind]
+    types = gguf.GGMLQuantizationType
+    wanted = {"q8_0": types.Q8_0, "q4_0": types.Q4_0, "f16": types.F16}[kind]
     reader = gguf.GGUFReader(source)
     arch = reader.fields["general.architecture"].contents()
     writer = gguf.GGUFWriter(target, arch)
@@ -89,10 +115,10 @@ def quantize(source, target, kind):
         inner = field.types[-1] if kind_of == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(field.name, field.contents(), kind_of, sub_type=inner)
     for tensor in reader.tensors:
-        data, form = tensor.data, gguf.GGMLQuantizationType.F32
+        data, form = tensor.data, types.F32
         if data.ndim == 2:
             # Its tool keeps the output at 8 bits or about six where the rest has four.
-            form = gguf.GGMLQuantizationType.Q8_0 if tensor.name == "token_embd.weight" else wanted
+            form = types.Q8_0 if tensor.name == "token_embd.weight" and kind != "f16" else wanted
             data = gguf.quants.quantize(data, form)
         writer.add_tensor(tensor.name, data, raw_dtype=form)
     writer.write_header_to_file()
@@ -106,7 +132,8 @@ def main():
     if name == "quantize":
         quantize(path, *rest)
         return
-    ask = {"llama.cpp": ask_llama_cpp, "ctranslate2": ask_ctranslate2}[name](path, int(rest[0]))
+    asks = {"llama.cpp": ask_llama_cpp, "ctranslate2": ask_ctranslate2, "openvino": ask_openvino}
+    ask = asks[name](path, int(rest[0]))
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,6 +1,7 @@
 """The server as a process: signals, ports, and the stage that asks it questions."""
 
 import json
+import queue
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import httpx
 import psutil
 import pytest
 
+from lodesmith.cli.main import run_app
 from lodesmith.core.errors import EngineError, UserError
-from lodesmith.infer.interface import Sampling
+from lodesmith.infer.config import EngineConfig
+from lodesmith.infer.interface import GenerationRequest, NewToken, Sampling
 from lodesmith.lineage.artifact import Draft
 from lodesmith.serve.background import background_server
 from lodesmith.serve.config import Question, ServeConfig
@@ -23,11 +26,9 @@ SERVE = "from lodesmith.serve.server import serve; from pathlib import Path; imp
 serve({'tiny': Path(sys.argv[1])}, port=0)"
 
 
-def start_foreground(folder):
-    """Return a server process, as `lodesmith serve --port 0` starts it, and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(folder)], stderr=subprocess.PIPE, text=True
-    )
+def start_foreground(*command):
+    """Return a server process and its address."""
+    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("listening on "):
             return process, line.split()[2]
@@ -38,7 +39,7 @@ def start_foreground(folder):
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
 def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder, number):
-    process, url = start_foreground(model_folder)
+    process, url = start_foreground("-c", SERVE, str(model_folder))
     body = {"model": "tiny", "prompt": "a", "max_tokens": 200, "logit_bias": {"97": 100}}
     with (
         httpx.Client(trust_env=False, timeout=60) as client,
@@ -50,6 +51,47 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder,
         assert list(lines)[-2] == "data: [DONE]"
     assert process.wait(timeout=60) == 0
     process.stderr.close()
+
+
+def test_the_option_rounds_the_weights(model_folder, loaded):
+    process, url = start_foreground(
+        "-m", "lodesmith", "serve", str(model_folder), "--port", "0", "--quantization", "int4"
+    )
+    body = {"prompt": [1, 2, 3], "max_tokens": 8, "temperature": 0, "logprobs": 1}
+    answer = httpx.post(f"{url}/completions", json={"model": model_folder.name, **body},
+                        trust_env=False, timeout=60)  # fmt: skip
+    process.terminate()
+    assert process.wait(timeout=60) == 0
+    process.stderr.close()
+    served = answer.json()["choices"][0]["logprobs"]["token_logprobs"]
+    by_form = {}
+    for form in (None, "int4"):
+        with loaded.start_engine(EngineConfig(quantization=form)) as engine:
+            by_form[form] = ask(engine, input_ids=(1, 2, 3), max_tokens=8)
+    assert served == by_form["int4"]
+    assert served != by_form[None]
+
+
+def ask(engine, *, input_ids, max_tokens):
+    """Return the log-probabilities of the most probable answer."""
+    events = queue.SimpleQueue()
+    request = GenerationRequest(
+        input_ids=input_ids, max_tokens=max_tokens, sampling=Sampling(temperature=0),
+        num_top_logprobs=1,
+    )  # fmt: skip
+    engine.submit([request], lambda _, event: events.put(event))
+    logprobs = []
+    while isinstance(event := events.get(timeout=60), NewToken):
+        logprobs.append(event.logprobs.logprob)
+    return logprobs
+
+
+def test_an_unknown_way_to_round_is_refused(model_folder, capsys, monkeypatch):
+    monkeypatch.setattr(
+        sys, "argv", ["lodesmith", "serve", str(model_folder), "--quantization", "int3"]
+    )
+    assert run_app() == 2
+    assert "--quantization is int8 or int4, not int3" in capsys.readouterr().err
 
 
 def test_a_taken_port_is_named_before_the_model_is_loaded(tmp_path):

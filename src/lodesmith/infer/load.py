@@ -26,6 +26,7 @@ from lodesmith.infer.weights import StoredWeights, Weights
 from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.decoder import Decoder
 
 Prompt = str | Sequence[Message] | Sequence[Mapping[str, str]]
 """A text to go on from, or messages ({"role": ..., "content": ...}) to answer."""
@@ -39,6 +40,11 @@ class LoadedModel:
     folder: Path
     weights: Weights
     tokenizer: Tokenizer
+
+    @property
+    def decoder(self) -> Decoder:
+        """The model in PyTorch, read now if it is not in memory."""
+        return self.weights if isinstance(self.weights, Decoder) else load_decoder(self.folder)
 
     def start_engine(self, config: EngineConfig | None = None) -> LocalEngine:
         """Return a running engine over this model; close it, or use it in a `with` block.

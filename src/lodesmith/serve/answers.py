@@ -6,7 +6,6 @@ cancelled.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -136,7 +135,7 @@ class Answers:
         self._engine, self._metrics, self._on_end = service.engine, service.metrics, on_end
         self._started = time.monotonic()
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
+        self._mailbox = service.mailbox
         self._tickets = service.submit(requests, self._deliver)
 
     @property
@@ -144,8 +143,8 @@ class Answers:
         """Tokens made for all choices."""
         return sum(choice.num_tokens for choice in self.choices)
 
-    async def pieces(self) -> AsyncIterator[Piece]:
-        """Yield what becomes visible, of all choices as it comes.
+    async def pieces(self) -> AsyncIterator[list[Piece]]:
+        """Yield what becomes visible, of all choices as it comes, together what came together.
 
         Raises:
             ApiError: the engine failed or is stopping.
@@ -153,14 +152,17 @@ class Answers:
         left, waiting_for_first = len(self.choices), True
         try:
             while left:
-                index, event = await self._events.get()
+                events = [await self._events.get()]
+                while not self._events.empty():
+                    events.append(self._events.get_nowait())
                 if waiting_for_first:
                     waiting_for_first = False
                     self._metrics.first_token_seconds.observe(time.monotonic() - self._started)
-                piece = self._take(index, event)
-                if piece is not None:
-                    left -= piece.finish_reason is not None
-                    yield piece
+                found = (self._take(index, event) for index, event in events)
+                pieces = [piece for piece in found if piece is not None]
+                left -= sum(piece.finish_reason is not None for piece in pieces)
+                if pieces:
+                    yield pieces
         finally:
             self.cancel()
             self._metrics.num_generation_tokens += self.num_tokens
@@ -183,5 +185,4 @@ class Answers:
         return piece
 
     def _deliver(self, index: int, event: Event) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
+        self._mailbox.put(self._events.put_nowait, index, event)

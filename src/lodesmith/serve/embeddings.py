@@ -57,11 +57,11 @@ async def embed(service: Service, body: EmbeddingsBody) -> dict[str, Any]:
 
 async def _pool(service: Service, requests: Sequence[GenerationRequest]) -> list[Vector]:
     """Return a vector for each request; whoever stops waiting cancels them."""
-    loop = asyncio.get_running_loop()
     events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
+    mailbox = service.mailbox
 
     def deliver(index: int, event: Event) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, (index, event))
+        mailbox.put(events.put_nowait, index, event)
 
     tickets = service.submit(requests, deliver)
     vectors: dict[int, Vector] = {}

@@ -128,12 +128,14 @@ async def _stream(
     tail = {} if num_prompt_tokens is None else {"usage": None}
     try:
         opened: set[int] = set()
-        async for piece in answers.pieces():
-            opening = None if piece.index in opened else answer_format.first(piece.index)
-            opened.add(piece.index)
-            if opening is not None:
-                yield _event({**head, "choices": [opening], **tail})
-            yield _event({**head, "choices": [answer_format.chunk(piece)], **tail})
+        async for pieces in answers.pieces():
+            choices = []
+            for piece in pieces:
+                opening = None if piece.index in opened else answer_format.first(piece.index)
+                opened.add(piece.index)
+                choices += [opening] if opening is not None else []
+                choices.append(answer_format.chunk(piece))
+            yield "".join(_event({**head, "choices": [choice], **tail}) for choice in choices)
         if num_prompt_tokens is not None:
             usage = _usage(answers, num_prompt_tokens)
             yield _event({**head, "choices": [], "usage": usage})
@@ -157,8 +159,9 @@ async def _collect(request: Request, answers: Answers) -> list[list[Piece]] | No
 
 async def _gather(answers: Answers) -> list[list[Piece]]:
     by_choice: list[list[Piece]] = [[] for _ in answers.choices]
-    async for piece in answers.pieces():
-        by_choice[piece.index].append(piece)
+    async for pieces in answers.pieces():
+        for piece in pieces:
+            by_choice[piece.index].append(piece)
     return by_choice
 
 

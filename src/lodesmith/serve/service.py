@@ -21,6 +21,7 @@ from lodesmith.infer.interface import (
 from lodesmith.serve.chat_messages import MessageBody, ToolBody
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.guides import Grammars
+from lodesmith.serve.mailbox import Mailbox
 from lodesmith.serve.metrics import Metrics
 from lodesmith.serve.token_names import TokenNames
 
@@ -40,6 +41,11 @@ class Service:
     def token_names(self) -> TokenNames:
         """How tokens are written in logprobs."""
         return TokenNames(self.tokenizer)
+
+    @cached_property
+    def mailbox(self) -> Mailbox:
+        """The way of events to the event loop, which is the one that asks first."""
+        return Mailbox(asyncio.get_running_loop())
 
     @cached_property
     def grammars(self) -> Grammars:
