@@ -14,13 +14,15 @@ from collections.abc import Callable
 
 import torch
 
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import LoraLinear, add_adapter, product
 from lodesmith.train.config import TrainingConfig
-from lodesmith.tune.private.adapters import Adapter, attach
+from lodesmith.tune.private.record_gradients import RecordProduct, watch_records
 from lodesmith.tune.private.training import _Adam, _micro_batches, record_losses, sum_gradients
 
-_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _ROUNDS = 7
 
 
@@ -31,9 +33,10 @@ def main() -> None:  # noqa: C901 two steps stand side by side
     parser.add_argument("--rank", type=int, default=16)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    decoder, adapters = _make(arguments)
-    weights = [weight for adapter in adapters for weight in (adapter.a, adapter.b)]
-    optimizer = _Adam(adapters, TrainingConfig(max_steps=100))
+    decoder, products = _make(arguments)
+    adapters = [module for module in decoder.modules() if isinstance(module, LoraLinear)]
+    weights = [weight for one in products for weight in one.weights]
+    optimizer = _Adam(products, TrainingConfig(max_steps=100))
     rng = random.Random(0)
     batch = [_record(rng) for _ in range(16)]
     chance = torch.Generator().manual_seed(0)
@@ -42,16 +45,16 @@ def main() -> None:  # noqa: C901 two steps stand side by side
         for weight in weights:
             weight.grad = None
         for adapter in adapters:
-            adapter.by_record = False
+            adapter.product = product
         for rows in _micro_batches(batch, arguments.micro_batch_size):
             record_losses(decoder, rows).sum().backward()
         optimizer.step([weight.grad for weight in weights], 1)
 
     def private() -> None:
-        for adapter in adapters:
-            adapter.by_record = True
+        for adapter, one in zip(adapters, products, strict=True):
+            adapter.product = one
         total = sum_gradients(
-            decoder, adapters, batch, max_norm=1.0, micro_batch_size=arguments.micro_batch_size
+            decoder, products, batch, max_norm=1.0, micro_batch_size=arguments.micro_batch_size
         )
         for gradient in total:
             gradient.add_(torch.randn(gradient.shape, generator=chance))
@@ -67,7 +70,7 @@ def main() -> None:  # noqa: C901 two steps stand side by side
           f"{with_privacy / without:.3f} times")  # fmt: skip
 
 
-def _make(arguments: argparse.Namespace) -> tuple[Decoder, list[Adapter]]:
+def _make(arguments: argparse.Namespace) -> tuple[Decoder, list[RecordProduct]]:
     size = arguments.hidden_size
     config = DecoderConfig(
         hidden_size=size, intermediate_size=3 * size, num_hidden_layers=6,
@@ -75,8 +78,8 @@ def _make(arguments: argparse.Namespace) -> tuple[Decoder, list[Adapter]]:
         max_position_embeddings=512, vocab_size=8192,
     )  # fmt: skip
     decoder = Decoder.fresh(config, seed=0)
-    adapters = attach(decoder, targets=_TARGETS, rank=arguments.rank, alpha=32.0, seed=0)
-    return decoder, adapters
+    add_adapter(decoder, AdapterShape(arguments.rank, 32.0, _TARGETS), seed=0)
+    return decoder, watch_records(decoder)
 
 
 def _record(rng: random.Random) -> tuple[list[int], list[bool]]:

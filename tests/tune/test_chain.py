@@ -10,6 +10,7 @@ from tests.support.tiny_model import write_chain, write_domain, write_model
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.evaluate.tasks import Asking, evaluate_model
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder
@@ -50,6 +51,16 @@ def write_texts(path, form):
 def two_links(place):
     return tune(place, domain(place, "table"), domain(place, "chair", replay_fraction=0.2,
                                                       forgetting_limit=None))  # fmt: skip
+
+
+def test_a_link_on_a_foreign_base_is_scored_by_its_id(place, two_links):
+    name = two_links.artifacts["tune"].id
+    scores = evaluate_model(
+        name, tasks=["arithmetic"], workspace=place / "space", asking=Asking(limit=2)
+    )
+    assert scores["arithmetic"]["num_items"] == 2
+    with pytest.raises(UserError, match=f"{name} was not trained here from the start"):
+        evaluate_model(name, tasks=["bits_per_byte"], workspace=place / "space")
 
 
 def test_a_link_records_parent_data_and_what_it_replayed(place, two_links):

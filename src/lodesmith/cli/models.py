@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="Artifact id, Hugging Face folder, or a recipe's name."),
+    typer.Argument(
+        metavar="MODEL",
+        help="Artifact id, Hugging Face folder, GGUF file, PEFT folder, or a recipe's name.",
+    ),
 ]
 
 
@@ -247,14 +250,14 @@ def _find_all(first: str, also: Sequence[str], workspace: Path) -> dict[str, Pat
 
 
 def _find_folder(name: str, workspace: Path) -> Path:
-    """Return a model's folder: by id, by folder, or the last one that a recipe made here.
+    """Return a model's folder: of an id, a folder, a file, or the last that a recipe made here.
 
     Raises:
         UserError: there is none, or its audit found that it gives away what it learnt.
     """
-    from lodesmith.lineage.models import find_model_folder
     from lodesmith.lineage.release import check_release
     from lodesmith.lineage.workspace import Workspace
+    from lodesmith.model.locate import locate_model
     from lodesmith.pipeline.recipe import is_recipe_name
 
     space = Workspace(workspace)
@@ -262,6 +265,6 @@ def _find_folder(name: str, workspace: Path) -> Path:
         from lodesmith.pipeline.run import last_model
 
         name = last_model(space, Path(name).stem)
-    folder = find_model_folder(name, space)
+    folder = locate_model(name, space)
     check_release(folder)
     return folder

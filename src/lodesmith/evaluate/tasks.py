@@ -25,9 +25,10 @@ from lodesmith.evaluate.benchmarks.written import WrittenTask, score_answers, sc
 from lodesmith.evaluate.config import EvaluateConfig, trained_window
 from lodesmith.evaluate.held_out import HELD_OUT_FILE, group_by_language, read_document_file
 from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
-from lodesmith.lineage.models import find_model_folder
+from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.locate import locate_model
 
 Texts = dict[str, list[Document]]  # by language
 
@@ -92,7 +93,7 @@ def evaluate_model(
     """Return the scores of a model by task; by language too where the task is any text.
 
     Args:
-        name: artifact id or Hugging Face folder.
+        name: artifact id, Hugging Face folder, GGUF file or PEFT folder.
         tasks: names of tasks or groups, or paths of task files.
         workspace: folder in which the id is looked up.
         documents: text to score; None: what was held out when an artifact's corpus was tokenized.
@@ -218,23 +219,31 @@ def main_metric(score: dict[str, Any]) -> str | None:
 
 
 def load_subject(name: str, *, workspace: Workspace) -> Subject:
-    """Return a model by artifact id or folder, ready to be measured."""
-    folder = find_model_folder(name, workspace)
+    """Return a model by its id, folder or file, ready to be measured."""
+    folder = locate_model(name, workspace)
     model = load_decoder(folder).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     window = min(model.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
-    if folder != Path(name):
-        pretrain = workspace.find_ancestor(workspace.find(name), "pretrain")
+    pretrain = _made_from(name, "pretrain", workspace)
+    if pretrain is not None:
         window = trained_window(pretrain.receipt.config)
     return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
 
 
+def _made_from(name: str, kind: str, workspace: Workspace) -> Artifact | None:
+    """Return what a model of the workspace was made from; None if it came, or began, elsewhere."""
+    if Path(name).exists():
+        return None
+    return workspace.look_for_ancestor(workspace.find(name), kind)
+
+
 def _load_texts(name: str, *, workspace: Workspace, documents: Path | None) -> Texts:
     if documents is not None:
-        found = read_document_file(documents)
-    elif find_model_folder(name, workspace) == Path(name):
-        raise UserError(f"{name} is a folder of weights, with no held-out text of its own; give "
-                        "--documents FILE.jsonl or FILE.txt")  # fmt: skip
-    else:
-        tokenize = workspace.find_ancestor(workspace.find(name), "tokenize")
-        found = list(read_documents(tokenize.file(HELD_OUT_FILE)))
+        return group_by_language(read_document_file(documents))
+    tokenize = _made_from(name, "tokenize", workspace)
+    if tokenize is None:
+        raise UserError(
+            f"{name} was not trained here from the start, so that no text was held out for it; "
+            "give --documents FILE.jsonl or FILE.txt"
+        )
+    found = list(read_documents(tokenize.file(HELD_OUT_FILE)))
     return group_by_language(found)

@@ -23,10 +23,10 @@ from lodesmith.infer.interface import (
 )
 from lodesmith.infer.text import AnswerText
 from lodesmith.infer.weights import StoredWeights, Weights
-from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.locate import locate_model
 
 Prompt = str | Sequence[Message] | Sequence[Mapping[str, str]]
 """A text to go on from, or messages ({"role": ..., "content": ...}) to answer."""
@@ -122,7 +122,8 @@ def load_model(
     """Return a model, loaded in fp32.
 
     Args:
-        name: an artifact's id or its beginning, or a Hugging Face folder (Llama or Qwen3).
+        name: an artifact's id or its beginning, a Hugging Face folder (Llama or Qwen3), a GGUF
+            file, or a PEFT folder that names its base.
         workspace: where artifacts are looked up.
 
     Raises:
@@ -130,7 +131,7 @@ def load_model(
         DamagedArtifactError: one of its files is torn.
     """
     space = workspace if isinstance(workspace, Workspace) else Workspace(Path(workspace))
-    folder = find_model_folder(name, space)
+    folder = locate_model(name, space)
     return load_folder(folder, name=Path(name).name)
 
 

@@ -109,6 +109,17 @@ class Workspace:
             UserError: none of its ancestors is of that kind.
             DamagedArtifactError: an ancestor is no longer in the workspace.
         """
+        found = self.look_for_ancestor(artifact, kind)
+        if found is None:
+            raise UserError(f"{artifact.id} was not made from any {kind} artifact")
+        return found
+
+    def look_for_ancestor(self, artifact: Artifact, kind: str) -> Artifact | None:
+        """Return the same, None where no ancestor is of that kind.
+
+        Raises:
+            DamagedArtifactError: an ancestor is no longer in the workspace.
+        """
         level = [artifact]
         while level:
             for candidate in level:
@@ -117,7 +128,7 @@ class Workspace:
             level = [
                 self.open_parent(child, name) for child in level for name in child.receipt.parents
             ]
-        raise UserError(f"{artifact.id} was not made from any {kind} artifact")
+        return None
 
     def open_parent(self, artifact: Artifact, kind: str) -> Artifact:
         """Return a parent of an artifact."""

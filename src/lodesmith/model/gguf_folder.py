@@ -60,6 +60,11 @@ PRE_TOKENIZERS: dict[str, list[dict[str, Any]]] = {
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens in the header
 
 
+def unpacked_folder(path: Path, cache: Path) -> Path:
+    """Return where the model of a GGUF file lies once it is unpacked."""
+    return cache / hash_file(path)[:16]
+
+
 def unpack_gguf(path: Path, cache: Path) -> Path:
     """Return a Hugging Face folder with the model of a GGUF file, unpacking it if it is not there.
 
@@ -71,7 +76,7 @@ def unpack_gguf(path: Path, cache: Path) -> Path:
         UserError: the file holds a model or a tokenizer that is not known here.
         DamagedArtifactError: it is torn.
     """
-    folder = cache / hash_file(path)[:16]
+    folder = unpacked_folder(path, cache)
     if (folder / "config.json").is_file():
         return folder
     cache.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ Source: Hu et al. 2021, arXiv:2106.09685, section 4.1.
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import write_bytes, write_json
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.decoder import Decoder
+
+Product = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -45,14 +47,22 @@ _ONLY_OFF: dict[str, tuple[Any, ...]] = {
 """Settings of PEFT that change what is computed, and the values that mean "off"."""
 
 
+def product(x: Tensor, lora_a: Tensor, lora_b: Tensor) -> Tensor:
+    """Return x mapped by both thin matrices, one after the other."""
+    return F.linear(F.linear(x, lora_a), lora_b)
+
+
 class LoraLinear(nn.Linear):
     """A linear map that is frozen, and the two thin matrices that are trained beside it."""
+
+    product: Product
+    """How x is mapped by the thin ones; whoever wants more of it than the product puts its own."""
 
     def __init__(self, linear: nn.Linear, shape: AdapterShape, generator: torch.Generator) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         self.weight = linear.weight
         self.weight.requires_grad_(False)
-        self.scale = shape.scale
+        self.scale, self.product = shape.scale, product
         bound = 1 / math.sqrt(linear.in_features)
         lora_a = torch.empty(shape.rank, linear.in_features)
         self.lora_A = nn.Parameter(lora_a.uniform_(-bound, bound, generator=generator))
@@ -60,9 +70,8 @@ class LoraLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x mapped by the sum of both."""
-        return (
-            F.linear(x, self.weight) + F.linear(F.linear(x, self.lora_A), self.lora_B) * self.scale
-        )
+        beside = self.product(x, self.lora_A, self.lora_B)
+        return F.linear(x, self.weight) + beside * self.scale
 
     @torch.no_grad()
     def merge(self) -> nn.Linear:

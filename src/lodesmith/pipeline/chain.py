@@ -69,17 +69,10 @@ def find_start(name: str, space: Workspace) -> Start:
     Raises:
         UserError: there is no such model.
     """
-    path = Path(name)
-    if path.suffix == ".gguf":
-        unpack = import_module("lodesmith.model.gguf_folder").unpack_gguf
-        path = unpack(path, space.cache / "gguf")
-    elif (path / "adapter_config.json").is_file():
-        merge = import_module("lodesmith.model.merged").merge_folder
-        path = merge(path, space.cache / "merged")
-    elif not path.is_dir():
+    if not Path(name).exists() and not name.endswith(".gguf"):
         folder = find_model_folder(name, space)
         return Start.of(space.find(folder.parent.name), space)
-    folder = find_model_folder(str(path), space).resolve()
+    folder = import_module("lodesmith.model.locate").locate_model(name, space).resolve()
     return Start(folder=folder, artifact=None, base=folder, base_digest=hash_model(folder))
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.train.config import TrainingConfig
 from lodesmith.tune.config import TuneConfig
 from lodesmith.tune.private.config import AuditConfig, PrivateTraining
@@ -40,6 +41,11 @@ class AdapterConfig(Config):
     keep: Literal["merge", "stack"] = "merge"
     """What becomes of it when the next domain comes: merged into the weights, under a fresh one; or
     kept in the stack of adapters over the weights that the chain began with."""
+
+    @property
+    def shape(self) -> AdapterShape:
+        """What the model is told of it."""
+        return AdapterShape(self.rank, self.alpha, tuple(self.targets))
 
 
 class RewardConfig(Config):
@@ -131,8 +137,12 @@ class DomainConfig(TrainingConfig):
                 "differential_privacy trains an adapter, whose few weights need little noise; "
                 "add adapter: {}"
             )
-        if is_private and self.adapter is not None and self.adapter.keep == "stack":
-            raise ValueError("differential_privacy merges its adapter; set keep: merge")
+        copies = [count for count in self.audit.planted if count > 1] if self.audit else []
+        if is_private and copies:
+            raise ValueError(
+                "differential_privacy promises for one record, not for what stands in "
+                f"{max(copies)}; set audit.planted: [1]"
+            )
         if is_private and self.replay_fraction:
             raise ValueError(
                 "differential_privacy promises for this domain's records only; set "

@@ -22,13 +22,12 @@ from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, wri
 from lodesmith.data.chat import CHAT_TEMPLATE
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.lineage.artifact import Draft
-from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config
 from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import write_packed
-from lodesmith.tune.domains import AdapterConfig, LinkConfig
+from lodesmith.tune.domains import LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
 from lodesmith.tune.files import list_files
 from lodesmith.tune.lesson import (
@@ -96,10 +95,13 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     draft.counts["num_held_out"] = len(held_out)
     if tune.differential_privacy is not None:
         facts = learn_privately(
-            draft, tune=tune, start=foundation.start, encoder=encoder, learnt=learnt
-        )
+            draft, tune=tune, start=foundation.start, encoder=encoder, learnt=learnt,
+            adapter_folder=draft.scratch / ADAPTER_FOLDER,
+        )  # fmt: skip
     else:
         facts = _learn(draft, tune, foundation, encoder, learnt)
+    if tune.adapter is not None:
+        _keep_adapter(draft.scratch / ADAPTER_FOLDER, draft.path / ADAPTER_FOLDER, foundation)
     _write_tokenizer(foundation.start, draft.path / "model", encoder)
     write_json(draft.path / "training.json", facts)
     _write_matrix(draft, tune, foundation, encoder, held_out)
@@ -126,20 +128,12 @@ def _learn(
         title=f"tune {tune.domain}",
         objective=lesson.objective,
         objective_settings=lesson.settings,
-        adapter=_shape(tune.adapter),
+        adapter=None if tune.adapter is None else tune.adapter.shape,
         adapter_folder=None if tune.adapter is None else draft.scratch / ADAPTER_FOLDER,
     )
     facts = _train(draft, job, tune, foundation, encoder, lesson)
-    if job.adapter_folder is not None:
-        _keep_adapter(job.adapter_folder, draft.path / ADAPTER_FOLDER, foundation)
     draft.observations |= observations_of(job)
     return facts
-
-
-def _shape(adapter: AdapterConfig | None) -> AdapterShape | None:
-    if adapter is None:
-        return None
-    return AdapterShape(adapter.rank, adapter.alpha, tuple(adapter.targets))
 
 
 def _train(

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from tests.support.tiny_model import write_chain, write_domain, write_model
 from typer.testing import CliRunner
 
@@ -11,6 +12,8 @@ from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.lineage.release import check_release
+from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.lora import load_adapter, merge_adapter
 from lodesmith.pipeline.run import run
 
 AUDIT = {  # noise is drawn anew in every run: the limit is six standard deviations above chance
@@ -95,6 +98,17 @@ def test_a_model_that_learnt_privately_passes(place, private):
     assert (out / "model.safetensors").is_file()
 
 
+def test_what_was_learnt_privately_is_an_adapter_too(place, private):
+    adapter = load_adapter(private.file("adapter"))
+    assert adapter.shape.rank == 4
+    decoder = load_decoder(place / "base")
+    merge_adapter(decoder, adapter)
+    ids = torch.arange(20)[None]
+    with torch.no_grad():
+        tuned = load_decoder(private.file("model"))(ids)
+        torch.testing.assert_close(decoder(ids), tuned, rtol=1e-4, atol=1e-5)
+
+
 def test_epsilon_and_delta_stand_in_the_receipt(private):
     counts = private.receipt.counts
     assert 0 < counts["epsilon"] <= 1
@@ -107,7 +121,8 @@ def test_epsilon_and_delta_stand_in_the_receipt(private):
     ("settings", "message"),
     [
         ({"differential_privacy": {"epsilon": 1}}, "add adapter"),
-        ({"differential_privacy": {"epsilon": 1}, "adapter": {"keep": "stack"}}, "keep: merge"),
+        ({"differential_privacy": {"epsilon": 1}, "adapter": {}, "audit": {"planted": [1, 16]}},
+         r"promises for one record, not for what stands in 16; set audit.planted: \[1\]"),
         ({"differential_privacy": {"epsilon": 1}, "adapter": {}, "replay_fraction": 0.1},
          "replay_fraction: 0"),
         ({"differential_privacy": {"epsilon": 1}, "adapter": {}, "global_batch_size": 60},

@@ -25,8 +25,11 @@ def learn_privately(
     start: Path,
     encoder: Encoder,
     learnt: Sequence[Sample],
+    adapter_folder: Path,
 ) -> JSON:
     """Write the model of a private domain and the records it learnt from; return the run's facts.
+
+    The adapter alone goes to a folder of its own.
 
     Raises:
         UserError: there are too few records, or none fits.
@@ -44,11 +47,10 @@ def learn_privately(
     job = PrivateJob(
         config=tune.training,
         privacy=privacy,
-        rank=adapter.rank,
-        alpha=adapter.alpha,
-        targets=adapter.targets,
+        adapter=adapter.shape,
         start=start,
         model_folder=draft.path / "model",
+        adapter_folder=adapter_folder,
         eos_ids=encoder.answer_ends,
         title=f"tune {tune.domain}",
     )

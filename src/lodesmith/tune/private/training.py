@@ -24,14 +24,16 @@ from torch import Tensor
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import show_progress
 from lodesmith.core.storage import JSON
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.lora import add_adapter, save_adapter, take_adapter
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.packed import Encoded
 from lodesmith.train.schedule import rate_fraction
 from lodesmith.tune.private.accountant import choose_noise, spent_epsilon
-from lodesmith.tune.private.adapters import Adapter, attach, clip_and_sum, merge
 from lodesmith.tune.private.config import PrivateTraining
+from lodesmith.tune.private.record_gradients import RecordProduct, clip_and_sum, watch_records
 
 _ADAM_EPSILON = 1e-8
 
@@ -42,11 +44,10 @@ class PrivateJob:
 
     config: TrainingConfig
     privacy: PrivateTraining
-    rank: int
-    alpha: float
-    targets: Sequence[str]
+    adapter: AdapterShape
     start: Path
     model_folder: Path
+    adapter_folder: Path
     eos_ids: Sequence[int]
     title: str
 
@@ -66,17 +67,16 @@ def train_privately(job: PrivateJob, records: Sequence[Encoded]) -> JSON:
         delta=privacy.delta,
     )
     decoder = load_decoder(job.start)
-    adapters = attach(
-        decoder, targets=job.targets, rank=job.rank, alpha=job.alpha, seed=config.seed
-    )
+    add_adapter(decoder, job.adapter, seed=config.seed)
+    products = watch_records(decoder)
     chance = torch.Generator().manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
-    optimizer = _Adam(adapters, config)
+    optimizer = _Adam(products, config)
     with show_progress(job.title, total=config.max_steps, unit="steps") as progress:
         for step in range(config.max_steps):
             drawn = torch.rand(len(records), generator=chance) < sample_rate
             batch = [records[int(place)] for place in drawn.nonzero()]
             total = sum_gradients(
-                decoder, adapters, batch, max_norm=privacy.max_record_norm,
+                decoder, products, batch, max_norm=privacy.max_record_norm,
                 micro_batch_size=config.micro_batch_size,
             )  # fmt: skip
             for gradient in total:
@@ -85,7 +85,7 @@ def train_privately(job: PrivateJob, records: Sequence[Encoded]) -> JSON:
                 gradient.div_(config.global_batch_size)
             optimizer.step(total, step)
             progress.advance(1)
-    merge(decoder)
+    save_adapter(job.adapter_folder, take_adapter(decoder, job.adapter))
     save_decoder(job.model_folder, decoder, eos_ids=list(job.eos_ids))
     return {
         "num_steps": config.max_steps,
@@ -100,7 +100,7 @@ def train_privately(job: PrivateJob, records: Sequence[Encoded]) -> JSON:
             ), 4,
         ),
         "delta": privacy.delta,
-        "adapter_rank": job.rank,
+        "adapter_rank": job.adapter.rank,
         "learning_rate": config.learning_rate,
     }  # fmt: skip
 
@@ -122,17 +122,17 @@ def _sample_rate(job: PrivateJob, num_records: int) -> float:
 
 def sum_gradients(
     decoder: Decoder,
-    adapters: Sequence[Adapter],
+    products: Sequence[RecordProduct],
     batch: Sequence[Encoded],
     *,
     max_norm: float,
     micro_batch_size: int,
 ) -> list[Tensor]:
     """Return the sum of the records' cut gradients, of A and B of each adapter by turns."""
-    total = [torch.zeros_like(w) for adapter in adapters for w in (adapter.a, adapter.b)]
+    total = [torch.zeros_like(weight) for product in products for weight in product.weights]
     for rows in _micro_batches(batch, micro_batch_size):
         record_losses(decoder, rows).sum().backward()  # type: ignore[no-untyped-call]
-        for whole, part in zip(total, clip_and_sum(adapters, max_norm=max_norm), strict=True):
+        for whole, part in zip(total, clip_and_sum(products, max_norm=max_norm), strict=True):
             whole.add_(part)
     return total
 
@@ -163,8 +163,8 @@ def record_losses(decoder: Decoder, rows: Sequence[Encoded]) -> Tensor:
 class _Adam:
     """Adam on the noisy gradients; what is done with them after the noise costs no privacy."""
 
-    def __init__(self, adapters: Sequence[Adapter], config: TrainingConfig) -> None:
-        self.weights = [weight for adapter in adapters for weight in (adapter.a, adapter.b)]
+    def __init__(self, products: Sequence[RecordProduct], config: TrainingConfig) -> None:
+        self.weights = [weight for product in products for weight in product.weights]
         self.config = config
         self.means = [torch.zeros_like(weight) for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.weights]
