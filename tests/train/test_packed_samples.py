@@ -5,12 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import scaled_dot_product_attention
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
-from lodesmith.train.loss import attend_within_segments
 from lodesmith.train.packed import PackedSamples, open_packed, pack_documents, write_packed
+from lodesmith.train.segments import attend_within_segments
 
 PADDING = 99
 documents = st.lists(
@@ -37,6 +38,9 @@ def test_every_document_is_whole_in_one_segment(pairs):
             found.append((tuple(ids[inside]), tuple(mask[inside])))
     expected = [(tuple(ids), (False, *mask[1:])) for ids, mask in given_documents]
     assert sorted(found) == sorted(expected)
+
+
+EXPERTS = {"num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8}
 
 
 def test_documents_share_rows():
@@ -102,10 +106,10 @@ def test_packed_logits_equal_those_of_documents_alone():
     assert not torch.allclose(together, mixed, atol=1e-2), "the test must be able to fail"
 
 
-def write_decoder():
+def write_decoder(experts=None):
     config = DecoderConfig(
         vocab_size=30, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, experts=experts,
     )  # fmt: skip
     decoder = Decoder.fresh(config, seed=1)
     generator = torch.Generator().manual_seed(2)
@@ -113,3 +117,34 @@ def write_decoder():
         for weight in decoder.parameters():
             weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.3)
     return decoder
+
+
+@pytest.mark.parametrize("lengths", [[9, 3, 2], [14], [5, 5, 2, 1, 1], [1] * 14])
+def test_documents_by_themselves_are_attended_to_as_under_a_mask(lengths):
+    generator = torch.Generator().manual_seed(0)
+    segments = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    segments = torch.stack((segments, torch.ones_like(segments)))  # and a row of one document
+    inputs = [torch.randn(2, heads, 14, 8, generator=generator) for heads in (4, 2, 2)]
+    same = segments[:, :, None] == segments[:, None, :]
+    mask = (same & torch.ones(14, 14, dtype=torch.bool).tril())[:, None]
+    found = []
+    for attend in (
+        attend_within_segments(segments),
+        lambda _, q, k, v: scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True),
+    ):
+        asked = [tensor.clone().requires_grad_() for tensor in inputs]
+        out = attend(0, *asked)
+        out.square().sum().backward()
+        found.append([out, *(tensor.grad for tensor in asked)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("experts", [None, EXPERTS])
+def test_states_at_some_places_are_those_of_the_whole(experts):
+    decoder = write_decoder(experts)
+    ids = torch.randint(0, 30, (2, 6), generator=torch.Generator().manual_seed(1))
+    places = torch.tensor([0, 5, 6, 10])
+    with torch.no_grad():
+        whole = decoder.hidden(ids).flatten(0, 1)[places]
+        torch.testing.assert_close(decoder.hidden_at(places, ids), whole, atol=1e-6, rtol=1e-6)

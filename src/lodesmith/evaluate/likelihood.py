@@ -132,10 +132,12 @@ def _score(model: Decoder, groups: Sequence[Group], head: _Head) -> list[tuple[i
     """Return the place and log-likelihood of every row of these groups."""
     layout, device = _Layout(groups, head.num_tokens), _device(model)
     attend = _attend(layout, head, device)
-    x_BTD = model.hidden(
-        layout.ids.to(device), position_ids_BT=layout.positions.to(device), attend=attend
+    states = model.hidden_at(
+        torch.tensor(layout.sources, device=device),
+        layout.ids.to(device),
+        position_ids_BT=layout.positions.to(device),
+        attend=attend,
     )
-    states = x_BTD.flatten(0, 1)[torch.tensor(layout.sources, device=device)]
     losses = _losses(model, states, torch.tensor(layout.targets, device=device)).double()
     return [
         (place, -sum(float(losses[start:end].sum()) for start, end in spans))

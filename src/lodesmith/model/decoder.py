@@ -4,7 +4,8 @@ It knows nothing of caches, ranks or losses. An engine that keeps keys and value
 `attend`, which is given a layer's number and its queries, keys and values and returns what the
 heads read; the model never learns where the keys were kept.
 
-Shapes: B batch, T tokens, D hidden, N query heads, K key and value heads, H head size, V vocab.
+Shapes: B batch, T tokens, L some of all B x T tokens, D hidden, N query heads, K key and value
+heads, H head size, V vocab.
 """
 # ruff: noqa: N803, N806, N812 shape suffixes and F are the house's names for tensors
 
@@ -144,8 +145,16 @@ class Layer(nn.Module):
 
     def forward(self, x_BTD: Tensor, rotation: Rotation, attend: Attend) -> Tensor:
         """Return the residual stream after the layer."""
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, attend)
-        out: Tensor = x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
+        return self.think(self.read(x_BTD, rotation, attend))
+
+    def read(self, x_BTD: Tensor, rotation: Rotation, attend: Attend) -> Tensor:
+        """Return the residual stream after the attention."""
+        out: Tensor = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, attend)
+        return out
+
+    def think(self, x: Tensor) -> Tensor:
+        """Return the residual stream after the feed-forward, of any leading shape."""
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
 
 
@@ -208,14 +217,45 @@ class Decoder(nn.Module):
             position_ids_BT: place of each token in its sequence; None counts from 0 in each row.
             attend: how a layer's queries read keys and values.
         """
-        x_BTD = self.model.embed_tokens(input_ids_BT)
-        if position_ids_BT is None:
-            position_ids_BT = torch.arange(x_BTD.shape[1], device=x_BTD.device)[None]
-        rotation = self.rotation(position_ids_BT, x_BTD.dtype)
+        x_BTD, rotation = self._embed(input_ids_BT, position_ids_BT)
         for layer in self.model.layers:
             x_BTD = layer(x_BTD, rotation, attend)
         out: Tensor = self.model.norm(x_BTD)
         return out
+
+    def hidden_at(
+        self,
+        places_L: Tensor,
+        input_ids_BT: Tensor,
+        *,
+        position_ids_BT: Tensor | None = None,
+        attend: Attend = causal_attention,
+    ) -> Tensor:
+        """Return x_LD after the final norm at some places of the flattened batch.
+
+        What no other token reads, the last layer's feed-forward, is computed there only; a mixture
+        of experts, which counts the tokens that it sees, sees all.
+        """
+        *before, last = self.model.layers
+        assert isinstance(last, Layer)  # noqa: S101 for the type checker
+        x_BTD, rotation = self._embed(input_ids_BT, position_ids_BT)
+        for layer in before:
+            x_BTD = layer(x_BTD, rotation, attend)
+        if isinstance(last.mlp, FeedForward):
+            x_BTD = last.read(x_BTD, rotation, attend)
+            x_LD = last.think(x_BTD.flatten(0, 1).index_select(0, places_L))
+        else:
+            x_LD = last(x_BTD, rotation, attend).flatten(0, 1).index_select(0, places_L)
+        out: Tensor = self.model.norm(x_LD)
+        return out
+
+    def _embed(
+        self, input_ids_BT: Tensor, position_ids_BT: Tensor | None
+    ) -> tuple[Tensor, Rotation]:
+        x_BTD = self.model.embed_tokens(input_ids_BT)
+        if position_ids_BT is None:
+            position_ids_BT = torch.arange(x_BTD.shape[1], device=x_BTD.device)[None]
+        return x_BTD, self.rotation(position_ids_BT, x_BTD.dtype)
 
     def logits(self, x: Tensor) -> Tensor:
         """Return scores over the vocabulary for hidden states of any leading shape."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from lodesmith.model.decoder import Attend, Decoder, causal_attention
 from lodesmith.train.batch import Batch
 from lodesmith.train.objective import NextToken, Objective
+from lodesmith.train.segments import attend_within_segments
 
 _NEXT_TOKEN = NextToken()
 
@@ -40,11 +41,13 @@ def summed_loss(
         attend = attend_within_segments(batch.segment_ids)
     places: Tensor | None = None
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)
         labels_L = batch.labels.flatten()
-        if batch.loss_mask is not None:
+        if batch.loss_mask is None:
+            x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)
+        else:
             places = batch.loss_mask.flatten().nonzero().squeeze(1)
-            x_LD, labels_L = x_LD.index_select(0, places), labels_L.index_select(0, places)
+            x_LD = decoder.hidden_at(places, batch.input_ids, attend=attend)
+            labels_L = labels_L.index_select(0, places)
         logits_LV = decoder.logits(x_LD)
     logits_LV = logits_LV.float()
     if objective.sums_labels:
@@ -63,20 +66,3 @@ def _at_places(values_L: Tensor, places_L: Tensor | None, shape: torch.Size) -> 
     if places_L is None:
         return values_L.view(shape)
     return values_L.new_zeros(shape.numel()).index_put((places_L,), values_L).view(shape)
-
-
-def attend_within_segments(segment_ids_BT: Tensor) -> Attend:
-    """Return causal attention in which tokens see only their own segment."""
-    num_tokens = segment_ids_BT.shape[1]
-    same_BTT = segment_ids_BT[:, :, None] == segment_ids_BT[:, None, :]
-    causal_TT = torch.ones(num_tokens, num_tokens, dtype=torch.bool).tril()
-    mask_B1TT = (same_BTT & causal_TT)[:, None]
-
-    def attend(layer: int, q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor) -> Tensor:
-        del layer
-        grouped = q_BNTH.shape[1] != k_BKTH.shape[1]
-        return F.scaled_dot_product_attention(
-            q_BNTH, k_BKTH, v_BKTH, attn_mask=mask_B1TT, enable_gqa=grouped
-        )
-
-    return attend
