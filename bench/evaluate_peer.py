@@ -2,16 +2,23 @@
 
     python bench/evaluate_peer.py MODEL --data fewclue --peer PEER/bin/python [--task tnews]
 
-MODEL is a Hugging Face folder. Both get the same questions, words and model, in fp32 on one thread;
-CPU-seconds are of the whole process, with and without loading and importing.
+MODEL is a Hugging Face folder. All get the same questions, words and model on one thread; seconds
+are CPU-seconds of the process that scores, without loading and importing. The harness computes the
+model itself (`hf`, fp32 and fp64) and asks our server (`local-completions`). What is apart in fp32
+is set beside what fp32 itself is apart from fp64, for ours and for the harness.
 """
 
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lodesmith.evaluate.benchmarks.choice import ChoiceTask
@@ -27,8 +34,9 @@ from lodesmith.evaluate.benchmarks.choice import encode_pairs
 from lodesmith.evaluate.likelihood import log_likelihoods
 from lodesmith.evaluate.tasks import load_subject
 from lodesmith.lineage.workspace import Workspace
-folder, rows, answer = sys.argv[1:]
+folder, rows, answer, dtype = sys.argv[1:]
 subject = load_subject(folder, workspace=Workspace(Path("none")))
+subject.model.to(getattr(torch, dtype))
 pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 started = time.process_time()
 values = log_likelihoods(subject.model, encode_pairs(subject, pairs))
@@ -41,9 +49,9 @@ import torch
 torch.set_num_threads(1)
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-folder, rows, answer, batch = sys.argv[1:]
+folder, rows, answer, dtype, batch = sys.argv[1:]
 size = int(batch)
-model = HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=size, max_length=2048)
+model = HFLM(pretrained=folder, dtype=dtype, device="cpu", batch_size=size, max_length=2048)
 pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 requests = [
     Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=place)
@@ -53,6 +61,26 @@ started = time.process_time()
 values = [value for value, _ in model.loglikelihood(requests, disable_tqdm=True)]
 json.dump([time.process_time() - started, values], open(answer, "w"))
 """
+
+_CLIENT = """
+import json, sys, time
+from lm_eval.api.instance import Instance
+from lm_eval.models.openai_completions import LocalCompletionsAPI
+folder, rows, answer, address = sys.argv[1:]
+model = LocalCompletionsAPI(
+    base_url=address + "/v1/completions", model=folder.rstrip("/").rpartition("/")[2],
+    tokenizer=folder, tokenizer_backend="huggingface", max_length=2048,
+)
+pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
+requests = [
+    Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=place)
+    for place, pair in enumerate(pairs)
+]
+started = time.process_time()
+values = [value for value, _ in model.loglikelihood(requests, disable_tqdm=True)]
+json.dump([time.process_time() - started, values], open(answer, "w"))
+"""
+_START_SECONDS = 120
 
 
 def main() -> None:
@@ -69,13 +97,42 @@ def main() -> None:
         questions = _questions(arguments)
         rows.write_text(json.dumps(questions))
         model = str(arguments.model)
-        ours = _run(sys.executable, _OURS, [model, str(rows)])
+        ours, exact = (
+            _run(sys.executable, _OURS, [model, str(rows)], dtype)
+            for dtype in ("float32", "float64")
+        )
         print(f"{arguments.task}: {len(questions)} questions, "
               f"{sum(len(row['choices']) for row in questions)} answers")  # fmt: skip
-        _tell("ours", ours, questions, ours)
-        for batch in (1, 16):
-            theirs = _run(arguments.peer, _PEER, [model, str(rows)], str(batch))
-            _tell(f"lm-eval, batches of {batch}", theirs, questions, ours)
+        _tell("ours", ours, questions, ours, exact)
+        for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 1)):
+            theirs = _run(arguments.peer, _PEER, [model, str(rows)], dtype, str(batch))
+            _tell(f"hf, {dtype}, batches of {batch}", theirs, questions, ours, exact)
+        with _serve(model) as address:
+            theirs = _run(arguments.peer, _CLIENT, [model, str(rows)], address)
+        _tell("through our server", theirs, questions, ours, exact)
+
+
+@contextmanager
+def _serve(model: str) -> Iterator[str]:
+    """Run our server on a free port, and yield its address once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "lodesmith", "serve", model, "--port", str(port)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(OSError), urllib.request.urlopen(f"{address}/health"):
+                break
+            time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def _questions(arguments: argparse.Namespace) -> list[dict[str, object]]:
@@ -108,15 +165,20 @@ def _tell(
     found: tuple[float, list[float]],
     questions: list[dict[str, object]],
     ours: tuple[float, list[float]],
+    exact: tuple[float, list[float]],
 ) -> None:
     seconds, values = found
     metrics, others = _metrics(values, questions), _metrics(ours[1], questions)
-    apart = max(abs(one - other) for one, other in zip(values, ours[1], strict=True))
+    apart, rounded = (
+        max(abs(one - other) for one, other in zip(values, others[1], strict=True))
+        for others in (ours, exact)
+    )
     gap = max(abs(one - other) for one, other in zip(metrics, others, strict=True))
     print(
-        f"  {name:24} {len(questions) / seconds:8.2f} questions a CPU-second  acc {metrics[0]:.6f} "
-        f"acc_norm {metrics[1]:.6f}  apart from ours: metrics {gap:.1e}, log-likelihoods "
-        f"{apart:.1e}; ours is {seconds / ours[0]:.2f} times as fast"
+        f"  {name:26} {len(questions) / seconds:8.2f} questions a CPU-second  acc "
+        f"{metrics[0]:.6f} acc_norm {metrics[1]:.6f}  apart from ours: metrics {gap:.1e}, "
+        f"log-likelihoods {apart:.1e}, from ours in fp64 {rounded:.1e}; "
+        f"ours is {seconds / ours[0]:.2f} times as fast"
     )
 
 

@@ -171,9 +171,10 @@ def _attend(layout: _Layout, head: _Head, device: torch.device) -> Attend:
 
 def _losses(model: Decoder, states: Tensor, targets: Tensor) -> Tensor:
     """Return -log p of each target, a block at a time to bound the memory that logits take."""
+    dtype = torch.promote_types(states.dtype, torch.float32)
     losses = [
         F.cross_entropy(
-            model.logits(states[start : start + _LOGITS_PER_BLOCK]).float(),
+            model.logits(states[start : start + _LOGITS_PER_BLOCK]).to(dtype),
             targets[start : start + _LOGITS_PER_BLOCK],
             reduction="none",
         )
