@@ -16,8 +16,9 @@ from lodesmith.model.checkpoint import load_decoder
 from lodesmith.pipeline.run import run
 from lodesmith.tune.encode import choose_encoder
 from lodesmith.tune.lesson import answer_groups
+from lodesmith.tune.preference_accuracy import _compare
 from lodesmith.tune.rewards import advantages, is_right
-from lodesmith.tune.samples import parse_sample
+from lodesmith.tune.samples import Sample, parse_sample
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +73,44 @@ def test_the_better_answers_get_likelier(place, method, name):
     assert read_json(link.file("training.json"))["first_loss"] == pytest.approx(
         {"dpo": np.log(2), "kto": 0.5}[method], abs=1e-4
     ), "the model that is started from is its own reference"
+    found = read_json(link.file("preferences.json"))
+    assert found["accuracy"] > 0.9, "red is better in every question"
+    assert link.receipt.counts["held_out_accuracy"] == found["accuracy"]
 
 
 def test_rewards_of_either_kind_grow(place):
     judge = tune(place, "pairs", domain="judge", method="reward", max_steps=20)
     assert preference(place, judge.file("model"), "reward") > 0.5
+    found = read_json(judge.file("preferences.json"))
+    assert (found["accuracy"], found["num_comparisons"]) == (
+        1.0,
+        judge.receipt.counts["num_held_out"],
+    )
     rewards = {"group_size": 4, "max_answer_tokens": 4, "steps_per_round": 3}
     link = tune(place, "questions", method="rloo", max_steps=6, global_batch_size=8,
                 sequence_length=64, rewards={**rewards, "model": judge.id})  # fmt: skip
     facts = read_json(link.file("training.json"))
     assert len(facts["rewards"]) == 2
     assert facts["num_steps"] == 6
+
+
+@pytest.mark.parametrize(
+    ("labels", "gains", "accuracy"),
+    [
+        (None, [[2, 1], [0, 3], [1, 1]], 0.5),
+        ([True, False, True], [[3, 0], [1, 0], [0, 0]], 0.5),
+        ([False, True, True], [[-1, 9], [2, 9], [1, 9]], 1.0),
+    ],
+)
+def test_comparisons_are_counted_and_ties_are_half_right(labels, gains, accuracy):
+    samples = [Sample(origin="x", label=label) for label in labels or [None] * len(gains)]
+    found = _compare(samples, np.array(gains, np.float32))
+    assert found["accuracy"] == accuracy
+    assert found["num_comparisons"] == (2 if labels else 3)
+
+
+def test_ratings_of_one_kind_compare_nothing():
+    assert _compare([Sample(origin="x", label=True)], np.ones((1, 2), np.float32)) is None
 
 
 def test_right_answers_get_likelier(place):

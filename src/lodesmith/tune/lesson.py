@@ -135,12 +135,7 @@ def plan_preference_lesson(
         listed, answer_groups(listed, domain=domain, encoder=encoder), width=width,
         dropped=dropped, domain=domain, whole=True,
     )  # fmt: skip
-    rows = pack_groups(groups, sequence_length=domain.sequence_length)
-    packed = fill_rows(
-        [[document for number in row for document in groups[number]] for row in rows],
-        sequence_length=domain.sequence_length,
-        padding_id=encoder.tokenizer.end_of_text_id,
-    )
+    rows, packed = pack_answers(groups, domain=domain, encoder=encoder)
     num_pairs = max(map(len, rows))
     reference = np.zeros((len(rows), num_pairs, 2), np.float32)
     if domain.method != "reward":
@@ -159,6 +154,19 @@ def plan_preference_lesson(
         objective=OBJECTIVES[domain.method],
         settings={"beta": 1.0 if domain.method == "reward" else domain.beta},
     )
+
+
+def pack_answers(
+    groups: Sequence[Group], *, domain: DomainConfig, encoder: Encoder
+) -> tuple[list[list[int]], PackedSamples]:
+    """Return which groups of answers lie in which row, and the rows."""
+    rows = pack_groups(groups, sequence_length=domain.sequence_length)
+    packed = fill_rows(
+        [[document for number in row for document in groups[number]] for row in rows],
+        sequence_length=domain.sequence_length,
+        padding_id=encoder.tokenizer.end_of_text_id,
+    )
+    return rows, packed
 
 
 def plan_questions(

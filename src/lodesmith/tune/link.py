@@ -6,6 +6,7 @@ chat.jsonl.zst         what was learnt of this domain, one sample a line
 replayed.jsonl.zst     what was learnt again of earlier domains, if anything was
 held_out.jsonl.zst     what was held out
 matrix.json            bits per byte of base, parent and this model on every domain
+preferences.json       how many held-out answers it compares rightly, with dpo, kto and reward
 training.json          facts of the run
 audit.json             what the model gives away, where the domain is audited
 metrics.jsonl          one line a step (an observation)
@@ -38,6 +39,11 @@ from lodesmith.tune.lesson import (
     plan_text_lesson,
 )
 from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
+from lodesmith.tune.preference_accuracy import (
+    COMPARING,
+    PREFERENCES_FILE,
+    measure_preferences,
+)
 from lodesmith.tune.private.learn import learn_privately, plant, write_audit
 from lodesmith.tune.rounds import train_on_rewards
 from lodesmith.tune.samples import Sample, read_samples
@@ -105,6 +111,8 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     _write_tokenizer(foundation.start, draft.path / "model", encoder)
     write_json(draft.path / "training.json", facts)
     _write_matrix(draft, tune, foundation, encoder, held_out)
+    if tune.method in COMPARING:
+        _write_preferences(draft, tune, foundation, encoder, held_out)
     write_audit(draft, tune=tune, encoder=encoder, learnt=learnt, held_out=held_out)
 
 
@@ -245,6 +253,28 @@ def _write_matrix(
     write_json(draft.path / MATRIX_FILE, matrix)
     for line in matrix_lines(matrix):
         say(f"  {line}")
+
+
+def _write_preferences(
+    draft: Draft,
+    tune: LinkConfig,
+    foundation: Foundation,
+    encoder: Encoder,
+    held_out: list[Sample],
+) -> None:
+    found = measure_preferences(
+        held_out, domain=tune, encoder=encoder, parent=foundation.start,
+        child=draft.path / "model", scratch=draft.scratch / "preferences",
+    )  # fmt: skip
+    if found is None:
+        draft.notes.append("no held-out answers fit to be compared")
+        return
+    write_json(draft.path / PREFERENCES_FILE, found)
+    draft.counts["held_out_accuracy"] = found["accuracy"]
+    say(
+        f"  preferred rightly: {found['accuracy']:.1%} of {found['num_comparisons']:,} held-out "
+        "comparisons"
+    )
 
 
 def read_matrix(folder: Path) -> JSON:
