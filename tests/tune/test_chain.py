@@ -53,6 +53,21 @@ def two_links(place):
                                                       forgetting_limit=None))  # fmt: skip
 
 
+def test_a_page_shows_what_each_domain_gained_and_what_is_answered_now(place, two_links):
+    page = two_links.chain_page.read_text("utf-8")
+    last = two_links.artifacts["tune"]
+    parent = Workspace(place / "space").open_parent(last, "tune")
+    for link in (parent, last):
+        assert f'<section id="{link.id}">' in page
+        for bits in read_json(link.file("matrix.json"))["child"].values():
+            assert f"{bits:.4f}" in page
+        for answer in read_json(link.file("answers.json"))["answers"]:
+            assert answer["asked"] in page
+            assert set(answer) == {"asked", "wanted", "parent", "child"}
+    assert page.count("<polyline") == 4, "two curves, each step and the trend"
+    assert "http" not in page.replace("http-equiv", ""), "nothing is fetched"
+
+
 def test_a_link_on_a_foreign_base_is_scored_by_its_id(place, two_links):
     name = two_links.artifacts["tune"].id
     scores = evaluate_model(
@@ -115,6 +130,8 @@ def test_a_chain_that_forgets_stops_and_says_what(place, two_links):
     after = domain(place, "table", domain="never")
     with pytest.raises(UserError, match=r"the chain stops at odd: on table .* forgetting_limit"):
         tune(place, domain(place, "table"), spoiling, after)
+    page = (place / "space" / "reports" / "chain-chain.html").read_text("utf-8")
+    assert "More was forgotten than the limit of 2.0 %" in page
     kinds = [artifact.receipt.config["tune"]["domain"]
              for artifact in Workspace(place / "space").list_artifacts()]  # fmt: skip
     assert "never" not in kinds

@@ -77,6 +77,7 @@ def print_result(result: "RunResult", *, as_json: bool) -> None:
             "digests": {kind: item.receipt.digest for kind, item in result.artifacts.items()},
             "made": result.made,
             "report": str(result.report) if result.report else None,
+            "chain_page": str(result.chain_page) if result.chain_page else None,
             "seconds": round(result.seconds, 3),
         }
         typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
@@ -91,6 +92,8 @@ def print_result(result: "RunResult", *, as_json: bool) -> None:
         typer.echo(f"report: {result.report}")
     else:
         print_lines(f"{kind}: {artifact.path}" for kind, artifact in result.artifacts.items())
+    if result.chain_page:
+        typer.echo(f"what each domain gained: {result.chain_page}")
 
 
 @app.command(rich_help_panel="Run a recipe")

@@ -5,7 +5,7 @@ one: a Hugging Face folder or a GGUF file. Each link is an artifact; one that is
 again, and one that forgot too much ends the chain before the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -82,10 +82,22 @@ def hash_model(folder: Path) -> str:
     return hash_json({path.name: hash_file(path) for path in files})
 
 
-def run_chain(domains: Sequence[DomainConfig], *, start: Start, space: Workspace) -> list[Artifact]:
+def run_chain(
+    domains: Sequence[DomainConfig],
+    *,
+    start: Start,
+    space: Workspace,
+    show: Callable[[Artifact], None],
+) -> list[Artifact]:
     """Return the links of a chain, the missing ones made; the last is the chain's model.
 
     The caller holds the workspace's lock.
+
+    Args:
+        domains: to be learnt, the first one first.
+        start: the model below them.
+        space: where the links are.
+        show: called with each link, before it is asked whether it forgot too much.
 
     Raises:
         UserError: a domain cannot be learnt, or one was learnt at the cost of another.
@@ -99,6 +111,7 @@ def run_chain(domains: Sequence[DomainConfig], *, start: Start, space: Workspace
         if link is None:
             say(f"tune: making {order.id} ({domain.domain})")
             link = space.build(order, partial(_make, tune=tune, start=start, space=space))
+        show(link)
         check_forgetting(
             read_json(link.file(MATRIX_FILE)),
             domain=domain.domain,

@@ -34,6 +34,7 @@ class RunResult:
     artifacts: dict[str, Artifact] = field(default_factory=dict)  # by kind, in order
     made: list[str] = field(default_factory=list)  # kinds that this run had to make
     report: Path | None = None  # the HTML page; None if the run stopped before the recipe's end
+    chain_page: Path | None = None  # what each domain of a chain gained and cost, as an HTML page
     seconds: float = 0.0
 
 
@@ -185,7 +186,12 @@ def _run_domains(recipe: Recipe, space: Workspace, result: RunResult, start: str
     else:
         first = chain.find_start(start, space)
     known = {artifact.id for artifact in space.list_artifacts()}
-    links = chain.run_chain(recipe.domains, start=first, space=space)
+    write_page = import_module("lodesmith.pipeline.report.chain_page").write_chain_page
+
+    def show(link: Artifact) -> None:
+        result.chain_page = write_page(space, recipe_name=result.recipe, last=link)
+
+    links = chain.run_chain(recipe.domains, start=first, space=space, show=show)
     result.artifacts["tune"] = links[-1]
     if any(link.id not in known for link in links):
         result.made.append("tune")

@@ -57,16 +57,45 @@ def answer_questions(
         messages = sample.messages[:-1]
         asked = encoder.prompt(messages)
         answers += [Answer(messages, asked) for _ in range(rewards.group_size)]
+    samplings = [
+        Sampling(temperature=1.0, seed=seed * len(answers) + number)
+        for number in range(len(answers))
+    ]
+    _fill(model, answers, samplings, encoder=encoder, max_tokens=rewards.max_answer_tokens)
+    return answers
+
+
+def likeliest_answers(
+    model: Path, questions: Sequence[Sample], *, encoder: Encoder, max_tokens: int
+) -> list[str]:
+    """Return a model's most probable answer to each question."""
+    answers = [
+        Answer(sample.messages[:-1], encoder.prompt(sample.messages[:-1])) for sample in questions
+    ]
+    always = [Sampling(temperature=0.0)] * len(answers)
+    _fill(model, answers, always, encoder=encoder, max_tokens=max_tokens)
+    return [answer.text for answer in answers]
+
+
+def _fill(
+    model: Path,
+    answers: Sequence[Answer],
+    samplings: Sequence[Sampling],
+    *,
+    encoder: Encoder,
+    max_tokens: int,
+) -> None:
+    """Let a model write the answers, beside each other."""
     ends = frozenset(encoder.answer_ends)
     requests = [
         GenerationRequest(
             input_ids=tuple(answer.asked),
-            max_tokens=rewards.max_answer_tokens,
-            sampling=Sampling(temperature=1.0, seed=seed * len(answers) + number),
+            max_tokens=max_tokens,
+            sampling=sampling,
             stop_ids=ends,
             num_top_logprobs=0,
         )
-        for number, answer in enumerate(answers)
+        for answer, sampling in zip(answers, samplings, strict=True)
     ]
     with load_folder(model, name=model.name).start_engine() as engine:
         most = engine.limits.max_num_queued_seqs
@@ -76,7 +105,6 @@ def answer_questions(
             _take(events, answers[start : start + most])
     for answer in answers:
         answer.text = encoder.tokenizer.decode(answer.ids, skip_special=True)
-    return answers
 
 
 def _put(events: "_Events", place: int, event: Event) -> None:

@@ -7,6 +7,7 @@ replayed.jsonl.zst     what was learnt again of earlier domains, if anything was
 held_out.jsonl.zst     what was held out
 matrix.json            bits per byte of base, parent and this model on every domain
 preferences.json       how many held-out answers it compares rightly, with dpo, kto and reward
+answers.json           what parent and child answer to a few held-out questions (an observation)
 training.json          facts of the run
 audit.json             what the model gives away, where the domain is audited
 metrics.jsonl          one line a step (an observation)
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
+from lodesmith.core.seal import granted_key
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, write_text
 from lodesmith.data.chat import CHAT_TEMPLATE
@@ -28,6 +30,7 @@ from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import write_packed
+from lodesmith.tune.answers import likeliest_answers
 from lodesmith.tune.domains import LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
 from lodesmith.tune.files import list_files
@@ -59,7 +62,9 @@ from lodesmith.tune.split import (
 
 ADAPTER_FOLDER = "adapter"
 ADAPTER_BASE_FILE = "base.json"
+ANSWERS_FILE = "answers.json"
 _METRICS_FILE = "metrics.jsonl"
+_NUM_ANSWERS, _ANSWER_TOKENS = 3, 64
 _TEMPLATE_FILE = "chat_template.jinja"
 
 
@@ -113,6 +118,8 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
     _write_matrix(draft, tune, foundation, encoder, held_out)
     if tune.method in COMPARING:
         _write_preferences(draft, tune, foundation, encoder, held_out)
+    if tune.method == "sft" and granted_key() is None:  # a sealed question stands in no page
+        _write_answers(draft, foundation, encoder, held_out)
     write_audit(draft, tune=tune, encoder=encoder, learnt=learnt, held_out=held_out)
 
 
@@ -275,6 +282,33 @@ def _write_preferences(
         f"  preferred rightly: {found['accuracy']:.1%} of {found['num_comparisons']:,} held-out "
         "comparisons"
     )
+
+
+def _write_answers(
+    draft: Draft, foundation: Foundation, encoder: Encoder, held_out: list[Sample]
+) -> None:
+    """Write what parent and child answer to a few questions that neither has learnt."""
+    room = read_config(foundation.start).max_position_embeddings - _ANSWER_TOKENS
+    asked = [sample for sample in held_out if len(encoder.prompt(sample.messages[:-1])) <= room][
+        :_NUM_ANSWERS
+    ]
+    if not asked:
+        return
+    models = {"parent": foundation.start, "child": draft.path / "model"}
+    answers = {
+        name: likeliest_answers(folder, asked, encoder=encoder, max_tokens=_ANSWER_TOKENS)
+        for name, folder in models.items()
+    }
+    rows = [
+        {
+            "asked": sample.messages[-2]["content"],
+            "wanted": sample.messages[-1]["content"],
+            **{name: texts[number] for name, texts in answers.items()},
+        }
+        for number, sample in enumerate(asked)
+    ]
+    write_json(draft.path / ANSWERS_FILE, {"answers": rows})
+    draft.observations.add(ANSWERS_FILE)
 
 
 def read_matrix(folder: Path) -> JSON:
