@@ -13,7 +13,14 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.quality import judge
-from lodesmith.prepare.quality.labels import Item, Judging, draw_sample, read_items, read_labels
+from lodesmith.prepare.quality.labels import (
+    Item,
+    Judging,
+    draw_sample,
+    read_items,
+    read_judged,
+    read_labels,
+)
 from lodesmith.prepare.quality.natural import score_naturalness
 from lodesmith.prepare.quality.scorer import (
     Label,
@@ -131,6 +138,36 @@ def test_judging_goes_on_where_it_stopped_and_takes_answers_back(tmp_path: Path)
     second.answer(False)
     found = {label.id: label.is_good for label in read_labels([path])}
     assert found == {"0": True, "1": True, "3": False}
+
+
+def test_a_sample_leaves_out_what_was_judged(tmp_path: Path) -> None:
+    items, path = [Item(str(n), f"text {n}") for n in range(20)], tmp_path / "new" / "labels.jsonl"
+    judging = Judging(items[:10], path)
+    for is_good in (True, False, None):
+        judging.answer(is_good)
+    judging.undo()
+    left = {item.id for item in items} - {"0", "1"}
+    for score in (None, lambda text: len(text) / 9):
+        drawn = draw_sample(items, count=20, score=score, judged=read_judged(path))
+        assert {item.id for item in drawn} == left
+    assert read_judged(tmp_path / "none.jsonl") == frozenset()
+
+
+def test_a_page_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    row = {"text": "a\u001b]0;title\u0007b\u202ec\ud800d", "url": "http://x/\u001b[2J"}
+    (tmp_path / "queue.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    labels = tmp_path / "new" / "labels.jsonl"
+    arguments = ["judge", str(tmp_path / "queue.jsonl"), "--labels", str(labels)]
+    judged = CliRunner().invoke(label_app, arguments, input="x\ny\n")
+    assert judged.exit_code == 0
+    assert "http://x/\ufffd[2J\na\ufffd]0;title\ufffdb\ufffdc?d\n" in judged.output
+    assert judged.output.count("]0;title") == 1  # another key does not show the text again
+    assert [label.is_good for label in read_labels([labels])] == [True]
+
+
+def test_a_folder_without_documents_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no documents-"):
+        list(read_items([tmp_path]))
 
 
 def test_labels_made_elsewhere_count_and_odd_ones_are_named(tmp_path: Path) -> None:

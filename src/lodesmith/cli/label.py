@@ -27,16 +27,20 @@ def sample(
     count: Annotated[int, typer.Option(min=1, help="How many documents.")] = 200,
     seed: Annotated[int, typer.Option(help="Another seed draws others.")] = 0,
     scorer: ScorerOption = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="LABELS.jsonl", help="Leave these out.")
+    ] = None,
 ) -> None:
     """Draw documents that are worth a look: uncertain ones, and some of every score.
 
-    Example:  lodesmith label sample clean.jsonl -o queue.jsonl --scorer scorer
+    Example:  lodesmith label sample clean.jsonl -o queue.jsonl --scorer scorer --labels done.jsonl
     """
-    from lodesmith.prepare.quality.labels import draw_sample, read_items, write_items
+    from lodesmith.prepare.quality.labels import draw_sample, read_items, read_judged, write_items
     from lodesmith.prepare.quality.scorer import load_scorer
 
     score = load_scorer(scorer).score if scorer is not None else None
-    drawn = draw_sample(read_items(inputs), count=count, score=score, seed=seed)
+    judged = read_judged(labels) if labels is not None else frozenset[str]()
+    drawn = draw_sample(read_items(inputs), count=count, score=score, seed=seed, judged=judged)
     typer.echo(f"{write_items(output, drawn)} documents to judge in {output}")
 
 
@@ -50,16 +54,18 @@ def judge(
 
     Each answer is kept at once; the same command goes on where it was stopped.
     """
-    from lodesmith.prepare.quality.labels import Judging, read_items
+    from lodesmith.prepare.quality.labels import Judging, read_items, show_item
 
     judging = Judging(list(read_items([queue])), labels)
     keys = {"y": True, "n": False, "s": None}
+    shown = None
     while (item := judging.current) is not None:
-        score = "" if item.score is None else f", score {item.score}"
-        typer.echo(f"\n--- {judging.num_left} left{score}\n{item.text[:max_chars]}")
+        if item is not shown:
+            typer.echo(f"\n--- {judging.num_left} left{show_item(item, max_chars)}")
+            shown = item
         typer.echo("--- y good, n bad, s skip, u undo, q stop: ", nl=False)
         key = _read_key()
-        typer.echo(key)
+        typer.echo(key if key.isprintable() else "")
         if key in keys:
             judging.answer(keys[key])
         elif key == "u" and not judging.undo():

@@ -8,16 +8,20 @@ where it was. Lines made elsewhere count as well: `text`, `label`, and `id` if t
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.data.documents import Document, read_documents, read_folder
+from lodesmith.core.storage import write_bytes
+from lodesmith.data.documents import SHARD_PATTERN, Document, read_documents, read_folder
 from lodesmith.prepare.quality.scorer import Label
 
 NUM_STRATA = 5
+_MAX_URL_CHARS = 120
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MEANINGS = {
     **dict.fromkeys(("1", "y", "yes", "true", "good", "keep"), True),
     **dict.fromkeys(("0", "n", "no", "false", "bad", "drop"), False),
@@ -31,38 +35,50 @@ class Item:
     id: str
     text: str
     score: float | None = None
+    url: str = ""
 
 
 def read_items(paths: Sequence[Path]) -> Iterator[Item]:
     """Yield documents of files (.jsonl, .jsonl.zst) and of folders of shards.
 
     Raises:
-        UserError: a file cannot be read, or a line holds no text.
+        UserError: a file cannot be read, a line holds no text, or a folder no documents.
     """
     for path in paths:
         if path.is_dir():
+            if not any(path.glob(SHARD_PATTERN)):
+                raise UserError(f"{path} holds no {SHARD_PATTERN}; name a folder of documents")
             yield from map(_to_item, read_folder(path))
         elif path.suffix == ".zst":
             yield from map(_to_item, read_documents(path))
         else:
             for row in _read_rows(path):
-                yield Item(_id_of(row), row["text"], row.get("score"))
+                url = row.get("url")
+                yield Item(
+                    _id_of(row), row["text"], row.get("score"), url if isinstance(url, str) else ""
+                )
 
 
 def draw_sample(
-    items: Iterable[Item], *, count: int, score: Callable[[str], float] | None, seed: int = 0
+    items: Iterable[Item],
+    *,
+    count: int,
+    score: Callable[[str], float] | None,
+    seed: int = 0,
+    judged: Set[str] = frozenset(),
 ) -> list[Item]:
     """Return documents to judge: the uncertain ones first, and some of every range of scores.
 
     Half are those nearest to 0.5, half come equally from five ranges of scores. Without a scorer
-    the sample is random.
+    the sample is random. Documents whose ids are among those judged are left out.
     """
     chance = random.Random(seed)  # noqa: S311 a sample, not a secret
-    unique = sorted({item.id: item for item in items}.values(), key=lambda item: item.id)
+    fresh = {item.id: item for item in items if item.id not in judged}
+    unique = sorted(fresh.values(), key=lambda item: item.id)
     chance.shuffle(unique)
     if score is None:
         return unique[:count]
-    scored = [Item(item.id, item.text, score(item.text)) for item in unique]
+    scored = [replace(item, score=score(item.text)) for item in unique]
     by_doubt = sorted(scored, key=lambda item: abs((item.score or 0.0) - 0.5))
     uncertain = by_doubt[: (count + 1) // 2]
     taken = {item.id for item in uncertain}
@@ -76,11 +92,40 @@ def draw_sample(
 def write_items(path: Path, items: Iterable[Item]) -> int:
     """Write a queue of documents to judge, and return how many it holds."""
     lines = [
-        json.dumps({"id": item.id, "score": item.score, "text": item.text}, ensure_ascii=False)
+        json.dumps(
+            {"id": item.id, "score": item.score, "url": item.url, "text": item.text},
+            ensure_ascii=False,
+        )
         for item in items
     ]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     return len(lines)
+
+
+def read_judged(path: Path) -> frozenset[str]:
+    """Return the ids of documents that a labels file has an answer about; none without a file."""
+    return frozenset(map(_id_of, _last_answers(path)))
+
+
+def show_item(item: Item, max_chars: int) -> str:
+    """Return a document for a terminal: its score, its address, and how its text begins."""
+    score = "" if item.score is None else f", score {item.score}"
+    url = f", {show_text(item.url, _MAX_URL_CHARS)}" if item.url else ""
+    return f"{score}{url}\n{show_text(item.text, max_chars)}"
+
+
+def show_text(text: str, max_chars: int) -> str:
+    """Return the beginning of a text as a terminal may show it, and how much is left out.
+
+    A page's own control characters could move the cursor, or name the window.
+
+    >>> show_text("\x1b[31mred text", 8)
+    '\ufffd[31mred ... (5 characters more)'
+    """
+    shown = _CONTROLS.sub("\ufffd", text[:max_chars]).encode("utf-8", "replace").decode()
+    left = len(text) - max_chars
+    return f"{shown} ... ({left:,} characters more)" if left > 0 else shown
 
 
 def read_labels(paths: Sequence[Path]) -> list[Label]:
@@ -101,7 +146,7 @@ class Judging:
 
     def __init__(self, queue: Sequence[Item], labels: Path) -> None:
         self._path = labels
-        answered = {_id_of(row) for row in _last_answers(labels)}
+        answered = read_judged(labels)
         self._open = [item for item in queue if item.id not in answered]
         self._done: list[Item] = []
 
@@ -132,7 +177,8 @@ class Judging:
 
     def _append(self, item: Item, label: bool | str | None) -> None:
         row = {"id": item.id, "label": label, "score": item.score, "text": item.text}
-        with self._path.open("a", encoding="utf-8") as file:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -162,7 +208,8 @@ def _to_label(row: dict[str, Any], path: Path) -> Label | None:
 
 
 def _to_item(document: Document) -> Item:
-    return Item(document.id, document.text, document.measures.get("quality_score"))
+    score = document.measures.get("quality_score")
+    return Item(document.id, document.text, score, document.url)
 
 
 def _id_of(row: dict[str, Any]) -> str:
