@@ -42,25 +42,17 @@ if TYPE_CHECKING:
     from lodesmith.prepare.personal_data import PersonalData
 
 
-def merge_texts(
-    parts: Parts, steps: Sequence[str], config: PrepareConfig, map_tasks: MapTasks
-) -> Ranges:
+def merge_texts(parts: Parts, config: PrepareConfig, map_tasks: MapTasks) -> Ranges:
     """Find copies of earlier documents and lines of too many documents."""
-    if "exact_duplicates" not in steps:
-        return Ranges()
     return merge_exact(parts, config.exact_duplicates, config.merge_memory_bytes, map_tasks)
 
 
-def merge_alike(
-    parts: Parts, steps: Sequence[str], config: PrepareConfig, map_tasks: MapTasks
-) -> Ranges:
+def merge_alike(parts: Parts, config: PrepareConfig, map_tasks: MapTasks) -> Ranges:
     """Find documents that are nearly equal to one that stays."""
-    if "near_duplicates" not in steps:
-        return Ranges()
     return merge_near(parts, config.near_duplicates, config.merge_memory_bytes, map_tasks)
 
 
-MERGES = {"texts": merge_texts, "alike": merge_alike}
+MERGES = {"exact_duplicates": merge_texts, "near_duplicates": merge_alike}
 
 
 def warm_up(steps: Sequence[str], config: PrepareConfig) -> None:

@@ -5,7 +5,7 @@ told only with the whole corpus in view; then only hashes are held together, nev
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,11 @@ def prepare_corpus(
             "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
         )
         parts = Parts(scratch, len(shards))
-        texts = run.merge("texts", parts)
+        texts = run.merge("exact_duplicates", parts)
         second = run.map(
             "deduplicate", deduplicate_shard, lambda shard: (shard, texts, chosen, config)
         )
-        alike = run.merge("alike", parts)
+        alike = run.merge("near_duplicates", parts)
         third = run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config))
     funnel = Funnel(chosen)
     for result in (*first, *second, *third):
@@ -105,24 +105,26 @@ class _Passes:
             work, {f"{name}-{shard.name}": arguments(shard) for shard in self.shards}
         )
 
-    def merge(self, what: str, parts: Parts) -> Ranges:
-        """Run a merge: in a process of its own where its rows fit into memory, else in pieces."""
-        if self._rows_fit(parts, what):
-            arguments = (what, parts, self.steps, self.config)
-            return Ranges(**self._apart(f"merge-{what}", merge_at_once, arguments))
+    def merge(self, step: str, parts: Parts) -> Ranges:
+        """Run a step's merge: as one task where its rows fit into memory, else in pieces."""
+        if step not in self.steps:
+            return Ranges()
+        if self._rows_fit(step, parts):
+            name, arguments = f"merge-{step}", (step, parts, self.config)
+            return Ranges(**self._apart(name, merge_at_once, arguments))
         from lodesmith.prepare.later_passes import MERGES
 
-        return MERGES[what](parts, self.steps, self.config, self.tasks)
+        return MERGES[step](parts, self.config, self.tasks)
 
-    def _rows_fit(self, parts: Parts, what: str) -> bool:
+    def _rows_fit(self, step: str, parts: Parts) -> bool:
         """Decide once, as a merge that goes on must be cut as it was begun."""
-        files = [file for kind in MERGED[what] for file in parts.files(kind)]
+        files = [file for kind in MERGED[step] for file in parts.files(kind)]
 
         def look() -> JSON:
             total = sum(file.stat().st_size for file in files if file.exists())
             return {"fit": total * BYTES_PER_BYTE <= self.config.merge_memory_bytes}
 
-        return bool(self.markers.once(f"merge-{what}-size", look)["fit"])
+        return bool(self.markers.once(f"merge-{step}-size", look)["fit"])
 
     def mask(self, funnel: Funnel) -> None:
         """Take personal data out of a funnel's samples."""
@@ -132,7 +134,8 @@ class _Passes:
 
     def _apart(self, name: str, work: Callable[..., JSON], arguments: tuple[Any, ...]) -> JSON:
         """Run one piece of work in a process beside this one, which has nothing heavy loaded."""
-        (result,) = self.watched_tasks(work, {name: arguments}, engine="local")
+        apart = replace(self, bar=None)
+        (result,) = apart.watched_tasks(work, {name: arguments}, engine="local")
         return result
 
     def watched_tasks(

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BYTES_PER_BYTE = 8  # memory of a merge for each byte of rows it reads: sorting makes copies
-MERGED = {"texts": ("texts", "lines", "runs"), "alike": ("bands",)}  # merge -> rows it reads
+MERGED = {  # step -> the rows that its merge reads
+    "exact_duplicates": ("texts", "lines", "runs"),
+    "near_duplicates": ("bands",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,9 @@ from lodesmith.prepare.shard_files import Parts
 
 
 def merge_at_once(
-    what: str,
-    parts: Parts,
-    steps: Sequence[str],
-    config: PrepareConfig,
-    *,
-    watch: Watch = UNWATCHED,
+    step: str, parts: Parts, config: PrepareConfig, *, watch: Watch = UNWATCHED
 ) -> JSON:
-    """Run all tasks of a merge one after another, and return into how many ranges it was cut."""
+    """Run a step's merge one task after another; return into how many ranges it was cut."""
     from lodesmith.prepare.later_passes import MERGES
 
     watch.end()  # no single record is in hand
@@ -30,7 +25,7 @@ def merge_at_once(
     def run(work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> list[JSON]:
         return [work(*arguments) for arguments in tasks.values()]
 
-    return asdict(MERGES[what](parts, steps, config, run))
+    return asdict(MERGES[step](parts, config, run))
 
 
 def mask_texts(
