@@ -11,7 +11,7 @@ from typing import Any
 
 from lodesmith.core.log import Progress, show_progress
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.shards import Engine, Limits, Markers, map_shards
+from lodesmith.core.shards import Engine, Limits, Markers, map_shards, open_engine
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.funnel import Funnel
@@ -64,10 +64,16 @@ def prepare_corpus(
         markers: done-markers, in a folder that lives as long as `scratch`.
     """
     chosen = tuple(step for step in STEPS if step in steps)
-    groups = make_shards(sources, _Passes([], config, markers, chosen).watched_tasks)
-    shards = [Shard(number, scratch, final) for number in range(len(groups))]
+    with open_engine(config.engine):
+        groups = make_shards(sources, _Passes([], config, markers, chosen).watched_tasks)
+        shards = [Shard(number, scratch, final) for number in range(len(groups))]
+        return _run_passes(shards, groups, _Passes(shards, config, markers, chosen))
+
+
+def _run_passes(shards: list[Shard], groups: list[list[Source]], run: "_Passes") -> Prepared:
+    chosen, config, scratch = run.steps, run.config, shards[0].folder
     with show_progress("prepare", total=3 * len(shards), unit="shards") as bar:
-        run = _Passes(shards, config, markers, chosen, bar)
+        run = replace(run, bar=bar)
         first = run.map(
             "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
         )

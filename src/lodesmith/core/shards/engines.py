@@ -1,6 +1,7 @@
 """The one call by which stages run shards, whatever engine does the work."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -85,6 +86,18 @@ def map_shards(  # noqa: PLR0913 what an engine must know
         module, function = _RUNNERS[engine]
         getattr(import_module(module), function)(plan, lambda _: _advance(progress, 1))
     return [markers.result(name) for name in tasks]
+
+
+@contextmanager
+def open_engine(engine: Engine) -> Iterator[None]:
+    """Hold what an engine needs between calls: a cluster of Ray's takes seconds to start."""
+    if engine == "ray":
+        from lodesmith.core.shards.ray_tasks import connect
+
+        with connect():
+            yield
+    else:
+        yield
 
 
 def _advance(progress: Progress | None, amount: int) -> None:

@@ -26,14 +26,17 @@ def run_on_ray(plan: Plan, on_done: Callable[[str], None]) -> None:
     Raises:
         EngineError: Ray is not installed, or its nodes died again and again on one shard.
     """
-    with _cluster() as ray:
+    with connect() as ray:
         cores = int(ray.cluster_resources().get("CPU", 1))
         _Tasks(plan, ray, max(1, min(plan.num_workers, cores))).run(on_done)
 
 
 @contextmanager
-def _cluster() -> Iterator[Any]:
-    """Yield the module ray, connected to a cluster that is there or to one of this machine."""
+def connect() -> Iterator[Any]:
+    """Yield the module ray, connected to a cluster that is there or to one of this machine.
+
+    Inside another such block it is that one's.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use by default
     try:
         import ray
