@@ -40,6 +40,8 @@ _GOES_ON = (
     "[\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014"
     "\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
+_LATIN = re.compile("[\x80-\u024f]")
+_HAN_OR_PRIVATE = re.compile("[\u3400-\u9fff\ue000-\uf8ff]")
 _FOLLOWS = re.compile(_GOES_ON)
 _UTF8_AS_LATIN = re.compile(
     f"[\xc2-\xdf]{_GOES_ON}|[\xe0-\xef]{_GOES_ON}{{2}}|[\xf0-\xf4]{_GOES_ON}{{3}}|[\xc2\xc3] "
@@ -154,7 +156,7 @@ def may_be_utf8(line: str) -> bool:
 def may_be_another_charset(line: str) -> bool:
     """Return whether a line is unlike any prose."""
     sample = line[:_MAX_SAMPLE_CHARS]
-    num_latin = sum("\x80" <= char < "\u0250" for char in sample)
+    num_latin = len(_LATIN.findall(sample))
     if num_latin >= _MIN_RARE:
         return num_latin >= _MIN_LATIN_SHARE * sum(map(str.isalpha, sample))
     return mean_cost(sample) >= _MIN_LINE_COST or bool(_ODD_CASE.search(sample))
@@ -162,8 +164,8 @@ def may_be_another_charset(line: str) -> bool:
 
 def may_have_slipped(line: str) -> bool:
     """Return whether the bytes of a line may be out of step."""
-    num_beyond = sum(char > "\x7f" for char in line)
-    num_han = sum("\u3400" <= char <= "\u9fff" or "\ue000" <= char < "\uf900" for char in line)
+    num_beyond = len(line) - len(line.encode("ascii", "ignore"))
+    num_han = len(_HAN_OR_PRIVATE.findall(line))
     if num_han < _MIN_HAN_SHARE * num_beyond:
         return False
     if _has_notes(line):

@@ -5,6 +5,7 @@ one it was written in. All pairs of charsets that people mix up are tried on a s
 reading with the most usual characters stays, if it is likelier by far than what stands there.
 """
 
+import functools
 import math
 import re
 from collections.abc import Iterable
@@ -55,6 +56,7 @@ _CP1252_ONLY = {
     for byte in range(0x80, 0xA0)
     if (character := bytes((byte,)).decode("cp1252", "ignore"))
 }
+_TO_LATIN_1 = str.maketrans({character: chr(byte) for character, byte in _CP1252_ONLY.items()})
 _ODD_CASE = re.compile("[\u0430-\u045f][\u0410-\u042f]")  # KOI8-R read as windows-1251
 _ODD_CASE_COST = 4.0
 _LOST = re.compile("[\ufffd?]")
@@ -76,9 +78,10 @@ def read_again(line: str) -> Reading | None:
     """
     best: Reading | None = None
     before = _total(line)
-    leaky = _leaky_utf8(line)
+    latin = line.translate(_TO_LATIN_1)
+    leaky = _leaky_utf8(latin)
     for read_in, written_in in _PAIRS if leaky is None else _UTF8_PAIRS:
-        text = _undo(line, read_in, written_in)
+        text = _undo(latin if read_in == "latin-1" else line, read_in, written_in)
         if text is None or text == line:
             continue
         gain = before - _total(text)
@@ -92,32 +95,32 @@ def read_again(line: str) -> Reading | None:
     return best if best is not None or leaky is None else _refill(leaky, before)
 
 
-def _leaky_utf8(line: str) -> bytes | None:
+def _leaky_utf8(latin: str) -> bytes | None:
     """Return the bytes of UTF-8 that was read as windows-1252, though some are missing.
 
     Five bytes mean nothing in windows-1252 and get lost, and 0xA0 becomes a space. What is left is
     no whole UTF-8, but would pass as text of another two-byte charset.
     """
-    codes = [_CP1252_ONLY.get(character, ord(character)) for character in line]
-    if max(codes, default=0) > 0xFF:
+    try:
+        data = latin.encode("latin-1")
+    except UnicodeEncodeError:
         return None
-    data = bytes(codes)
     inside = sum(len(match[0].replace(b" ", b"")) for match in _UTF8_TRACE.finditer(data))
-    beyond = sum(byte > 0x7F for byte in data)
+    beyond = _num_beyond_ascii(latin)
     return data if beyond >= 4 and inside >= _MIN_TRACES * beyond else None
 
 
 def _refill(data: bytes, before: float) -> Reading | None:
     """Return leaky UTF-8 with its missing bytes guessed; None where too many stay unknown."""
-    text = _GAP.sub(_fill_gap, data).decode("utf-8", "replace")
+    text = _GAP.sub(lambda match: _fill_gap(match[0]), data).decode("utf-8", "replace")
     gain = before - _total(text)
     if gain <= 0 or text.count("\ufffd") > _MAX_UNKNOWN * _num_beyond_ascii(text):
         return None
     return Reading(text, "utf-8 read as windows-1252", gain)
 
 
-def _fill_gap(match: re.Match[bytes]) -> bytes:
-    code = match[0]
+@functools.lru_cache(maxsize=1 << 14)
+def _fill_gap(code: bytes) -> bytes:
     if b" " in code:
         return code.replace(b" ", b"\xa0")
     filled = (
@@ -141,12 +144,10 @@ def _total(text: str) -> float:
 
 
 def _num_beyond_ascii(text: str) -> int:
-    return sum(character > "\x7f" for character in text)
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _undo(line: str, read_in: str, written_in: str) -> str | None:
-    if read_in == "latin-1":
-        line = "".join(chr(_CP1252_ONLY.get(character, ord(character))) for character in line)
     try:
         return line.encode(read_in).decode(written_in)
     except UnicodeDecodeError:
@@ -191,6 +192,7 @@ _PUNCTUATION = {b"\xe3\x80\xff": "。", b"\xef\xbc\xff": "，"}
 _MIN_CERTAINTY = 0.6
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _complete(code: bytes, *, is_last: bool) -> str:
     """Return the character of three bytes of which one is lost; U+FFFD where it is uncertain."""
     if code in _PUNCTUATION:

@@ -7,6 +7,7 @@ into characters, the one with the most usual characters is what the author wrote
 found again where the note's syllable and the byte that is left point to one character.
 """
 
+import functools
 import math
 import re
 from dataclasses import dataclass
@@ -195,6 +196,7 @@ def _spell(source: _Bytes, cuts: list[int], *, keep_whole_notes: bool) -> tuple[
     return "".join(pieces), num_split
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _found_again(code: bytes, syllable: str, is_last: bool) -> str:
     """Return the character of which one byte is left; "?" where it is not certain enough."""
     lead, trail = code
