@@ -43,6 +43,15 @@ def test_a_stream_holds_the_same_text_and_ends_with_usage(client):
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
+def test_a_load_generator_may_ask_for_usage_in_every_chunk(client):
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    chunks = list(ask(client, stream=True, stream_options=options))
+    counts = [chunk.usage.completion_tokens for chunk in chunks]
+    assert counts == sorted(counts)
+    assert counts[-1] == 24
+    assert all(chunk.usage.prompt_tokens == chunks[-1].usage.prompt_tokens for chunk in chunks)
+
+
 def test_a_stream_without_the_option_has_no_usage(client):
     assert all(chunk.usage is None for chunk in ask(client, stream=True))
 

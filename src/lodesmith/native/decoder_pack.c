@@ -74,27 +74,35 @@ static uint16_t round_int8(const float *w, size_t count, uint8_t *codes) {
     return kept;
 }
 
-/* Round to the nearest of the 16 values times the scale; returns the squared error. */
-WIDE static float try_int4(const float *w, float scale, uint8_t *codes) {
-    float inverse = 1.0f / scale, errors[8] = {0};
-    int32_t code[GROUP];
-    float scaled[GROUP];
+/* The squared error of rounding to the nearest of the 16 values times the scale. */
+WIDE static float int4_error(const float *w, float scale) {
+    float inverse = 1.0f / scale, scaled[GROUP], nearest[GROUP], errors[8] = {0}, sum = 0;
     for (int i = 0; i < GROUP; i++) {
         scaled[i] = w[i] * inverse;
-        code[i] = 0;
+        nearest[i] = (float)ls_int4_values[0];
     }
     for (int level = 1; level < 16; level++) {
-        float edge = 0.5f * (float)(ls_int4_values[level - 1] + ls_int4_values[level]);
-        for (int i = 0; i < GROUP; i++) code[i] += scaled[i] > edge;
+        float next = (float)ls_int4_values[level];
+        float edge = 0.5f * ((float)ls_int4_values[level - 1] + next);
+        for (int i = 0; i < GROUP; i++) nearest[i] = scaled[i] > edge ? next : nearest[i];
     }
-    for (int i = 0; i < GROUP; i++) {
-        float miss = scaled[i] - (float)ls_int4_values[code[i]];
-        errors[i % 8] += miss * miss;
-        codes[i] = (uint8_t)code[i];
-    }
-    float sum = 0;
+    for (int i = 0; i < GROUP; i += 8)
+        for (int lane = 0; lane < 8; lane++) {
+            float miss = scaled[i + lane] - nearest[i + lane];
+            errors[lane] += miss * miss;
+        }
     for (int lane = 0; lane < 8; lane++) sum += errors[lane];
     return sum * scale * scale;
+}
+
+WIDE static void round_to_int4(const float *w, float scale, uint8_t *codes) {
+    float inverse = 1.0f / scale;
+    int32_t code[GROUP] = {0};
+    for (int level = 1; level < 16; level++) {
+        float edge = 0.5f * (float)(ls_int4_values[level - 1] + ls_int4_values[level]);
+        for (int i = 0; i < GROUP; i++) code[i] += w[i] * inverse > edge;
+    }
+    for (int i = 0; i < GROUP; i++) codes[i] = (uint8_t)code[i];
 }
 
 #define NUM_TRIES 8
@@ -103,22 +111,18 @@ WIDE static float try_int4(const float *w, float scale, uint8_t *codes) {
 static uint16_t round_int4(const float *w, size_t count, uint8_t *codes) {
     float padded[GROUP] = {0}, largest = largest_of(w, count), least = INFINITY;
     uint16_t kept = 0;
-    uint8_t tried[GROUP];
     memset(codes, 0, GROUP);
-    if (largest == 0) return 0;
     memcpy(padded, w, count * sizeof *w);
     for (int try = 0; try < NUM_TRIES; try++) {
         float end = try % 2 ? -113.0f : 125.0f; /* which end of the values the largest one meets */
         uint16_t bits = round_to_bf16(largest / end * (1.04f - 0.05f * (float)(try / 2)));
-        float scale = bf16_to_float(bits);
-        if (scale == 0) continue;
-        float error = try_int4(padded, scale, tried);
+        float scale = bf16_to_float(bits), error = scale == 0 ? INFINITY : int4_error(padded, scale);
         if (error < least) {
             least = error;
             kept = bits;
-            memcpy(codes, tried, GROUP);
         }
     }
+    if (kept) round_to_int4(padded, bf16_to_float(kept), codes);
     return kept;
 }
 

@@ -32,6 +32,10 @@ class StreamOptions(RequestBody):
     """What a stream holds besides the text."""
 
     include_usage: bool = False
+    """The tokens of prompt and answer in a last chunk."""
+
+    continuous_usage_stats: bool = False
+    """With `include_usage`, also in every other chunk, so far (vLLM's field; load generators)."""
 
 
 class GenerationBody(RequestBody):

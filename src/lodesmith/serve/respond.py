@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from lodesmith.serve.answers import Answers, Piece
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import GenerationBody
+from lodesmith.serve.protocol import GenerationBody, StreamOptions
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobody receives it
 
@@ -72,10 +72,9 @@ async def respond(
         "model": body.model,
     }
     if body.stream:
-        with_usage = body.stream_options is not None and body.stream_options.include_usage
         events = _stream(
-            answers, answer_format, head=head,
-            num_prompt_tokens=num_prompt_tokens if with_usage else None,
+            answers, answer_format, head=head, options=body.stream_options or StreamOptions(),
+            num_prompt_tokens=num_prompt_tokens,
         )  # fmt: skip
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return _AnswerStream(answers, events, headers=headers, limit_seconds=limit_seconds)
@@ -122,10 +121,15 @@ class _AnswerStream(StreamingResponse):
 
 
 async def _stream(
-    answers: Answers, answer_format: Format, *, head: dict[str, Any], num_prompt_tokens: int | None
+    answers: Answers,
+    answer_format: Format,
+    *,
+    head: dict[str, Any],
+    options: StreamOptions,
+    num_prompt_tokens: int,
 ) -> AsyncIterator[str]:
-    """Yield the events of a stream; with a number of prompt tokens, usage comes last."""
-    tail = {} if num_prompt_tokens is None else {"usage": None}
+    """Yield the events of a stream."""
+    tail: dict[str, Any] = {"usage": None} if options.include_usage else {}
     try:
         opened: set[int] = set()
         async for pieces in answers.pieces():
@@ -135,8 +139,10 @@ async def _stream(
                 opened.add(piece.index)
                 choices += [opening] if opening is not None else []
                 choices.append(answer_format.chunk(piece))
+            if options.include_usage and options.continuous_usage_stats:
+                tail = {"usage": _usage(answers, num_prompt_tokens)}
             yield "".join(_event({**head, "choices": [choice], **tail}) for choice in choices)
-        if num_prompt_tokens is not None:
+        if options.include_usage:
             usage = _usage(answers, num_prompt_tokens)
             yield _event({**head, "choices": [], "usage": usage})
         yield "data: [DONE]\n\n"
