@@ -1,17 +1,15 @@
 """GGUF files, as llama.cpp writes them: what they say of a model, and its weights as fp32.
 
 A file is a header of typed entries, a table of tensors and, aligned, the tensors' bytes. The bytes
-are mapped, not read; a tensor costs memory only when it is asked for. Four ways of storing weights
-are known: F32, F16, and blocks of 32 with one scale (Q8_0) or a scale and a least value (Q4_1).
+are mapped, not read; a tensor costs memory only when it is asked for. How weights are stored,
+`gguf_blocks` knows.
 
-Source: the format's description and block layouts as published with ggml, docs/gguf.md and
-src/ggml-common.h (block_q4_1: two halves, then 16 bytes that hold weights 0-15 in the low and
-16-31 in the high four bits; block_q8_0: one half, then 32 signed bytes).
+Source: the format's description as published with ggml, docs/gguf.md.
 """
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
+from lodesmith.model.gguf_blocks import STORAGES, Items, Storage, Weights
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-_BLOCK = 32  # weights of a quantised block
 _MAX_DIMS = 4
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q",
             11: "<q", 12: "<d"}  # fmt: skip
-_KINDS = {0: "F32", 1: "F16", 3: "Q4_1", 8: "Q8_0"}
-_OTHER_KINDS = {2: "Q4_0", 6: "Q5_0", 7: "Q5_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K",
-                14: "Q6_K", 30: "BF16"}  # fmt: skip
-
-_Q4_1 = np.dtype([("scale", "<f2"), ("least", "<f2"), ("weights", "u1", _BLOCK // 2)])
-_Q8_0 = np.dtype([("scale", "<f2"), ("weights", "i1", _BLOCK)])
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "Q4_1": _Q4_1,
-    "Q8_0": _Q8_0,
-}
-
-Weights = npt.NDArray[np.float32]
+_OTHERS = {10: "Q2_K", 11: "Q3_K", 16: "IQ2_XXS", 20: "IQ4_NL", 23: "IQ4_XS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +34,13 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]  # rows first, as everywhere but in GGUF
-    kind: str  # a key of _DTYPES
+    storage: Storage
     offset: int  # from the start of the file
 
     @property
     def num_items(self) -> int:
-        """How many items of its dtype it takes: weights, or blocks of them."""
-        count = int(np.prod(self.shape, dtype=np.int64))
-        return count if self.kind in ("F32", "F16") else count // _BLOCK
+        """How many items it takes: weights, or blocks of them."""
+        return int(np.prod(self.shape, dtype=np.int64)) // self.storage.weights_per_item
 
 
 @dataclass(frozen=True)
@@ -76,10 +60,10 @@ class GgufFile:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise DamagedArtifactError(f"{self.path} has no tensor {name}; fetch it again")
-        items = np.memmap(
-            self.path, _DTYPES[tensor.kind], "r", offset=tensor.offset, shape=(tensor.num_items,)
+        items: Items = np.memmap(
+            self.path, tensor.storage.item, "r", offset=tensor.offset, shape=(tensor.num_items,)
         )
-        return _expand(items, tensor.kind).reshape(tensor.shape)
+        return tensor.storage.expand(items).reshape(tensor.shape)
 
     def entry(self, name: str, kind: type | tuple[type, ...]) -> Any:
         """Return an entry of the header.
@@ -167,37 +151,30 @@ def _read_place(cursor: _Cursor, path: Path) -> Tensor:
         raise ValueError(f"{name} has {num_dims} dims")
     shape = tuple(cursor.number("<Q") for _ in range(num_dims))[::-1]
     kind, offset = cursor.number("<I"), cursor.number("<Q")
-    if kind not in _KINDS:
+    if kind not in STORAGES:
+        known = ", ".join(storage.name for storage in STORAGES.values())
         raise UserError(
-            f"{path}: tensor {name} is stored as {_OTHER_KINDS.get(kind, f'kind {kind}')}; "
-            f"{', '.join(_KINDS.values())} can be read here: fetch the model in one of these"
+            f"{path}: tensor {name} is stored as {_OTHERS.get(kind, f'kind {kind}')}; {known} can "
+            "be read here: fetch the model in one of these"
         )
-    if _KINDS[kind] not in ("F32", "F16") and shape[-1] % _BLOCK:
-        raise ValueError(f"{name} has rows of {shape[-1]}, no multiple of {_BLOCK}")
-    return Tensor(name, shape, _KINDS[kind], offset)
+    storage = STORAGES[kind]
+    if shape[-1] % storage.weights_per_item:
+        raise ValueError(
+            f"{name} has rows of {shape[-1]}, no multiple of {storage.weights_per_item}"
+        )
+    return Tensor(name, shape, storage, offset)
 
 
 def _placed(table: list[Tensor], start: int) -> Iterator[Tensor]:
     for tensor in table:
-        yield Tensor(tensor.name, tensor.shape, tensor.kind, start + tensor.offset)
+        yield replace(tensor, offset=start + tensor.offset)
 
 
 def _check_length(path: Path, tensors: dict[str, Tensor], length: int) -> None:
     for tensor in tensors.values():
-        end = tensor.offset + tensor.num_items * _DTYPES[tensor.kind].itemsize
+        end = tensor.offset + tensor.num_items * tensor.storage.item.itemsize
         if end > length:
             raise DamagedArtifactError(
                 f"{path} is torn: {tensor.name} ends at byte {end:,}, the file at {length:,}; "
                 "fetch it again"
             )
-
-
-def _expand(items: npt.NDArray[Any], kind: str) -> Weights:
-    if kind in ("F32", "F16"):
-        return items.astype(np.float32)
-    scale = items["scale"].astype(np.float32)[:, None]
-    if kind == "Q8_0":
-        return items["weights"].astype(np.float32) * scale
-    packed = items["weights"]
-    weights = np.concatenate((packed & 15, packed >> 4), axis=1).astype(np.float32)
-    return weights * scale + items["least"].astype(np.float32)[:, None]

@@ -20,7 +20,8 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_file, write_json, write_text
 from lodesmith.data.byte_level import pre_tokenizer
 from lodesmith.model.config import DecoderConfig
-from lodesmith.model.gguf import GgufFile, Weights, open_gguf
+from lodesmith.model.gguf import GgufFile, open_gguf
+from lodesmith.model.gguf_blocks import Weights
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
