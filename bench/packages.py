@@ -13,6 +13,6 @@ def unpack(packages: Path, folder: Path) -> None:
             subprocess.run(["dpkg-deb", "-x", str(path), str(folder)], check=True)
         elif path.suffix == ".whl":
             zipfile.ZipFile(path).extractall(folder)
-        elif path.name.endswith(".tar.gz"):
+        elif path.name.endswith((".tar.gz", ".tgz")):
             with tarfile.open(path) as archive:
                 archive.extractall(folder, filter="data")

@@ -306,7 +306,7 @@ def test_any_text_is_taken(text: str) -> None:
     assert remove_ads(_document(text.split("\n"))) is not None
 
 
-# Found by the model only. Half of their kind it still misses: docs/design/0014-ads.md.
+# Found by the model only. A fifth of their kind it still misses: docs/design/0014-ads.md.
 _UNSEEN = [
     "复古1.76金币合击今日首区，散人天堂，装备全靠打，www.cq176点com",
     "Bandar togel terpercaya, deposit pulsa tanpa potongan, situs resmi 2023",

@@ -64,7 +64,7 @@ class _Needed:
     matter: int  # more on a page where lines like that are the matter: a list, a table, a shop
 
 
-_CHINESE = _Needed(alone=700, beside=300, prose=1000, matter=1200)
+_CHINESE = _Needed(alone=400, beside=0, prose=800, matter=1000)
 _OTHER = _Needed(alone=1500, beside=1000, prose=1500, matter=1800)
 _ALWAYS = (STRONG, NOTICE, FAKE_COMMENT, TEASER_LINE)
 
