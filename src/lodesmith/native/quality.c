@@ -219,19 +219,38 @@ static uint64_t hash_span(const text_t *text, size_t start, size_t end) {
 
 /* -- C4 works line by line on what is left of a line -- */
 
-static int contains(const text_t *text, size_t start, size_t end, const char *lower) {
-    size_t length = strlen(lower);
-    for (size_t at = start; at + length <= end; at++) {
-        size_t same = 0;
-        while (same < length) {
-            uint32_t point = text->points[at + same];
-            if (point >= 'A' && point <= 'Z') point |= 0x20;
-            if (point != (uint8_t)lower[same]) break;
-            same++;
+static const char *const phrases[] = {"lorem ipsum",    "javascript",    "terms of use",
+                                      "privacy policy", "cookie policy", "uses cookies",
+                                      "use of cookies", "use cookies"};
+enum { LOREM = 1, JAVASCRIPT = 2, POLICY = 0xFC };
+
+static inline uint32_t lower(uint32_t point) {
+    return point >= 'A' && point <= 'Z' ? point | 0x20 : point;
+}
+
+static int begins_with(const text_t *text, size_t at, size_t end, const char *phrase) {
+    while (at < end && *phrase && lower(text->points[at]) == (uint8_t)*phrase) at++, phrase++;
+    return !*phrase;
+}
+
+/* Returns a bit for each phrase that a line holds, in any case. */
+static uint32_t find_phrases(const text_t *text, size_t start, size_t end) {
+    uint32_t found = 0;
+    for (size_t at = start; at < end; at++) {
+        uint32_t first = lower(text->points[at]), begins = 0;
+        switch (first) {
+        case 'l': begins = LOREM; break;
+        case 'j': begins = JAVASCRIPT; break;
+        case 't': begins = 1 << 2; break;
+        case 'p': begins = 1 << 3; break;
+        case 'c': begins = 1 << 4; break;
+        case 'u': begins = 7 << 5; break;
         }
-        if (same == length) return 1;
+        for (uint32_t phrase = 0; begins >> phrase; phrase++)
+            if (begins >> phrase & 1 && begins_with(text, at, end, phrases[phrase]))
+                found |= 1u << phrase;
     }
-    return 0;
+    return found;
 }
 
 static size_t citation_length(const text_t *text, size_t at, size_t end) {
@@ -291,15 +310,6 @@ static int64_t count_sentences(text_t *text, size_t start, size_t end) {
     return count + (end > start);
 }
 
-static const char *const policies[] = {"terms of use", "privacy policy", "cookie policy",
-                                       "uses cookies", "use of cookies", "use cookies"};
-
-static int is_policy(const text_t *text, size_t start, size_t end) {
-    for (size_t policy = 0; policy < 6; policy++)
-        if (contains(text, start, end, policies[policy])) return 1;
-    return 0;
-}
-
 /* Judges one line of C4; writes 1 to `kept` if it stays. Returns 0 when the page goes for it. */
 static int judge_c4_line(text_t *text, size_t start, size_t end, uint8_t *kept, int64_t *out) {
     size_t words = 0, word_chars = 0;
@@ -311,17 +321,18 @@ static int judge_c4_line(text_t *text, size_t start, size_t end, uint8_t *kept, 
     }
     end = remove_citations(text, start, end);
     if (!ends_as_sentence(text, start, end) || words < 3) return 1;
-    if (contains(text, start, end, "lorem ipsum")) {
+    uint32_t found = find_phrases(text, start, end);
+    if (found & LOREM) {
         out[C4_LOREM] = 1;
         return 0;
     }
-    if (contains(text, start, end, "javascript")) return 1;
+    if (found & JAVASCRIPT) return 1;
     for (size_t at = start; at < end; at++)
         if (text->points[at] == '{') {
             out[C4_BRACKET] = 1;
             return 0;
         }
-    if (is_policy(text, start, end)) return 1;
+    if (found & POLICY) return 1;
     *kept = 1;
     out[C4_KEPT]++;
     out[C4_SENTENCES] += count_sentences(text, start, end);
