@@ -29,8 +29,8 @@ from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
 from lodesmith.train.launch import run_training
-from lodesmith.train.loop import Training
 from lodesmith.train.metrics import read_metrics
+from lodesmith.train.training import Training
 
 Step = Callable[[torch.Tensor], None]
 

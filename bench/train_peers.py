@@ -1,8 +1,10 @@
-"""Training speed on CPU beside transformers' Trainer and a bare loop, step by step in turns.
+"""Training speed on CPU beside transformers' Trainer, litgpt and a bare loop, a step each in turns.
 
     PEER/bin/python bench/train_peers.py [--size 10m] [--rounds 8] [--compile]
 
-PEER is a virtual environment that has `accelerate` (Trainer wants it) beside this project's. All
+PEER is a virtual environment that has `accelerate` (Trainer wants it) beside this project's, and
+maybe litgpt (`pip install --no-deps litgpt lightning lightning-utilities torchmetrics
+pytorch-lightning`, as it asks for older packages than transformers); without, it is left out. All
 variants learn random tokens with a Llama-like model of one shape, fp32, one batch, fused AdamW and
 the same threads; each takes a step in turn, so a busy machine slows all alike. The rate of a large
 fp32 matrix product is measured between the steps: what the processor sustained in this very run.
@@ -10,6 +12,7 @@ Prints medians, ratios, and the share of that rate that the model's arithmetic r
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -25,8 +28,8 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.loop import Training
 from lodesmith.train.speed import count_token_flops
+from lodesmith.train.training import Training
 from train import BareDecoder, loop_over, make_job
 
 Step = Callable[[], None]
@@ -81,6 +84,26 @@ def trainer_step(shape: DecoderConfig, rows: torch.Tensor, micro: int, folder: P
     return step
 
 
+def litgpt_step(shape: DecoderConfig, micro: int) -> Callable[[torch.Tensor], None]:
+    """Return a step of litgpt's model; its own loop needs a trainer that is not measured here."""
+    from litgpt import GPT, Config
+
+    model = GPT(
+        Config(
+            block_size=shape.max_position_embeddings, padded_vocab_size=shape.vocab_size,
+            n_layer=shape.num_hidden_layers, n_head=shape.num_attention_heads,
+            n_query_groups=shape.num_key_value_heads, head_size=shape.head_dim,
+            n_embd=shape.hidden_size, intermediate_size=shape.intermediate_size,
+            rotary_percentage=1.0, parallel_residual=False, bias=False,
+            norm_class_name="RMSNorm", mlp_class_name="LLaMAMLP",
+        )
+    )  # fmt: skip
+    model.max_seq_length = _LENGTH  # of its table of rotations
+    if shape.tie_word_embeddings:
+        model.lm_head.weight = model.transformer.wte.weight
+    return loop_over(model, model, micro)
+
+
 def our_step(shape: DecoderConfig, rows: torch.Tensor, folder: Path, **settings: object) -> Step:
     config = TrainingConfig.model_validate(
         {"optimizer": "adamw", "learning_rate": 1e-3, "global_batch_size": len(rows),
@@ -117,6 +140,9 @@ def main() -> None:
             "transformers Trainer": trainer_step(shape, rows, micro, folder),
             "lodesmith": our_step(shape, rows, folder, micro_batch_size=micro),
         }
+        if importlib.util.find_spec("litgpt") is not None:
+            lit = litgpt_step(shape, micro)
+            steps["litgpt"] = lambda: lit(rows)
         if arguments.compile:
             steps["lodesmith, compiled"] = our_step(
                 shape, rows, folder, micro_batch_size=micro, compile="inductor"
@@ -139,7 +165,7 @@ def report(
     tokens = rows.shape[0] * _LENGTH
     flops = count_token_flops(shape, sequence_length=_LENGTH)
     speeds = {name: tokens / statistics.median(times) for name, times in seconds.items()}
-    peers = ("bare loop", "transformers Trainer")
+    peers = [name for name in speeds if not name.startswith("lodesmith")]
     best = max(speeds[name] for name in peers)
     gemm = statistics.median(rates)
     return {

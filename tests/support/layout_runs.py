@@ -15,8 +15,9 @@ from lodesmith.model.config import ExpertsConfig
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train import loop
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.loader import Loader, open_source
+from lodesmith.train.loader import Loader, open_source, order_of
 from lodesmith.train.pulse import Pulse, PulseBoard
+from lodesmith.train.training import Training
 
 EXPERTS = ExpertsConfig(
     num_experts=4,
@@ -49,12 +50,12 @@ def relative_distance(first: Path, second: Path) -> float:
 def losses_of(job: TrainingJob, ranks: Ranks) -> tuple[list[float], list[float]]:
     """Return losses and gradient norms of a job's steps, taken as one rank and without files."""
     torch.set_num_threads(1)
-    training, config = loop.Training(job, ranks=ranks), job.config
+    training, config = Training(job, ranks=ranks), job.config
     source = open_source(job.data, sequence_length=config.sequence_length)
     loader = Loader(
         source,
         global_batch_size=config.global_batch_size,
-        order=loop.order_of(job, source),
+        order=order_of(job, source),
         first_step=0,
         steps=config.max_steps,
         rows=training.learner.rows,
@@ -97,7 +98,7 @@ def train_until(job: TrainingJob, step: int | None) -> int:
         PulseBoard(job.scratch / "node-0.pulse", num_ranks=num_ranks)
     dist.barrier()
     began = []
-    real = loop.Training.step
+    real = Training.step
 
     def interrupted(training, batch):
         began.append(training.progress.step)
@@ -105,7 +106,7 @@ def train_until(job: TrainingJob, step: int | None) -> int:
             raise KeyboardInterrupt
         return real(training, batch)
 
-    loop.Training.step = interrupted
+    Training.step = interrupted
     task = RankTask(
         job=job, rank=rank, num_ranks=num_ranks, num_threads=1, attempt=job.scratch,
         parent_pid=os.getppid(),
@@ -116,5 +117,5 @@ def train_until(job: TrainingJob, step: int | None) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        loop.Training.step = real
+        Training.step = real
     return began[0]

@@ -12,8 +12,7 @@ from lodesmith.data.corpora import write_corpora
 from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.train.batch import Batch
 from lodesmith.train.job import TokenSetData
-from lodesmith.train.loader import Loader, open_source
-from lodesmith.train.loop import order_of
+from lodesmith.train.loader import Loader, open_source, order_of
 
 SIZE, STEPS = 12, 3
 

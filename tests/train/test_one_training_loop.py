@@ -18,6 +18,7 @@ from lodesmith.train.job import PackedData, RankTask, TrainingJob
 from lodesmith.train.metrics import LineReader, MetricsFile, read_metrics
 from lodesmith.train.packed import pack_documents, write_packed
 from lodesmith.train.pulse import Pulse, PulseBoard
+from lodesmith.train.training import Training
 
 ONE_RANK = Ranks(rank=0, num_ranks=1)
 
@@ -46,14 +47,14 @@ def run(job):
 
 def stop_after(monkeypatch, step):
     """Let training be interrupted in the middle of the step after this one."""
-    real = loop.Training.step
+    real = Training.step
 
     def interrupted(self, batch):
         if self.progress.step == step:
             raise KeyboardInterrupt
         return real(self, batch)
 
-    monkeypatch.setattr(loop.Training, "step", interrupted)
+    monkeypatch.setattr(Training, "step", interrupted)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from lodesmith.train.guard import SpikeGuard, may_roll_back
 from lodesmith.train.job import RankTask
 from lodesmith.train.metrics import read_metrics
 from lodesmith.train.pulse import Pulse, PulseBoard
+from lodesmith.train.training import Training
 
 STEPS, BATCH, LENGTH = 48, 8, 16
 
@@ -105,7 +106,7 @@ def test_a_trace_knows_which_samples_were_passed_over(tmp_path, monkeypatch):
     job = make(tmp_path)
     poison(monkeypatch, job, [29 * BATCH + 3], factor=float("nan"))
     seen = []
-    real = loop.Training.step
+    real = Training.step
     tokens = TokenSet.open(job.data.folder)
     number = {
         tuple(tokens.window(window, LENGTH)[:-1].tolist()): window
@@ -118,7 +119,7 @@ def test_a_trace_knows_which_samples_were_passed_over(tmp_path, monkeypatch):
         seen[record["step"] - 1 :] = [read]
         return record
 
-    monkeypatch.setattr(loop.Training, "step", watched)
+    monkeypatch.setattr(Training, "step", watched)
     facts = run(job)
     for document in tokens.document_ids:
         readings = find_readings(document, tokens, facts)
@@ -150,7 +151,7 @@ def test_a_run_killed_around_a_roll_back_ends_with_the_same_bits(tmp_path, monke
     whole, cut = make(tmp_path / "whole"), make(tmp_path / "cut")
     poison(monkeypatch, whole, [29 * BATCH], factor=float("nan"))
     facts = run(whole)
-    real = loop.Training.step
+    real = Training.step
     with monkeypatch.context() as patch:
 
         def interrupted(self, batch):
@@ -158,7 +159,7 @@ def test_a_run_killed_around_a_roll_back_ends_with_the_same_bits(tmp_path, monke
                 raise KeyboardInterrupt
             return real(self, batch)
 
-        patch.setattr(loop.Training, "step", interrupted)
+        patch.setattr(Training, "step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(cut)
     assert run(cut) == facts

@@ -24,7 +24,7 @@ from lodesmith.data.order import SampleOrder
 from lodesmith.data.skips import NO_SKIPS, SkipList
 from lodesmith.data.tokens import TokenSet
 from lodesmith.train.batch import Batch
-from lodesmith.train.job import PackedData, TokenSetData
+from lodesmith.train.job import PackedData, TokenSetData, TrainingJob
 from lodesmith.train.packed import PackedSamples, open_packed
 
 _READ_AHEAD = 2  # batches
@@ -116,18 +116,21 @@ def open_source(data: TokenSetData | PackedData, *, sequence_length: int) -> Sam
     return PackedSource(rows)
 
 
-def open_order(
-    data: TokenSetData | PackedData, source: SampleSource, *, sequence_length: int, seed: int
-) -> Order:
+def order_of(job: TrainingJob, source: SampleSource) -> Order:
     """Return the order in which a job reads its samples.
 
     Raises:
         UserError: there is no sample, or a corpus of the mixture is not there.
     """
+    data, config = job.data, job.config
     if isinstance(data, TokenSetData) and data.mixture is not None:
-        tokens = TokenSet.open(data.folder)
-        return mixture_order(tokens, data.mixture, sequence_length=sequence_length, seed=seed)
-    return SampleOrder(source.num_samples, seed)
+        return mixture_order(
+            TokenSet.open(data.folder),
+            data.mixture,
+            sequence_length=config.sequence_length,
+            seed=config.seed,
+        )
+    return SampleOrder(source.num_samples, config.seed)
 
 
 class Loader:

@@ -9,10 +9,19 @@ decides the same.
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.data.skips import NO_SKIPS, SkipList
+from lodesmith.parallel.checkpoint import Checkpoints
+from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.guard import MOST_ROLLBACKS, ROLLBACK_WINDOW, may_roll_back
+from lodesmith.train.job import TrainingJob
+from lodesmith.train.loader import open_source, order_of
+from lodesmith.train.metrics import read_metrics
+from lodesmith.train.record import RunRecord
 
 _FILE = "rollbacks.json"
 _BATCHES = 2  # that are passed over: see above
@@ -71,3 +80,50 @@ def write_rollbacks(scratch: Path, rollbacks: Rollbacks) -> None:
     """Make decisions hold; the checkpoints after the good step must be gone."""
     data = {"skips": rollbacks.skips.to_json(), "steps": list(rollbacks.steps)}
     write_json(scratch / _FILE, data)
+
+
+def roll_back(
+    job: TrainingJob,
+    spike: SpikeError,
+    earlier: Rollbacks,
+    *,
+    ranks: Ranks,
+    checkpoints: Checkpoints,
+) -> str:
+    """Decide what is passed over, make it hold, and return a message for people.
+
+    Raises:
+        UserError: there were too many roll-backs lately.
+    """
+    after = earlier.after(spike, global_batch_size=job.config.global_batch_size)
+    good = earlier.good_step(spike)
+    if ranks.rank == 0:
+        _record(job, spike, earlier)
+    # In this order: a kill in between leaves a run that meets the same spike again.
+    checkpoints.drop_after(good)
+    if ranks.rank == 0:
+        write_rollbacks(job.scratch, after)
+    ranks.sum_in_place(torch.zeros(1))  # nobody reads before rank 0 has written
+    return (
+        f"step {spike.step}: {spike.says}; going back, and past the samples of steps {good + 1} "
+        f"to {spike.step}"
+    )
+
+
+def _record(job: TrainingJob, spike: SpikeError, earlier: Rollbacks) -> None:
+    """Write into the run's record which samples and documents are passed over."""
+    good, size = earlier.good_step(spike), job.config.global_batch_size
+    source = open_source(job.data, sequence_length=job.config.sequence_length)
+    samples = earlier.skips.samples(np.arange(good * size, spike.step * size))
+    windows = order_of(job, source).windows(samples)
+    documents = {name for window in windows for name in source.documents(int(window))}
+    lines = read_metrics(job.metrics_file)
+    RunRecord(job.record_file).write(
+        "rollback",
+        step=spike.step,
+        says=spike.says,
+        good_step=good,
+        samples=samples.tolist(),
+        documents=sorted(documents),
+        seconds_lost=sum(line["step_seconds"] for line in lines if line["step"] > good),
+    )
