@@ -1,6 +1,7 @@
 """What each rank of a layout test does: one batch and some steps, compared with one process."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from lodesmith.model.decoder import Decoder, causal_attention, fresh_weights
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.parallel.layers import Recompute
-from lodesmith.parallel.mesh import build_layout
+from lodesmith.parallel.mesh import Layout, build_layout
 from lodesmith.parallel.parts import local_part
 from lodesmith.parallel.sharded import Rows, ShardedDecoder, Treatment, own_rows
 from lodesmith.train.segments import attend_within_segments
@@ -45,6 +46,7 @@ class Case:
     z_loss: float = 0.0
     loss_scale: float = 1.0
     micro_batch_size: int = 1
+    float8: bool = False
 
     @property
     def treatment(self) -> Treatment:
@@ -53,6 +55,7 @@ class Case:
             recompute=self.recompute,
             compile_backend="aot_eager" if self.compiled else None,
             z_loss=self.z_loss,
+            float8=self.float8,
         )
 
 
@@ -122,7 +125,38 @@ def compare_layouts(cases: list[Case], num_steps: int) -> list[str]:
     return [fault for case in cases for fault in _compare(case, num_steps)]
 
 
-def _compare(case: Case, num_steps: int) -> list[str]:
+def compare_roughly(cases: list[Case]) -> list[str]:
+    """Return where a layout's loss or a gradient is not near one process's, or is the very same."""
+    faults = []
+    for case in cases:
+        plain, sharded, layout = _lay_out(case)
+        rows = batch_of(case, 0)
+        expected = plain_loss(plain, rows)
+        expected.backward()
+        loss, _ = sharded.accumulate(own_rows(rows, layout))
+        if not 1e-7 < abs(loss / expected.item() - 1) < 0.05:
+            faults.append(f"{case.name}: loss {loss} beside {expected.item()}")
+        faults += [
+            f"{case.name}: the gradient of {name} is far off, or the very same"
+            for name, gradient, wanted in _gradients(plain, sharded)
+            if not is_near(gradient, wanted)
+        ]
+    return faults
+
+
+def is_near(gradient: torch.Tensor | None, expected: torch.Tensor) -> bool:
+    """Tell whether a gradient is a rounded one: not the same, but as long along the expected one.
+
+    Rounding to 2 or 3 bits adds noise in all directions. A gradient that is lost, or counted
+    twice, is 0 or 2 times as long in this one.
+    """
+    if gradient is None or torch.equal(gradient, expected):
+        return False
+    along = float((gradient * expected).sum() / expected.square().sum())
+    return 0.6 < along < 1.4
+
+
+def _lay_out(case: Case) -> tuple[Decoder, ShardedDecoder, Layout]:
     warnings.simplefilter("ignore")
     torch._dynamo.reset()
     plain, parallel = model_of(case), ParallelConfig(**case.parallel)
@@ -143,6 +177,11 @@ def _compare(case: Case, num_steps: int) -> list[str]:
         treatment=case.treatment,
     )
     sharded.fill(plain.named_parameters())
+    return plain, sharded, layout
+
+
+def _compare(case: Case, num_steps: int) -> list[str]:
+    plain, sharded, layout = _lay_out(case)
     own = sharded.weights()
     optimizers = [
         torch.optim.AdamW(plain.parameters(), lr=3e-3, foreach=False),
@@ -188,16 +227,23 @@ def _bias_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
     return faults
 
 
+def _gradients(
+    plain: Decoder, sharded: ShardedDecoder
+) -> Iterator[tuple[str, torch.Tensor | None, torch.Tensor]]:
+    """Yield the name of each weight that is trained, its gradient, whole, and the expected one."""
+    for name, weight in sharded.weights().items():
+        if weight.requires_grad:
+            gradient = weight.grad.full_tensor() if isinstance(weight.grad, DTensor) else None
+            yield name, gradient, plain.get_parameter(name).grad
+
+
 def _gradient_faults(plain: Decoder, sharded: ShardedDecoder) -> list[str]:
     faults = []
-    for name, weight in sharded.weights().items():
-        expected = plain.get_parameter(name).grad
-        if not weight.requires_grad:
+    for name, gradient, expected in _gradients(plain, sharded):
+        if gradient is None:
+            faults.append(f"{name} has no gradient, or one that is no DTensor")
             continue
-        if not isinstance(weight.grad, DTensor):
-            faults.append(f"{name} has the gradient {type(weight.grad)}")
-            continue
-        difference = torch.linalg.vector_norm(weight.grad.full_tensor() - expected)
+        difference = torch.linalg.vector_norm(gradient - expected)
         relative = float(difference / torch.linalg.vector_norm(expected))
         if not relative <= 1e-5:
             faults.append(f"the gradient of {name} is off by {relative:.2e}")

@@ -53,6 +53,7 @@ HALF = [
     ({TP: 2}, ADAMW, {"param_dtype": "bf16", "reduce_dtype": "bf16"}),
     ({PP: 2}, ADAMW, {"param_dtype": "bf16"}),
     ({SHARD: 2}, ADAMW, {"param_dtype": "fp16"}),
+    ({TP: 2}, ADAMW, {"param_dtype": "bf16", "matmul_dtype": "float8"}),
 ]
 
 

@@ -40,7 +40,11 @@ def own_tokens(num_tokens: int, group: dist.ProcessGroup) -> Tensor:
 
 
 def attend_across_ranks(
-    segment_ids_BT: Tensor | None, *, num_tokens: int, group: dist.ProcessGroup
+    segment_ids_BT: Tensor | None,
+    *,
+    num_tokens: int,
+    group: dist.ProcessGroup,
+    device: torch.device,
 ) -> Attend:
     """Return causal attention over all ranks' tokens, each segment for itself.
 
@@ -48,11 +52,13 @@ def attend_across_ranks(
         segment_ids_BT: of whole sequences in their own order; None is one segment a row.
         num_tokens: T, of whole sequences.
         group: the ranks that share each sequence.
+        device: that computes.
     """
     num_ranks = dist.get_world_size(group)
     if num_ranks == 1 and segment_ids_BT is None:
         return causal_attention
-    keys_T, queries_t = balanced_order(num_tokens, num_ranks), own_tokens(num_tokens, group)
+    keys_T = balanced_order(num_tokens, num_ranks).to(device)
+    queries_t = own_tokens(num_tokens, group).to(device)
     mask = (queries_t[:, None] >= keys_T[None, :])[None, None]
     if segment_ids_BT is not None:
         same = segment_ids_BT[:, queries_t][:, :, None] == segment_ids_BT[:, keys_T][:, None, :]

@@ -37,7 +37,7 @@ class GradientBuffer:
         self.ranks = ranks
         self.weights = list(weights)
         sizes = [-(-weight.numel() // _ALIGNMENT) * _ALIGNMENT for weight in self.weights]
-        self._flat = [torch.zeros(sum(sizes) + 2) for _ in own_parts(ranks)]
+        self._flat = [torch.zeros(sum(sizes) + 2, device=ranks.device) for _ in own_parts(ranks)]
         self._views = [
             [
                 piece[: weight.numel()].view_as(weight)

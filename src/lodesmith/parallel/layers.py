@@ -27,6 +27,7 @@ _DEAR = frozenset(
         "mm",
         "addmm",
         "bmm",
+        "_scaled_mm",
         "_scaled_dot_product_flash_attention",
         "_scaled_dot_product_flash_attention_for_cpu",
         "_scaled_dot_product_efficient_attention",

@@ -28,6 +28,7 @@ class Ranks:
 
     rank: int
     num_ranks: int
+    device: str = "cpu"  # that this one computes on: cpu, or cuda and its number
 
     def sum_in_place(self, buffer: Tensor) -> None:
         """Replace the buffer of each rank by the sum over all ranks."""
@@ -69,7 +70,12 @@ class Ranks:
 
 @contextmanager
 def join_ranks(
-    *, rank: int, num_ranks: int, rendezvous: Path | str, wants_group: bool = False
+    *,
+    rank: int,
+    num_ranks: int,
+    rendezvous: Path | str,
+    wants_group: bool = False,
+    device: str = "cpu",
 ) -> Iterator[Ranks]:
     """Yield the group of ranks once all have come.
 
@@ -79,14 +85,18 @@ def join_ranks(
         rendezvous: a file name that no earlier attempt has used, or HOST:PORT of rank 0's machine;
             all ranks give the same.
         wants_group: make a process group even for one rank, as a layout needs one.
+        device: that this rank computes on; tensors on GPUs travel through NCCL, others by gloo.
     """
     if num_ranks == 1 and not wants_group:
-        yield Ranks(rank=0, num_ranks=1)
+        yield Ranks(rank=0, num_ranks=1, device=device)
         return
     store = _open_store(rendezvous, rank=rank, num_ranks=num_ranks)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=num_ranks, timeout=_TIMEOUT)
+    dist.init_process_group(
+        "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl",
+        store=store, rank=rank, world_size=num_ranks, timeout=_TIMEOUT,
+    )  # fmt: skip
     try:
-        yield Ranks(rank=rank, num_ranks=num_ranks)
+        yield Ranks(rank=rank, num_ranks=num_ranks, device=device)
     finally:
         dist.destroy_process_group()
 

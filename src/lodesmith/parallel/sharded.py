@@ -26,6 +26,7 @@ from torch.distributed.pipelining import (
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
+from lodesmith.parallel.float8 import use_float8
 from lodesmith.parallel.layers import Recompute, treat_layer
 from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.norms import global_norm
@@ -51,6 +52,7 @@ class Treatment:
     recompute: Recompute = "none"
     compile_backend: str | None = None  # of torch.compile, layer by layer; None runs eagerly
     param_dtype: torch.dtype = torch.float32  # of matrix products; weights at rest are float32
+    float8: bool = False  # for the products of the layers; only rounded so where there is no GPU
     reduce_dtype: torch.dtype = torch.float32  # in which ranks add gradients
     z_loss: float = 0.0  # weight of each label's squared log-normaliser
 
@@ -138,10 +140,11 @@ class ShardedDecoder:
             count: how many things the loss of these rows is a sum over; None counts labels.
             loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
-        places = self.stages[0].own_tokens(self.sequence_length)
+        device = self.layout.device
+        places = self.stages[0].own_tokens(self.sequence_length).to(device)
         labels_Bt = rows.labels[:, places]
-        own_count = (labels_Bt >= 0).sum() if count is None else torch.tensor(count)
-        num_learnt = int(self._sum_over_data(own_count.to(self.layout.device)))
+        own_count = (labels_Bt >= 0).sum() if count is None else torch.tensor(count, device=device)
+        num_learnt = int(self._sum_over_data(own_count))
         self._num_labels, self._reduce = max(num_learnt, 1), reduce
         self._loss_scale = loss_scale
         for mixture in self._mixtures():
@@ -189,7 +192,7 @@ class ShardedDecoder:
     def _run_alone(self, ids_Bt: Tensor, labels_Bt: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         stage = self.stages[0]
         assert isinstance(stage, FSDPModule)  # noqa: S101
-        total = torch.zeros(())
+        total = torch.zeros((), device=self.layout.device)
         size, num_rows = self.micro_batch_size, ids_Bt.shape[0]
         for start in range(0, num_rows, size):
             micro = slice(start, start + size)
@@ -208,7 +211,9 @@ class ShardedDecoder:
         if self.stages[-1].is_last:
             last = {"target": labels_Bt, "losses": losses}
         schedule.step(*first, **last, **inputs, return_outputs=False)
-        return torch.stack(losses).sum().detach() if losses else torch.zeros(())
+        if not losses:
+            return torch.zeros((), device=self.layout.device)
+        return torch.stack(losses).sum().detach()
 
     def _schedule(self, num_micro_batches: int) -> Any:
         if num_micro_batches not in self._schedules:
@@ -271,6 +276,8 @@ def _shard(stage: Stage, layout: Layout, treatment: Treatment) -> None:
         ),
     }
     for layer in stage.layers:
+        if treatment.float8:
+            use_float8(layer, emulate=layout.device == "cpu")
         treat_layer(layer, recompute=treatment.recompute, compile_backend=treatment.compile_backend)
         for mixture in (part for part in layer.modules() if isinstance(part, MixtureOfExperts)):
             fully_shard(mixture.experts, mesh=layout.expert_shard_mesh, **options)

@@ -111,7 +111,10 @@ class Stage(nn.Module):
         decoder, trunk = self.decoder, self.decoder.model
         num_tokens = positions_Bt.shape[1] * self.layout.config.context_parallel_size
         attend = attend_across_ranks(
-            segment_ids_BT, num_tokens=num_tokens, group=self.layout.group("cp")
+            segment_ids_BT,
+            num_tokens=num_tokens,
+            group=self.layout.group("cp"),
+            device=positions_Bt.device,
         )
         x_BtD = trunk.embed_tokens(x) if self.is_first else x
         rotation = decoder.rotation(positions_Bt, x_BtD.dtype)

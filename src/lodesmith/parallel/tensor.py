@@ -15,6 +15,8 @@ Shapes: B batch, T tokens, t a slice of them, D hidden, V vocab, v a slice of it
 """
 # ruff: noqa: N803, N806, N812 shape suffixes and F are the house's names for tensors
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -25,6 +27,7 @@ from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Sha
 from lodesmith.model.decoder import FeedForward, Layer, RMSNorm
 from lodesmith.model.moe import ExpertBias, MixtureOfExperts
 from lodesmith.parallel.collectives import gather, scatter_sum
+from lodesmith.parallel.parts import local_part
 
 
 def local_weight(weight: Tensor) -> Tensor:
@@ -57,12 +60,14 @@ class LocalLinear(nn.Module):
     def __init__(self, linear: nn.Linear, *, mesh: DeviceMesh, placement: Placement) -> None:
         super().__init__()
         self.weight = placed_weight(linear.weight, mesh, placement)
+        self.own_shape = local_part(self.weight).shape
         summed = isinstance(placement, Shard) and placement.dim == 1
         self.group = mesh.get_group() if summed else None
+        self.product: Callable[[Tensor, Tensor], Tensor] = F.linear
 
     def forward(self, x: Tensor) -> Tensor:
         """Return this rank's columns of the product, or its slice of the tokens of the sum."""
-        out = F.linear(x, local_weight(self.weight))
+        out = self.product(x, local_weight(self.weight))
         return out if self.group is None else scatter_sum(out, dim=1, group=self.group)
 
 

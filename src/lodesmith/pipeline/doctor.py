@@ -3,12 +3,12 @@
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from typing import TypedDict
 
 import psutil
 
+from lodesmith.core.gpus import find_gpus
 from lodesmith.core.process import count_free_cores
 from lodesmith.core.units import format_bytes
 
@@ -72,17 +72,13 @@ def _disk() -> Finding:
 
 
 def _gpus() -> Finding:
-    program = shutil.which("nvidia-smi")
-    if program is None:
+    gpus = find_gpus()
+    if gpus is None:
         return Finding(ok=False, says="none found (no nvidia-smi); everything runs on the CPU")
-    result = subprocess.run(
-        [program, "--query-gpu=name,memory.total", "--format=csv,noheader"],
-        capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
-    names = [line.strip() for line in result.stdout.splitlines() if line.strip()]
-    if result.returncode != 0 or not names:
+    if not gpus:
         return Finding(ok=False, says="nvidia-smi is there but reports no GPU; check the driver")
-    return Finding(ok=True, says="; ".join(names))
+    names = (f"{gpu.name}, {format_bytes(gpu.total_bytes)}" for gpu in gpus)
+    return Finding(ok=True, says=f"{'; '.join(names)} (pretrain.device=cuda trains on it)")
 
 
 def _package(name: str, purpose: str) -> Finding:

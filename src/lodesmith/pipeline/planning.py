@@ -61,8 +61,15 @@ def choose_layout(config: PretrainConfig, *, model: ModelConfig, vocab_size: int
     A model that two cores would hold whole keeps the bits that it has on one.
 
     Raises:
-        UserError: the model, the batch and this machine's cores suit no layout.
+        UserError: the model, the batch and this machine's cores suit no layout, or the run is to
+            compute on GPUs, whose speed the planner knows but not which of them are here.
     """
+    if config.device != "cpu":
+        raise UserError(
+            f"pretrain: parallel auto chooses for the cores of this machine, but device is "
+            f"{config.device}; give sizes, such as parallel: {{data_parallel_shard_size: 8}}, or "
+            "leave parallel out for one or two GPUs"
+        )
     chosen = choose_for_cores(
         DecoderConfig.from_model(model, vocab_size=vocab_size),
         num_cores=count_free_cores(),

@@ -49,13 +49,14 @@ class AdamW:
             if not names:
                 continue
             weights = [group.weights[name] for name in names]
+            number = torch.full((), step + 1.0, device=weights[0].device)
             torch._fused_adamw_(
                 [local_part(weight) for weight in weights],
                 [_gradient(weight) for weight in weights],
                 [local_part(self.means[name]) for name in names],
                 [local_part(self.squares[name]) for name in names],
                 [],
-                [torch.tensor(step + 1.0) for _ in names],
+                [number] * len(names),
                 lr=group.learning_rate * fraction,
                 beta1=self.beta1,
                 beta2=self.beta2,

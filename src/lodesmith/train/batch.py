@@ -25,3 +25,13 @@ class Batch:
             segment_ids=None if self.segment_ids is None else self.segment_ids[rows],
             extra={name: tensor[rows] for name, tensor in self.extra.items()},
         )
+
+    def to(self, device: str) -> "Batch":
+        """Return the batch on a device; itself if it is there."""
+        return Batch(
+            input_ids=self.input_ids.to(device),
+            labels=self.labels.to(device),
+            loss_mask=None if self.loss_mask is None else self.loss_mask.to(device),
+            segment_ids=None if self.segment_ids is None else self.segment_ids.to(device),
+            extra={name: tensor.to(device) for name, tensor in self.extra.items()},
+        )

@@ -39,6 +39,7 @@ class TrainingConfig(Config):
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {
+            "device",
             "num_ranks",
             "parallel",
             "nodes",
@@ -99,7 +100,14 @@ class TrainingConfig(Config):
     param_dtype: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     """Arithmetic of matrix products; weights, moments and sums stay fp32. bf16 is faster where the
     CPU has instructions for it (AVX-512 BF16, AMX) and slower where not; auto chooses by that when
-    the run starts. fp16 scales the loss, and leaves out steps whose gradients overflow."""
+    the run starts, and takes bf16 on GPUs. fp16 scales the loss, and leaves out steps whose gradients overflow."""
+
+    matmul_dtype: Literal["float8"] | None = None
+    """Format of the matrix products in the layers where it is not param_dtype. float8 (through
+    torchao, each operand scaled by its largest value) wants `device: cuda`, a GPU of compute
+    capability 8.9 or more, param_dtype bf16, and pays with `compile: inductor`. Embeddings, output
+    matrix, routers and experts stay as they are, and so do matrices whose sides are no multiples
+    of 16."""
 
     reduce_dtype: Literal["fp32", "bf16"] = "fp32"
     """Number format in which ranks add gradients; bf16 halves what travels and wants `parallel`."""
@@ -133,9 +141,13 @@ class TrainingConfig(Config):
     """Checkpoints after a multiple of so many steps are kept besides the last two; none keeps the
     last two only."""
 
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What the ranks compute on: cuda gives each an NVIDIA GPU of its own. The weights change by
+    rounding only, so a run that was begun on one goes on on the other."""
+
     num_ranks: Literal["auto", 1, 2] = "auto"
-    """Processes that train together where `parallel` is none, one core each; auto takes two where
-    two cores are free. The weights are the same, bit for bit."""
+    """Processes that train together where `parallel` is none, with one core or GPU each; auto takes
+    two where two are there. The weights are the same, bit for bit, on CPUs."""
 
     parallel: LayoutChoice | None = None
     """How the model is laid over ranks; none keeps it whole on each, and auto asks the planner what
@@ -171,6 +183,11 @@ class TrainingConfig(Config):
                 f"global_batch_size ({self.global_batch_size}) must be a multiple of twice "
                 f"micro_batch_size ({self.micro_batch_size}), because each batch is cut in two"
             )
+        if self.matmul_dtype == "float8" and self.param_dtype != "bf16":
+            raise ValueError(
+                f"matmul_dtype float8 wants param_dtype bf16, not {self.param_dtype}: it is the "
+                "format of all that is not multiplied in float8"
+            )
         kept = self.keep_checkpoints_every_steps
         if kept is not None and kept % self.checkpoint_every_steps:
             raise ValueError(
@@ -194,7 +211,7 @@ _Settings = TypeVar("_Settings", bound=TrainingConfig)
 
 
 def settle_dtype(config: _Settings, *, cpus: Path = Path("/proc/cpuinfo")) -> _Settings:
-    """Return the settings with a param_dtype of auto replaced by what suits this machine's CPU.
+    """Return the settings with a param_dtype of auto replaced by what suits this machine.
 
     It changes the weights, so it is settled before the artifact's id is known.
 
@@ -204,6 +221,8 @@ def settle_dtype(config: _Settings, *, cpus: Path = Path("/proc/cpuinfo")) -> _S
     """
     if config.param_dtype != "auto":
         return config
+    if config.device == "cuda":
+        return config.model_copy(update={"param_dtype": "bf16"})
     text = cpus.read_text() if cpus.exists() else ""
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
     dtype = "bf16" if _BF16_FLAGS & set(flags.split()) else "fp32"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lodesmith.core.errors import EngineError, UserError
+from lodesmith.core.gpus import find_gpus
 from lodesmith.core.log import say
 from lodesmith.core.process import count_free_cores
 from lodesmith.parallel.config import ParallelConfig
@@ -175,11 +176,12 @@ class Crew:
 
 
 def choose_num_ranks(config: TrainingConfig) -> int:
-    """Return how many processes train together: what the layout wants, else two on two cores."""
+    """Return how many processes train together: the layout's, else two on two cores or GPUs."""
     if config.parallel is not None:
         return as_layout(config.parallel).num_ranks
     if config.num_ranks == "auto":
-        return 2 if count_free_cores() >= 2 or config.nodes is not None else 1
+        here = count_free_cores() if config.device == "cpu" else len(find_gpus() or [])
+        return 2 if here >= 2 or config.nodes is not None else 1
     return config.num_ranks
 
 

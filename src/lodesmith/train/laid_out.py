@@ -46,6 +46,7 @@ class LaidOutLearner:
                 recompute=config.activation_checkpointing,
                 compile_backend=config.compile,
                 param_dtype=DTYPES[config.param_dtype],
+                float8=config.matmul_dtype == "float8",
                 reduce_dtype=DTYPES[config.reduce_dtype],
                 z_loss=config.z_loss or 0.0,
             ),
@@ -75,6 +76,7 @@ class LaidOutLearner:
             batch: this rank's sequences, which are `rows` of the global batch.
             loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
+        batch = batch.to(self.layout.device)
         for weight in self.trained.values():
             weight.grad = None
         labels = batch.labels
@@ -124,11 +126,11 @@ class LaidOutLearner:
 
 def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) -> LaidOutLearner:
     """Return a job's model with the weights that it starts from."""
-    del ranks  # the layout has groups of its own
     parallel = job.config.parallel
     assert isinstance(parallel, ParallelConfig)  # noqa: S101 settled when the run started
     shape = read_config(job.start) if isinstance(job.start, Path) else job.start
-    learner = LaidOutLearner(shape, build_layout(parallel), job, beat=beat)
+    layout = build_layout(parallel, device=torch.device(ranks.device).type)
+    learner = LaidOutLearner(shape, layout, job, beat=beat)
     weights = (
         read_weights(job.start)
         if isinstance(job.start, Path)

@@ -40,7 +40,7 @@ def summed_loss(
     if batch.segment_ids is not None:
         attend = attend_within_segments(batch.segment_ids)
     places: Tensor | None = None
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with torch.autocast(batch.input_ids.device.type, dtype, enabled=dtype != torch.float32):
         labels_L = batch.labels.flatten()
         if batch.loss_mask is None:
             x_LD = decoder.hidden(batch.input_ids, attend=attend).flatten(0, 1)

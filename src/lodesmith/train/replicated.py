@@ -18,6 +18,7 @@ from lodesmith.model.decoder import Decoder
 from lodesmith.model.lora import add_adapter
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
+from lodesmith.parallel.float8 import use_float8
 from lodesmith.parallel.layers import treat_layer
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
@@ -39,6 +40,8 @@ class ReplicatedLearner:
         self.own_seconds = 0.0
         self.dtype = DTYPES[job.config.param_dtype]
         for layer in decoder.model.layers:
+            if job.config.matmul_dtype == "float8":
+                use_float8(layer, emulate=ranks.device == "cpu")
             treat_layer(
                 layer,
                 recompute=job.config.activation_checkpointing,
@@ -71,6 +74,7 @@ class ReplicatedLearner:
             batch: this rank's sequences, which are `rows` of the global batch.
             loss_scale: what gradients, but not the loss returned, are multiplied by.
         """
+        batch = batch.to(self.ranks.device)
         started = time.perf_counter()
         # What is scaled is about a mean: the gradients of a sum would overflow fp16 at once.
         tokens = 1 if loss_scale == 1 else self.config.step_tokens
@@ -123,8 +127,8 @@ class ReplicatedLearner:
         return weights | self.optimizer.state()
 
     def collect(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the tensors as they are: each rank has them whole."""
-        return tensors
+        """Return the tensors in main memory: each rank has them whole."""
+        return {name: tensor.cpu() for name, tensor in tensors.items()}
 
     @property
     def _part_size(self) -> int:
@@ -139,4 +143,4 @@ def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) ->
         decoder = Decoder.fresh(job.start, seed=job.config.seed)
     if job.adapter is not None:
         add_adapter(decoder, job.adapter, seed=job.config.seed)
-    return ReplicatedLearner(decoder, job, ranks=ranks, beat=beat)
+    return ReplicatedLearner(decoder.to(ranks.device), job, ranks=ranks, beat=beat)

@@ -15,7 +15,7 @@ class SharedWork:
     def __init__(self, matrices: Matrices, *, ranks: Ranks) -> None:
         self.ranks = ranks
         self.owners = share_out(matrices, num_ranks=ranks.num_ranks)
-        self.segments, self.updates = _lay_out(matrices, self.owners, ranks.num_ranks)
+        self.segments, self.updates = _lay_out(matrices, self.owners, ranks)
 
     def orthogonalise(
         self, gradient_of: Callable[[str], Tensor], dtype: torch.dtype
@@ -29,14 +29,14 @@ class SharedWork:
 
 
 def _lay_out(
-    matrices: Matrices, owners: dict[str, int], num_ranks: int
+    matrices: Matrices, owners: dict[str, int], ranks: Ranks
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Return one flat segment for each rank, and each matrix's place in its owner's."""
     segments, places = [], {}
-    for rank in range(num_ranks):
+    for rank in range(ranks.num_ranks):
         names = [name for name in matrices if owners[name] == rank]
         sizes = [matrices[name].numel() for name in names]
-        segment = torch.zeros(sum(sizes))
+        segment = torch.zeros(sum(sizes), device=ranks.device)
         segments.append(segment)
         for name, piece in zip(names, torch.split(segment, sizes), strict=True):
             places[name] = piece.view_as(matrices[name])

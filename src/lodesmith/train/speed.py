@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from lodesmith.model.config import DecoderConfig
+from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.metrics import Record
 from lodesmith.train.roll_call import Roll
@@ -61,11 +62,12 @@ class SpeedMeter:
     """Measures each step: time, rates, memory and how evenly the ranks work."""
 
     def __init__(
-        self, shape: DecoderConfig, config: TrainingConfig, *, dtype: torch.dtype, num_ranks: int
+        self, shape: DecoderConfig, config: TrainingConfig, *, dtype: torch.dtype, ranks: Ranks
     ) -> None:
         self._step_tokens = config.step_tokens
         token_flops = count_token_flops(shape, sequence_length=config.sequence_length)
-        peak = num_ranks * measure_peak_flops(dtype)
+        self._device = torch.device(ranks.device).type
+        peak = ranks.num_ranks * measure_peak_flops(dtype, device=self._device)
         self._best_seconds = token_flops * config.step_tokens / peak
         self._process = psutil.Process()
         self._waited = 0.0
@@ -86,8 +88,15 @@ class SpeedMeter:
             "tokens_per_second": self._step_tokens / seconds,
             "mfu": self._best_seconds / seconds,
             "data_wait_seconds": waited,
-            "memory_bytes": self._process.memory_info().rss,
+            "memory_bytes": self._count_memory(),
             "slowest_rank": roll.slowest_rank,
             "rank_seconds_most": max(roll.own_seconds),
             "rank_seconds_least": min(roll.own_seconds),
         }
+
+    def _count_memory(self) -> int:
+        """Return what this rank has taken: of the GPU's memory, or of the machine's."""
+        if self._device == "cuda":
+            return torch.cuda.memory_reserved()
+        resident: int = self._process.memory_info().rss
+        return resident

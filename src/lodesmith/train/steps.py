@@ -57,7 +57,7 @@ class Steps:
             training.learner.shape,
             config,
             dtype=DTYPES[config.param_dtype],
-            num_ranks=training.ranks.num_ranks,
+            ranks=training.ranks,
         )
         for batch in self.loader:
             record = training.step(batch)

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import torch
 
-from lodesmith.core.errors import LodesmithError, explain_os_error
+from lodesmith.core.errors import LodesmithError, UserError, explain_os_error
 from lodesmith.core.process import die_with_parent
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.parallel.ranks import join_ranks
@@ -34,7 +34,7 @@ def main(parent_pid: int) -> int:
     os.environ["GLOO_SOCKET_IFNAME"] = interface
     task = RankTask.from_json(read_json(Path(task_file)))
     _write_to(task.log_file)
-    make_deterministic(num_threads=task.num_threads)
+    make_deterministic(num_threads=task.num_threads, device=task.job.config.device)
     if task.job.config.compile is not None:
         open_compile_cache(task.job.scratch / "compiled" / f"rank-{task.rank}")
     try:
@@ -45,6 +45,7 @@ def main(parent_pid: int) -> int:
                 num_ranks=task.num_ranks,
                 rendezvous=task.rendezvous,
                 wants_group=task.job.config.parallel is not None,
+                device=take_device(task.job.config.device, slot=task.slot),
             ) as ranks,
         ):
             ranks.check_agreement(task.job.agreed_facts())
@@ -68,13 +69,40 @@ def _write_to(log_file: Path) -> None:
         os.dup2(log.fileno(), sys.stderr.fileno())
 
 
-def make_deterministic(*, num_threads: int) -> None:
-    """Let torch compute the same bits each time, with this many threads."""
+def make_deterministic(*, num_threads: int, device: str) -> None:
+    """Let torch compute the same bits each time, with this many threads.
+
+    On a GPU an operator that has no such kernel says so in the log and is taken all the same.
+    """
     torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)  # tiny moments would slow arithmetic down a hundredfold
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports a compiler
+    # use_deterministic_algorithms imports a compiler
+    torch.set_deterministic_debug_mode("error" if device == "cpu" else "warn")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS wants for it
     # Filling fresh memory finds reads of unset values; there are none here, and it costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def take_device(kind: str, *, slot: int) -> str:
+    """Return the device that a rank computes on, made the default of its kind.
+
+    Args:
+        kind: cpu or cuda.
+        slot: the rank's place on its machine.
+
+    Raises:
+        UserError: torch cannot use the GPU.
+    """
+    if kind == "cpu":
+        return "cpu"
+    if slot >= torch.cuda.device_count():
+        raise UserError(
+            f"device cuda: torch {torch.__version__} sees {torch.cuda.device_count()} GPU(s), and "
+            f"rank {slot} of this machine wants its own; install a torch that is built for CUDA "
+            "and this driver (https://pytorch.org), or set device: cpu"
+        )
+    torch.cuda.set_device(slot)
+    return f"cuda:{slot}"
 
 
 def _leave() -> NoReturn:

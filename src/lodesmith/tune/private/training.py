@@ -56,9 +56,12 @@ def train_privately(job: PrivateJob, records: Sequence[Encoded]) -> JSON:
     """Write a model that learnt from records, one document each; return the run's facts.
 
     Raises:
-        UserError: there are too few records for the batch or for delta, or no noise is enough.
+        UserError: there are too few records for the batch or for delta, no noise is enough, or the
+            device is not the CPU.
     """
     config, privacy = job.config, job.privacy
+    if config.device != "cpu":
+        raise UserError(f"{job.title}: private training runs on the CPU; leave out device")
     sample_rate = _sample_rate(job, len(records))
     noise = choose_noise(
         epsilon=privacy.epsilon,
