@@ -100,7 +100,8 @@ class TrainingConfig(Config):
     param_dtype: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     """Arithmetic of matrix products; weights, moments and sums stay fp32. bf16 is faster where the
     CPU has instructions for it (AVX-512 BF16, AMX) and slower where not; auto chooses by that when
-    the run starts, and takes bf16 on GPUs. fp16 scales the loss, and leaves out steps whose gradients overflow."""
+    the run starts, and takes bf16 on GPUs. fp16 scales the loss, and leaves out steps whose
+    gradients overflow."""
 
     matmul_dtype: Literal["float8"] | None = None
     """Format of the matrix products in the layers where it is not param_dtype. float8 (through
