@@ -10,7 +10,7 @@ import psutil
 
 from lodesmith.core.gpus import find_gpus
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.units import format_bytes
+from lodesmith.core.units import format_bytes, format_count
 
 _QUICKSTART_MEMORY_BYTES = 6 * 1024**3
 _QUICKSTART_DISK_BYTES = 2 * 1024**3
@@ -50,10 +50,27 @@ def examine_machine() -> dict[str, Finding]:
     return findings
 
 
+def examine_speed() -> Finding:
+    """Train for some seconds in each way that suits this machine, and say which is the quickest."""
+    from lodesmith.train.rehearsal import rehearse
+
+    rates = rehearse()
+    best = max(rates, key=lambda way: rates[way])
+    shown = ", ".join(f"{way} {format_count(rate)}" for way, rate in rates.items())
+    if best == "num_ranks: 2":
+        advice = "which num_ranks: auto takes"
+    else:
+        advice = f"so write pretrain.{best} (auto keeps two ranks, whose bits no machine changes)"
+    return Finding(ok=True, says=f"training, tokens/s: {shown}; {best} is the quickest, {advice}")
+
+
 def _cores() -> Finding:
     free = count_free_cores()
     ranks = min(2, free)
-    says = f"{free} of {os.cpu_count()} usable; the quickstart trains with {ranks} gloo rank(s)"
+    says = (
+        f"{free} of {os.cpu_count()} usable; the quickstart trains with {ranks} gloo rank(s), and "
+        "`lodesmith doctor --speed` measures other ways"
+    )
     return Finding(ok=free >= 2, says=says)
 
 
