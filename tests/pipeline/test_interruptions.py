@@ -49,6 +49,31 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(recipe, tmp_path, interrupti
     assert "pretrain" in finish(recipe, tmp_path / "w", "--until", "pretrain")["made"]
 
 
+def num_steps(workspace):
+    """Return how many steps of pretraining stand in a workspace's unfinished metrics."""
+    return sum(len(path.read_bytes().splitlines()) for path in workspace.rglob("metrics.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_sigterm_saves_exits_0_and_the_same_command_goes_on_from_there(recipe, tmp_path):
+    steps = 0
+    for begins in ("pretrain: making", "goes on from step"):
+        child = start(recipe, tmp_path / "w", "pretrain.max_steps=1000000")
+        said = wait_for(begins, child)
+        if steps:
+            assert f"goes on from step {steps}" in said
+        before = max(steps, 5)
+        while num_steps(tmp_path / "w") < before + 5:
+            assert child.poll() is None
+            time.sleep(0.05)
+        child.terminate()  # the command alone, as Slurm and Kubernetes do
+        _output, messages = child.communicate(timeout=200)
+        assert child.returncode == 0, messages.decode()
+        steps = num_steps(tmp_path / "w")
+        assert f"has saved step {steps}; the same command goes on" in messages.decode()
+
+
 @pytest.mark.slow
 @pytest.mark.dist
 def test_two_runs_at_once_make_each_artifact_once(recipe, tmp_path):
