@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import threading
 import time
 
 import pytest
+from layout_runs import laid_out_job
 from tiny_training import make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
@@ -41,24 +43,33 @@ def test_a_layout_gives_up_copies_first_then_shards_and_keeps_what_is_within(tmp
 
 @pytest.mark.dist
 @pytest.mark.chaos
-def test_a_laid_out_run_that_loses_a_rank_ends_with_the_same_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(standby, "_AFTER_SECONDS", 0.2)  # the lost one's place is taken quickly
+@pytest.mark.slow
+def test_a_laid_out_run_that_loses_a_rank_and_then_all_ends_with_the_same_bits(
+    tmp_path, monkeypatch
+):
     settings = {
-        "num_ranks": "auto", "parallel": {"data_parallel_shard_size": 2}, "max_steps": 60,
+        "parallel": {"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, "max_steps": 60,
         "optimizer": "adamw", "learning_rate": 0.002,
     }  # fmt: skip
-    whole, cut = (make_job(tmp_path / name, **settings) for name in ("whole", "cut"))
+    whole, cut = (laid_out_job(tmp_path / name, **settings) for name in ("whole", "cut"))
     facts = run_training(whole)
+    monkeypatch.setattr(standby, "_AFTER_SECONDS", 0.2)  # places are taken quickly
+    chance = random.Random(4)
+    rank, first, second = chance.randrange(4), chance.randint(5, 25), chance.randint(35, 50)
 
     def kill():
-        wait_for_step(cut, 25)
-        ranks_of(os.getpid())[1].kill()
+        wait_for_step(cut, first)
+        ranks_of(os.getpid())[rank].kill()
+        wait_for(lambda: events_of(cut, "interruption"))
+        wait_for_step(cut, second)
+        for process in ranks_of(os.getpid()):
+            process.kill()
 
     thread = threading.Thread(target=kill)
     thread.start()
     assert run_training(cut) == facts
     thread.join()
-    assert [event["what"] for event in events_of(cut, "interruption")] == ["killed"]
+    assert [event["what"] for event in events_of(cut, "interruption")] == ["killed"] * 2
     curves = [[line["loss"] for line in read_metrics(job.metrics_file)] for job in (whole, cut)]
     assert json.dumps(curves[0]) == json.dumps(curves[1])
     assert weights_digest(cut) == weights_digest(whole)
