@@ -14,6 +14,7 @@ from tiny_training import make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
 from lodesmith.core.errors import DamagedArtifactError, EngineError
+from lodesmith.train import standby
 from lodesmith.train.launch import run_training
 from lodesmith.train.local_ranks import find_interface
 from lodesmith.train.metrics import read_metrics
@@ -70,8 +71,9 @@ def test_two_ranks_give_the_bits_of_one(tmp_path, whole):
 @pytest.mark.dist
 @pytest.mark.chaos
 def test_a_rank_killed_then_one_frozen_then_all_killed_are_replaced_and_no_bit_changes(
-    tmp_path, whole
+    tmp_path, whole, monkeypatch
 ):
+    monkeypatch.setattr(standby, "_AFTER_SECONDS", 0.2)  # the lost ones' places are taken quickly
     job = make_job(tmp_path, **SETTINGS)
 
     def hurt():
