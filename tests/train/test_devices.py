@@ -23,7 +23,7 @@ from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.planning import choose_layout
 from lodesmith.pretrain.config import PretrainConfig
-from lodesmith.train import checks, crew, loss
+from lodesmith.train import checks, crew, loss, memory
 from lodesmith.train.checks import check_job
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.crew import choose_num_ranks
@@ -41,7 +41,7 @@ def machine(monkeypatch):
     """Yields a function that says which GPUs there are."""
 
     def has(*found):
-        for module in (checks, crew):
+        for module in (checks, crew, memory):
             monkeypatch.setattr(module, "find_gpus", lambda: list(found))
 
     return has

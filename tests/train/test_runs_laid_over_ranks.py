@@ -1,6 +1,7 @@
 """Runs whose model is laid over ranks: the weights of one process, whatever the layout."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from distributed_runs import run_distributed
@@ -10,6 +11,7 @@ from layout_runs import LAYERED, disagree, laid_out_job, relative_distance, trai
 
 from lodesmith.core.config import validate
 from lodesmith.core.errors import UserError
+from lodesmith.core.gpus import Gpu
 from lodesmith.core.yaml_text import parse_yaml
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.parallel.data_parallel import own_parts
@@ -82,7 +84,8 @@ def test_too_little_memory_is_told_before_any_rank_starts(tmp_path, monkeypatch)
     check_job(job, num_ranks=2)
     monkeypatch.setattr(memory, "free_bytes", lambda: 300 << 20)
     with pytest.raises(UserError, match=r"2 rank\(s\) need about 42\d MB of memory, but 315"):
-        check_job(job, num_ranks=2)
+        run_training(job)
+    assert not list(job.scratch.iterdir())
 
 
 def test_a_sharded_rank_needs_less_memory_than_a_whole_model():
@@ -96,6 +99,31 @@ def test_a_sharded_rank_needs_less_memory_than_a_whole_model():
         needs.append(memory.estimate_rank(shape, config).state)
     assert needs == sorted(needs, reverse=True)
     assert needs[3] == needs[1] / 8
+
+
+def test_what_is_computed_again_and_a_gradient_less_need_less_memory():
+    shape = LAYERED.model_copy(update={"hidden_size": 1024, "num_hidden_layers": 16})
+    config = TrainingConfig(max_steps=1, global_batch_size=16, micro_batch_size=8)
+    totals = [
+        memory.estimate_rank(
+            shape, config.model_copy(update={"activation_checkpointing": kind})
+        ).total
+        for kind in ("none", "selective", "full")
+    ]
+    assert totals == sorted(totals, reverse=True)
+    one, two = (memory.estimate_rank(shape, config, num_ranks=ranks) for ranks in (1, 2))
+    assert two.state < one.state
+    assert two.checkpoint == one.checkpoint / 2  # each writes half
+
+
+def test_a_model_too_large_for_its_gpu_is_told_with_figures(tmp_path, monkeypatch):
+    gpu = Gpu(name="T", compute_capability=(9, 0), free_bytes=1 << 30, total_bytes=2 << 30)
+    monkeypatch.setattr(memory, "find_gpus", lambda: [gpu])
+    shape, config = LAYERED, TrainingConfig(max_steps=1, device="cuda")
+    with pytest.raises(UserError, match=r"a rank needs about 1\.\d+ GB of its GPU, but 1\.07 GB"):
+        memory.check_memory("t", shape, config, 1)
+    monkeypatch.setattr(memory, "find_gpus", lambda: [replace(gpu, free_bytes=4 << 30)])
+    memory.check_memory("t", shape, config, 1)
 
 
 def test_recipes_take_a_layout_and_name_its_faults():

@@ -1,9 +1,8 @@
-"""Whether a run fits into this machine's memory, told before it starts and not by the OOM killer.
+"""Whether a run fits into memory, told before it starts and not by the OOM killer.
 
-Counted per rank, in fp32: weights, gradients, the optimizer's averages, what a micro-batch leaves
-behind for its backward pass, logits, the buffer of a checkpoint, and the process itself.
-
-Shapes in comments: T tokens of a micro-batch on a rank, D hidden, V vocab.
+Counted per rank: weights, gradients, the optimizer's averages, what a micro-batch leaves behind for
+its backward pass, logits, the buffer of a checkpoint, and the process itself. On a GPU the last two
+are in main memory, the rest is on the GPU. `bench/train_memory.py` compares it with whole runs.
 """
 
 from dataclasses import dataclass
@@ -12,14 +11,18 @@ from pathlib import Path
 import psutil
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.gpus import find_gpus
 from lodesmith.core.units import format_bytes
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.train.config import TrainingConfig
 
 _FLOAT_BYTES = 4
+_HALF_BYTES = 2
 _PROCESS_BYTES = 200 << 20  # Python, torch, gloo: 193 MB of private memory in an idle rank
+_CUDA_BYTES = 1 << 30  # a CUDA context, NCCL and cuBLAS; not measured here
 _LOGIT_COPIES = 3  # the logits, their softmax, the gradient of these
+_AVERAGES = 2  # of AdamW, squared or not; Muon keeps one, and an update
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
@@ -31,64 +34,118 @@ class RankMemory:
     state: float  # weights, gradients, the optimizer's averages
     gathered: float  # layers that a sharded rank holds whole while it computes them
     activations: float
-    logits: float
+    logits: float  # and the gradient of the matrix that makes them
     checkpoint: float  # what is staged: weights and averages; second copies only fill what is left
     process: float = _PROCESS_BYTES
 
     @property
+    def computing(self) -> float:
+        """What is where the rank computes: in main memory, or on its GPU."""
+        return self.state + self.gathered + self.activations + self.logits
+
+    @property
     def total(self) -> float:
         """All of it."""
-        working = self.gathered + self.activations + self.logits
-        return self.state + working + self.checkpoint + self.process
+        return self.computing + self.checkpoint + self.process
 
 
-def estimate_rank(shape: DecoderConfig, config: TrainingConfig) -> RankMemory:
-    """Return what the fullest rank of a run needs."""
+@dataclass(frozen=True, kw_only=True)
+class _Share:
+    """What the fullest rank has of a model."""
+
+    hidden: float  # weights of the layers
+    others: float  # embedding and output matrix
+    layers: float  # how many whole layers' activations it keeps
+    tensor: int  # ranks that share each matrix
+    shards: int  # ranks that share the state of its weights
+    writers: int  # ranks that share the writing of it
+    gradients: int  # buffers as large as the weights
+
+
+def estimate_rank(
+    shape: DecoderConfig, config: TrainingConfig, *, num_ranks: int = 1
+) -> RankMemory:
+    """Return what the fullest rank of a run needs.
+
+    Args:
+        shape: of the model.
+        config: of the run.
+        num_ranks: that train together; counts where the model is not laid over ranks.
+    """
     layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
-    layers = shape.num_non_embedding_parameters / shape.num_hidden_layers
-    matrix = shape.vocab_size * shape.hidden_size
-    num_matrices = 1 if shape.tie_word_embeddings else 2
-    if layout is None:
-        weights, shards = float(shape.num_parameters), 1
-        gathered, share = 0.0, 1
-    else:
-        stages = layout.pipeline_parallel_size
-        share = layout.tensor_parallel_size
-        ends = matrix if stages > 1 else num_matrices * matrix
-        num_layers = -(-shape.num_hidden_layers // stages)
-        weights = (num_layers * layers + ends) / share
-        shards = layout.data_parallel_shard_size * layout.context_parallel_size
-        unfolded = weights if stages > 1 else (2 * layers + ends) / share
-        gathered = 2 * unfolded * _FLOAT_BYTES if shards > 1 else 0.0  # with its gradients
-    averages = 2 if config.optimizer == "adamw" else 1.5  # muon keeps one, and an update
+    share = _share_of_whole(shape, num_ranks) if layout is None else _share(shape, layout)
     tokens = config.micro_batch_size * config.sequence_length
     if layout is not None:
         tokens //= layout.context_parallel_size
+    weights = share.hidden + share.others
+    kept = _AVERAGES * weights - (share.hidden if config.optimizer == "muon" else 0)
+    matrix = shape.vocab_size * shape.hidden_size / share.tensor
+    logits = _LOGIT_COPIES * tokens * shape.vocab_size / share.tensor
+    gathered = 0.0
+    if share.shards > 1:  # two layers and the ends with their gradients; a pipeline gathers all
+        two = 2 * shape.num_non_embedding_parameters / shape.num_hidden_layers / share.tensor
+        stages = layout.pipeline_parallel_size if layout is not None else 1
+        gathered = 2 * (weights if stages > 1 else two + share.others)
     return RankMemory(
-        state=weights / shards * _FLOAT_BYTES * (2 + averages + (1 if layout is None else 0)),
-        gathered=gathered,
-        activations=tokens * _activation_floats(shape, layout) * _FLOAT_BYTES,
-        logits=tokens * shape.vocab_size / share * _FLOAT_BYTES * _LOGIT_COPIES,
-        checkpoint=weights / shards * _FLOAT_BYTES * (1 + averages),
+        state=weights / share.shards * (1 + share.gradients + _AVERAGES) * _FLOAT_BYTES,
+        gathered=gathered * _FLOAT_BYTES,
+        activations=tokens * _activation_bytes(shape, config) * share.layers / share.tensor,
+        logits=(logits + matrix) * _FLOAT_BYTES,
+        checkpoint=(weights + kept) / share.writers * _FLOAT_BYTES,
     )
 
 
-def _activation_floats(shape: DecoderConfig, layout: ParallelConfig | None) -> float:
-    """Return the numbers that one token leaves behind on a rank, over its layers.
+def _share_of_whole(shape: DecoderConfig, num_ranks: int) -> _Share:
+    hidden = shape.num_non_embedding_parameters
+    return _Share(
+        hidden=hidden,
+        others=shape.num_parameters - hidden,
+        layers=shape.num_hidden_layers,
+        tensor=1,
+        shards=1,
+        writers=num_ranks,
+        gradients=2 if num_ranks == 1 else 1,  # one for each part of a batch
+    )
 
-    Each operation keeps its input: residual stream and norms 4 D, heads before and after they are
-    normalised and turned, attention's output, and the feed-forward layer's three products.
+
+def _share(shape: DecoderConfig, layout: ParallelConfig) -> _Share:
+    stages, tensor = layout.pipeline_parallel_size, layout.tensor_parallel_size
+    matrix = shape.vocab_size * shape.hidden_size
+    ends = 1 if stages > 1 or shape.tie_word_embeddings else 2
+    num_layers = -(-shape.num_hidden_layers // stages)
+    layer = shape.num_non_embedding_parameters / shape.num_hidden_layers
+    shards = layout.data_parallel_shard_size * layout.context_parallel_size
+    return _Share(
+        hidden=num_layers * layer / tensor,
+        others=ends * matrix / tensor,
+        # A pipeline's first rank holds as many micro-batches as there are ranks, of its own layers.
+        layers=shape.num_hidden_layers,
+        tensor=tensor,
+        shards=shards,
+        writers=shards * layout.data_parallel_replicate_size,
+        gradients=1,
+    )
+
+
+def _activation_bytes(shape: DecoderConfig, config: TrainingConfig) -> float:
+    """Return the bytes that one token leaves behind on a rank, of each layer.
+
+    Each operation keeps its input: the residual stream twice, and in the format of products norms
+    2 D, heads before and after they are normalised and turned, attention's output, and the
+    feed-forward layer's three products. Where layers are computed again, one at a time is whole.
     """
-    heads = (shape.num_attention_heads + shape.num_key_value_heads) * shape.head_dim
     width = shape.intermediate_size
     if shape.experts is not None:
         width = shape.experts.num_experts_per_tok * shape.experts.moe_intermediate_size
         width += shape.experts.shared_expert_intermediate_size or 0
-    layer = 4 * shape.hidden_size + 5 * heads + 4 * width
-    if layout is None:
-        return shape.num_hidden_layers * layer
-    # A pipeline's first rank holds as many micro-batches as there are ranks, of its own layers.
-    return shape.num_hidden_layers * layer / layout.tensor_parallel_size
+    heads = shape.num_attention_heads * shape.head_dim
+    keys = shape.num_key_value_heads * shape.head_dim
+    product = _FLOAT_BYTES if config.param_dtype == "fp32" else _HALF_BYTES
+    stream = shape.hidden_size * _FLOAT_BYTES
+    whole = 2 * stream + (2 * shape.hidden_size + 5 * (heads + keys) + 4 * width) * product
+    dear = stream + (2 * shape.hidden_size + 2 * (heads + keys) + 2 * width) * product
+    kept = {"none": whole, "selective": dear, "full": stream}[config.activation_checkpointing]
+    return kept if kept == whole else kept + whole / shape.num_hidden_layers
 
 
 def free_bytes() -> int:
@@ -104,31 +161,47 @@ def free_bytes() -> int:
 def check_memory(title: str, shape: DecoderConfig, config: TrainingConfig, num_ranks: int) -> None:
     """Refuse a run that needs more memory than is free.
 
+    Args:
+        title: of the run.
+        shape: of its model.
+        config: of the run.
+        num_ranks: on this machine.
+
     Raises:
         UserError: what it needs, where it goes, and what to change.
     """
-    rank, free = estimate_rank(shape, config), free_bytes()
-    needed = rank.total * num_ranks
-    if needed <= free:
-        return
-    parts = {
-        "weights and optimizer": rank.state,
-        "layers gathered": rank.gathered,
-        "activations": rank.activations,
-        "logits": rank.logits,
-        "checkpoint": rank.checkpoint,
+    rank = estimate_rank(shape, config, num_ranks=num_ranks)
+    if config.device == "cuda":
+        least = min(gpu.free_bytes for gpu in (find_gpus() or [])[:num_ranks])
+        if rank.computing + _CUDA_BYTES > least:
+            raise UserError(
+                f"{title}: a rank needs about {format_bytes(rank.computing + _CUDA_BYTES)} of its "
+                f"GPU, but {format_bytes(least)} are free; {_explain(rank)}"
+            )
+    each = rank.total if config.device == "cpu" else rank.checkpoint + rank.process
+    free = free_bytes()
+    if each * num_ranks > free:
+        raise UserError(
+            f"{title}: {num_ranks} rank(s) need about {format_bytes(each * num_ranks)} of memory, "
+            f"but {format_bytes(free)} are free; each takes {format_bytes(each)}; {_explain(rank)}"
+        )
+
+
+def _explain(rank: RankMemory) -> str:
+    """Return where a rank's memory goes, and what helps most."""
+    remedies = {
+        "state": ("weights and optimizer", "a smaller model, or more ranks to share it"),
+        "checkpoint": ("checkpoint", "a smaller model, or more ranks to share it"),
+        "gathered": ("layers gathered", "a larger tensor_parallel_size"),
+        "activations": (
+            "activations",
+            "activation_checkpointing, or a smaller micro_batch_size or sequence_length",
+        ),
+        "logits": ("logits", "a smaller micro_batch_size or vocab_size"),
     }
-    largest = max(parts, key=lambda name: parts[name])
-    shown = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items() if size)
-    remedy = {
-        "weights and optimizer": "a smaller model, or more machines",
-        "checkpoint": "a smaller model, or more machines",
-        "layers gathered": "a larger tensor_parallel_size",
-        "activations": "a smaller micro_batch_size or sequence_length",
-        "logits": "a smaller micro_batch_size or vocab_size",
-    }[largest]
-    raise UserError(
-        f"{title}: {num_ranks} rank(s) need about {format_bytes(needed)} of memory, but "
-        f"{format_bytes(free)} are free; each takes {format_bytes(rank.total)} ({shown}). "
-        f"What helps most is {remedy}"
+    sizes = {name: getattr(rank, name) for name in remedies}
+    shown = ", ".join(
+        f"{remedies[name][0]} {format_bytes(size)}" for name, size in sizes.items() if size
     )
+    largest = max(sizes, key=lambda name: sizes[name])
+    return f"{shown}. What helps most is {remedies[largest][1]}"
