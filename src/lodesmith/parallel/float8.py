@@ -29,7 +29,11 @@ def use_float8(layer: nn.Module, *, emulate: bool) -> list[str]:
     """
     from torchao.float8 import Float8LinearConfig, convert_to_float8_training
 
-    config = replace(Float8LinearConfig.from_recipe_name("tensorwise"), emulate=emulate)
+    config = replace(
+        Float8LinearConfig.from_recipe_name("tensorwise"),
+        emulate=emulate,
+        pad_inner_dim=True,  # tokens, the inner side of a matrix's gradient, come in any number
+    )
     chosen = [name for name, part in layer.named_modules() if _suits(name, part)]
 
     convert_to_float8_training(

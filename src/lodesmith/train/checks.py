@@ -16,7 +16,6 @@ from lodesmith.train.job import TrainingJob
 from lodesmith.train.memory import check_memory
 
 _FLOAT8_CAPABILITY = (8, 9)  # Ada and Hopper were the first with matrix products of float8
-_FLOAT8_ROWS = 16  # tokens are the inner side of the product that gives a matrix's gradient
 
 
 def as_layout(choice: ParallelConfig | str) -> ParallelConfig:
@@ -110,14 +109,6 @@ def check_gpus(title: str, config: TrainingConfig, *, num_ranks: int) -> None:
         raise UserError(
             f"{title}: matmul_dtype float8 wants GPUs of compute capability {least} or more, but "
             f"{old[0].name} has {has}; leave matmul_dtype out"
-        )
-    tokens = config.micro_batch_size * config.sequence_length
-    if isinstance(config.parallel, ParallelConfig):
-        tokens //= config.parallel.context_parallel_size * config.parallel.tensor_parallel_size
-    if tokens % _FLOAT8_ROWS:
-        raise UserError(
-            f"{title}: matmul_dtype float8 wants a multiple of {_FLOAT8_ROWS} tokens of a "
-            f"micro-batch on each rank, not {tokens}; change micro_batch_size or sequence_length"
         )
     if importlib.util.find_spec("torchao") is None:
         raise UserError(
