@@ -1,6 +1,6 @@
 """Training speed on CPU beside transformers' Trainer, litgpt and a bare loop, a step each in turns.
 
-    PEER/bin/python bench/train_peers.py [--size 10m] [--rounds 8] [--compile]
+    PEER/bin/python bench/train_peers.py [--size 10m] [--rounds 8] [--threads 2] [--compile]
 
 PEER is a virtual environment that has `accelerate` (Trainer wants it) beside this project's, and
 maybe litgpt (`pip install --no-deps litgpt lightning lightning-utilities torchmetrics
@@ -8,7 +8,8 @@ pytorch-lightning`, as it asks for older packages than transformers); without, i
 variants learn random tokens with a Llama-like model of one shape, fp32, one batch, fused AdamW and
 the same threads; each takes a step in turn, so a busy machine slows all alike. The rate of a large
 fp32 matrix product is measured between the steps: what the processor sustained in this very run.
-Prints medians, ratios, and the share of that rate that the model's arithmetic reached.
+Prints medians, ratios, and the share of that rate that the model's arithmetic reached, by the clock
+and, with one thread, by CPU time, which tells more where others use the machine.
 """
 
 import argparse
@@ -33,7 +34,9 @@ from lodesmith.train.training import Training
 from train import BareDecoder, loop_over, make_job
 
 Step = Callable[[], None]
+Seconds = tuple[float, float]  # of the clock, of CPU time
 _GEMM = 2048
+_PRODUCT = "product of two matrices"
 _LENGTH = 256
 
 SHAPES = {
@@ -114,17 +117,17 @@ def our_step(shape: DecoderConfig, rows: torch.Tensor, folder: Path, **settings:
     return lambda: training.step(batch)
 
 
-def gemm_rate() -> float:
-    """Return FLOP/s of one large product."""
-    left = torch.ones(_GEMM, _GEMM)
-    started = time.perf_counter()
-    torch.matmul(left, left)
-    return 2.0 * _GEMM**3 / (time.perf_counter() - started)
+def measure(step: Step) -> Seconds:
+    """Return the seconds of one step, by the clock and of CPU time."""
+    started, cpu_started = time.perf_counter(), time.process_time()
+    step()
+    return time.perf_counter() - started, time.process_time() - cpu_started
 
 
 def main() -> None:
     arguments = read_arguments()
     torch.set_flush_denormal(True)
+    torch.set_num_threads(arguments.threads)
     shape = DecoderConfig(
         kind="llama", head_dim=64, max_position_embeddings=1024, **SHAPES[arguments.size]
     )
@@ -147,30 +150,36 @@ def main() -> None:
             steps["lodesmith, compiled"] = our_step(
                 shape, rows, folder, micro_batch_size=micro, compile="inductor"
             )
-        seconds: dict[str, list[float]] = {name: [] for name in steps}
-        rates = []
+        left = torch.ones(_GEMM, _GEMM)
+        steps[_PRODUCT] = lambda: torch.matmul(left, left)
+        seconds: dict[str, list[Seconds]] = {name: [] for name in steps}
         for number in range(arguments.rounds + 2):
             for name, step in steps.items():
-                started = time.perf_counter()
-                step()
+                taken = measure(step)
                 if number >= 2:  # the first ones warm up
-                    seconds[name].append(time.perf_counter() - started)
-            rates.append(gemm_rate())
-    print(json.dumps(report(shape, rows, seconds, rates), indent=2))
+                    seconds[name].append(taken)
+    result: dict[str, object] = {
+        "parameters": shape.num_parameters,
+        "threads": arguments.threads,
+        "by the clock": report(shape, rows, {n: [t[0] for t in s] for n, s in seconds.items()}),
+    }
+    if arguments.threads == 1:
+        cpu = {name: [taken[1] for taken in times] for name, times in seconds.items()}
+        result["by CPU time"] = report(shape, rows, cpu)
+    print(json.dumps(result, indent=2))
 
 
 def report(
-    shape: DecoderConfig, rows: torch.Tensor, seconds: dict[str, list[float]], rates: list[float]
+    shape: DecoderConfig, rows: torch.Tensor, seconds: dict[str, list[float]]
 ) -> dict[str, object]:
     tokens = rows.shape[0] * _LENGTH
     flops = count_token_flops(shape, sequence_length=_LENGTH)
-    speeds = {name: tokens / statistics.median(times) for name, times in seconds.items()}
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    gemm = 2.0 * _GEMM**3 / medians.pop(_PRODUCT)
+    speeds = {name: tokens / median for name, median in medians.items()}
     peers = [name for name in speeds if not name.startswith("lodesmith")]
     best = max(speeds[name] for name in peers)
-    gemm = statistics.median(rates)
     return {
-        "parameters": shape.num_parameters,
-        "threads": torch.get_num_threads(),
         "fp32_gemm_gflops": round(gemm / 1e9, 1),
         "tokens_per_second": {name: round(speed) for name, speed in speeds.items()},
         "share_of_gemm": {name: round(s * flops / gemm, 3) for name, s in speeds.items()},
@@ -188,6 +197,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=sorted(SHAPES), default="10m")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--micro-batch-size", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true")
     return parser.parse_args()
 
