@@ -7,7 +7,6 @@ print(lodesmith.clean(["crawl/"], output="clean.jsonl", rejected="dropped.jsonl"
 import contextlib
 import difflib
 import stat
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from lodesmith.core.units import format_bytes
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.passes import Prepared, prepare_corpus
+from lodesmith.prepare.scratch import scratch_folder
 from lodesmith.prepare.sources import Source
 
 _KINDS = {
@@ -124,8 +124,7 @@ def _clean(
 ) -> CleanSummary:
     folder = outputs[0].absolute().parent
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".lodesmith-clean-", dir=folder) as name:
-        scratch = Path(name)
+    with scratch_folder(folder) as scratch:
         prepared = prepare_corpus(
             sources,
             scratch=scratch,
