@@ -4,6 +4,8 @@ Gradients are compared one by one in tests/parallel; here the loss and the norm 
 each of 20 steps are, after which a wrong update of any weight would show.
 """
 
+import importlib.util
+
 import pytest
 import torch
 from distributed_runs import run_distributed
@@ -53,8 +55,9 @@ HALF = [
     ({TP: 2}, ADAMW, {"param_dtype": "bf16", "reduce_dtype": "bf16"}),
     ({PP: 2}, ADAMW, {"param_dtype": "bf16"}),
     ({SHARD: 2}, ADAMW, {"param_dtype": "fp16"}),
-    ({TP: 2}, ADAMW, {"param_dtype": "bf16", "matmul_dtype": "float8"}),
 ]
+if importlib.util.find_spec("torchao") is not None:
+    HALF.append(({TP: 2}, ADAMW, {"param_dtype": "bf16", "matmul_dtype": "float8"}))
 
 
 @pytest.fixture(autouse=True)
