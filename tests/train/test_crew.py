@@ -45,6 +45,7 @@ def test_a_layout_gives_up_copies_first_then_shards_and_keeps_what_is_within(tmp
 @pytest.mark.dist
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_laid_out_run_that_loses_a_rank_and_then_all_ends_with_the_same_bits(
     tmp_path, monkeypatch
 ):

@@ -46,7 +46,8 @@ def end(*processes):
 
 @pytest.mark.dist
 @pytest.mark.chaos
-def test_a_layout_shrinks_when_a_machine_is_lost_and_grows_when_another_comes(tmp_path):
+@pytest.mark.timeout(600)
+def test_a_layout_shrinks_with_a_lost_machine_grows_with_another_and_takes_a_spare_one(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     settings = {
         "max_steps": 100_000, "checkpoint_every_steps": 50,
@@ -70,10 +71,15 @@ def test_a_layout_shrinks_when_a_machine_is_lost_and_grows_when_another_comes(tm
         grown = wait_for(lambda: [e for e in events_of(job, "interruption") if e["num_ranks"] == 1])
         assert grown[0]["what"] == "resized"
         assert grown[0]["steps_repeated"] == 0
+        members.append(start_member(address, job))  # a spare one
+        wait_for(lambda: ranks_of(members[1].pid))
+        wait_for(lambda: len(read_metrics(job.metrics_file)) > grown[0]["step"])
+        end(members[1])
+        wait_for(lambda: ranks_of(members[2].pid))  # takes its place
         leader.send_signal(signal.SIGTERM)
         _, errors = leader.communicate(timeout=240)
         assert leader.returncode == 0, errors.decode()
-        assert members[1].wait(timeout=120) == 0  # it was told that the run is over
+        assert members[2].wait(timeout=120) == 0  # it was told that the run is over
     finally:
         end(leader, *members)
     lines = read_metrics(job.metrics_file)
