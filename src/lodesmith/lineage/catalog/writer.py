@@ -23,6 +23,7 @@ class Writer:
         self._store, self._tags = store, [tag] if tag else []
         self._finished: list[RunInfo] = []
         self._batches: list[Batch] = []
+        self._num_rows = 0
 
     def add(
         self,
@@ -75,7 +76,8 @@ class Writer:
         tables = {"places": places, "links": np.concatenate(links).view(LINK).reshape(-1)}
         names = {kind: column.dictionary.to_pylist() for kind, column in named.items()}
         self._batches.append(Batch(tables, names, metadata))
-        if sum(batch.num_rows("places") for batch in self._batches) >= FLUSH_ROWS:
+        self._num_rows += len(keys)
+        if self._num_rows >= FLUSH_ROWS:
             self._flush()
 
     def finish(self) -> list[RunInfo]:
@@ -86,7 +88,7 @@ class Writer:
 
     def _flush(self) -> None:
         self._finished.append(RunWriter(self._store, self._batches, tags=self._tags).write())
-        self._batches = []
+        self._batches, self._num_rows = [], 0
 
 
 def _numbers(name: str, values: Any, *, bits: int) -> npt.NDArray[np.uint64]:
