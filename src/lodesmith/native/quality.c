@@ -48,12 +48,41 @@ static inline slot_t *find_slot(table_t *table, uint64_t hash) {
 
 /* -- repetition of runs of words -- */
 
-/* A word's polynomial, and BASE to the power of its length: so runs of words can be hashed as the
- * string they make, whichever way it is cut. */
+/* A word's polynomial, and by how many places it moves what stands before it: so runs of words can
+ * be hashed as the string they make, whichever way it is cut. From the sums of all words before,
+ * the polynomial and the length of any run follow at once; `add_up` fills in these and the hash. */
 typedef struct {
-    uint64_t sum, power;
-    uint32_t length;
+    uint64_t sum;
+    uint32_t places, length;
+    uint64_t hash, sum_before;
+    uint32_t places_before, chars_before;
 } word_t;
+
+enum { NUM_POWERS = 256 };
+
+static uint64_t power_of(const uint64_t *powers, uint32_t places) {
+    uint64_t power = 1;
+    for (; places >= NUM_POWERS; places -= NUM_POWERS - 1) power *= powers[NUM_POWERS - 1];
+    return power * powers[places];
+}
+
+/* Fills in the rest of `count` words, and the sums of the place behind them. */
+static void add_up(word_t *words, size_t count, uint64_t *powers) {
+    uint64_t sum = 0;
+    uint32_t places = 0, chars = 0;
+    powers[0] = 1;
+    for (size_t place = 1; place < NUM_POWERS; place++) powers[place] = powers[place - 1] * BASE;
+    for (size_t at = 0;; at++) {
+        words[at].sum_before = sum;
+        words[at].places_before = places;
+        words[at].chars_before = chars;
+        if (at == count) return;
+        words[at].hash = mix(words[at].sum);
+        sum = sum * power_of(powers, words[at].places) + words[at].sum;
+        places += words[at].places;
+        chars += words[at].length;
+    }
+}
 
 /* Characters in the copies of the most frequent run, joined by spaces; of equally frequent ones
  * the first. Copies up to `free` count nothing, as short texts repeat a run by chance. */
@@ -63,7 +92,7 @@ static int64_t top_run_chars(table_t *table, const word_t *words, size_t count, 
     table->round++;
     for (size_t at = 0; at + run <= count; at++) {
         uint64_t hash = 0;
-        for (size_t word = at; word < at + run; word++) hash = hash * 31 + mix(words[word].sum);
+        for (size_t word = at; word < at + run; word++) hash = hash * 31 + words[word].hash;
         slot_t *slot = find_slot(table, mix(hash));
         if (!slot->count++) slot->first = (uint32_t)at;
         if (slot->count > best || (slot->count == best && slot->first < best_at)) {
@@ -78,19 +107,16 @@ static int64_t top_run_chars(table_t *table, const word_t *words, size_t count, 
 }
 
 /* Characters in runs that stand earlier in the text, none counted twice. */
-static int64_t copied_run_chars(table_t *table, const word_t *words, size_t count, size_t run) {
+static int64_t copied_run_chars(table_t *table, const word_t *words, size_t count, size_t run,
+                                const uint64_t *powers) {
     int64_t chars = 0;
     table->round++;
     for (size_t at = 0; at + run <= count;) {
-        uint64_t hash = 0;
-        int64_t length = 0;
-        for (size_t word = at; word < at + run; word++) {
-            hash = hash * words[word].power + words[word].sum;
-            length += words[word].length;
-        }
-        slot_t *slot = find_slot(table, mix(hash));
+        const word_t *first = &words[at], *end = &words[at + run];
+        uint64_t power = power_of(powers, end->places_before - first->places_before);
+        slot_t *slot = find_slot(table, mix(end->sum_before - first->sum_before * power));
         if (slot->count) {
-            chars += length;
+            chars += end->chars_before - first->chars_before;
             at += run;
         } else {
             slot->count = 1;
@@ -102,13 +128,15 @@ static int64_t copied_run_chars(table_t *table, const word_t *words, size_t coun
 
 enum { TOP_2, TOP_3, TOP_4, COPIED_5, COPIED_10 = COPIED_5 + 5, NUM_REPEATS };
 
-static void count_repeats(table_t *table, const word_t *words, size_t count, uint32_t free_copies,
+static void count_repeats(table_t *table, word_t *words, size_t count, uint32_t free_copies,
                           int with_spaces, int64_t *out) {
+    uint64_t powers[NUM_POWERS];
+    add_up(words, count, powers);
     for (size_t run = 2; run <= 4; run++)
         out[TOP_2 + run - 2] =
             top_run_chars(table, words, count, run, free_copies, with_spaces);
     for (size_t run = 5; run <= 10; run++)
-        out[COPIED_5 + run - 5] = copied_run_chars(table, words, count, run);
+        out[COPIED_5 + run - 5] = copied_run_chars(table, words, count, run, powers);
 }
 
 /* Counts repeated runs of words given by hash and length. out: 9 numbers. Returns -1 without
@@ -124,7 +152,7 @@ LS_EXPORT int ls_quality_repeats(const uint64_t *hashes, const int64_t *lengths,
         return -1;
     }
     for (size_t word = 0; word < count; word++)
-        words[word] = (word_t){hashes[word], BASE, (uint32_t)lengths[word]};
+        words[word] = (word_t){hashes[word], 1, (uint32_t)lengths[word], 0, 0, 0, 0};
     count_repeats(&table, words, count, free_copies, 0, out);
     free(words);
     free(table.slots);
@@ -183,12 +211,11 @@ static void count_tokens(text_t *text, int64_t *out) {
     for (size_t token = 0; token < text->english.num_tokens; token++) {
         uint32_t start = text->english.tokens[token].start, end = text->english.tokens[token].end;
         uint32_t any = 0, all = SYMBOL;
-        word_t word = {0, 1, end - start};
+        word_t word = {0, end - start, end - start, 0, 0, 0, 0};
         for (uint32_t at = start; at < end; at++) {
             any |= text->kinds[at];
             all &= text->kinds[at];
             word.sum = word.sum * BASE + text->points[at] + 1;
-            word.power *= BASE;
         }
         text->words[token] = word;
         out[ALPHA_TOKENS] += (any & IS_ALPHA) != 0;
