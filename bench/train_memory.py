@@ -128,7 +128,8 @@ def report(
         )
     )
     ranks = config.num_ranks if isinstance(config.num_ranks, int) else 1
-    estimate = estimate_rank(shape, config, num_ranks=ranks).total
+    rank = estimate_rank(shape, config, num_ranks=ranks)
+    estimate = rank.total + rank.more_at_end
     print(
         f"{name:26} measured {measured / 1e6:6,.0f} MB a rank, estimated {estimate / 1e6:6,.0f}, "
         f"{estimate / measured:.2f} of it",

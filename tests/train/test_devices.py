@@ -19,6 +19,7 @@ from lodesmith.core.config import validate
 from lodesmith.core.errors import UserError
 from lodesmith.core.gpus import Gpu, find_gpus
 from lodesmith.core.yaml_text import parse_yaml
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.planning import choose_layout
@@ -30,6 +31,8 @@ from lodesmith.train.crew import choose_num_ranks
 from lodesmith.train.loader import open_source
 from lodesmith.train.replicated import ReplicatedLearner
 from lodesmith.train.worker import take_device
+from lodesmith.tune.private.config import PrivateTraining
+from lodesmith.tune.private.training import PrivateJob, train_privately
 
 H100 = Gpu(name="H100", compute_capability=(9, 0), free_bytes=80 << 30, total_bytes=80 << 30)
 A100 = replace(H100, name="A100", compute_capability=(8, 0))
@@ -88,6 +91,16 @@ def test_a_layout_of_auto_is_for_cores_only():
     config = PretrainConfig(max_steps=1, device="cuda", parallel="auto")
     with pytest.raises(UserError, match="give sizes, such as parallel"):
         choose_layout(config, model=SHAPE, vocab_size=SHAPE.vocab_size)
+
+
+def test_private_training_says_that_it_runs_on_the_cpu(tmp_path):
+    job = PrivateJob(
+        config=TrainingConfig(max_steps=1, device="cuda"), privacy=PrivateTraining(epsilon=1.0),
+        adapter=AdapterShape(rank=1, alpha=1.0, targets=("q_proj",)), start=tmp_path,
+        model_folder=tmp_path, adapter_folder=tmp_path, eos_ids=(), title="p",
+    )  # fmt: skip
+    with pytest.raises(UserError, match="p: private training runs on the CPU; leave out device"):
+        train_privately(job, [])
 
 
 def test_gpus_are_read_from_the_drivers_program(tmp_path, monkeypatch):

@@ -20,8 +20,10 @@ from lodesmith.train.config import TrainingConfig
 _FLOAT_BYTES = 4
 _HALF_BYTES = 2
 _PROCESS_BYTES = 200 << 20  # Python, torch, gloo: 193 MB of private memory in an idle rank
+_LAYOUT_BYTES = 56 << 20  # of what such a rank imports besides
 _CUDA_BYTES = 1 << 30  # a CUDA context, NCCL and cuBLAS; not measured here
 _LOGIT_COPIES = 3  # the logits, their softmax, the gradient of these
+_SHARED_LOGIT_COPIES = 4  # where ranks share the vocabulary: that gradient in two steps
 _AVERAGES = 2  # of AdamW, squared or not; Muon keeps one, and an update
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
@@ -36,6 +38,7 @@ class RankMemory:
     activations: float
     logits: float  # and the gradient of the matrix that makes them
     checkpoint: float  # what is staged: weights and averages; second copies only fill what is left
+    model: float  # the whole model as rank 0 collects and writes it, when the steps are over
     process: float = _PROCESS_BYTES
 
     @property
@@ -45,8 +48,13 @@ class RankMemory:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """All of it while the rank takes steps."""
         return self.computing + self.checkpoint + self.process
+
+    @property
+    def more_at_end(self) -> float:
+        """What rank 0 wants beyond that to write the model: all but the state is free again."""
+        return max(0.0, self.model - (self.computing - self.state))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +87,41 @@ def estimate_rank(
         tokens //= layout.context_parallel_size
     weights = share.hidden + share.others
     kept = _AVERAGES * weights - (share.hidden if config.optimizer == "muon" else 0)
-    matrix = shape.vocab_size * shape.hidden_size / share.tensor
-    logits = _LOGIT_COPIES * tokens * shape.vocab_size / share.tensor
-    gathered = 0.0
-    if share.shards > 1:  # two layers and the ends with their gradients; a pipeline gathers all
-        two = 2 * shape.num_non_embedding_parameters / shape.num_hidden_layers / share.tensor
-        stages = layout.pipeline_parallel_size if layout is not None else 1
-        gathered = 2 * (weights if stages > 1 else two + share.others)
     return RankMemory(
         state=weights / share.shards * (1 + share.gradients + _AVERAGES) * _FLOAT_BYTES,
-        gathered=gathered * _FLOAT_BYTES,
+        gathered=0.0 if layout is None else _gathered_bytes(shape, config, layout, share),
         activations=tokens * _activation_bytes(shape, config) * share.layers / share.tensor,
-        logits=(logits + matrix) * _FLOAT_BYTES,
+        logits=_logit_bytes(shape, config, tokens, share.tensor),
         checkpoint=(weights + kept) / share.writers * _FLOAT_BYTES,
+        model=shape.num_parameters * _FLOAT_BYTES * (1 if layout is None else 2),
+        process=_PROCESS_BYTES + (0 if layout is None else _LAYOUT_BYTES),
     )
+
+
+def _gathered_bytes(
+    shape: DecoderConfig, config: TrainingConfig, layout: ParallelConfig, share: _Share
+) -> float:
+    """Return the bytes of weights and gradients that a rank holds whole for a while.
+
+    Two layers and the ends; a pipeline gathers all of a stage. Where a step has several
+    micro-batches, all gradients are whole until the last one. One shard is copied like many.
+    """
+    weights = share.hidden + share.others
+    two = 2 * shape.num_non_embedding_parameters / shape.num_hidden_layers / share.tensor
+    at_once = weights if layout.pipeline_parallel_size > 1 else two + share.others
+    rows = layout.data_parallel_size * config.micro_batch_size
+    gradients = weights if config.global_batch_size > rows else at_once
+    return (at_once + gradients) * _FLOAT_BYTES
+
+
+def _logit_bytes(shape: DecoderConfig, config: TrainingConfig, tokens: int, tensor: int) -> float:
+    """Return the bytes of logits, and of the gradient of the matrix that makes them."""
+    copies = _LOGIT_COPIES if tensor == 1 else _SHARED_LOGIT_COPIES
+    layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
+    if layout is not None and layout.pipeline_parallel_size > 1:  # keeps what came out of each
+        rows = layout.data_parallel_size * config.micro_batch_size
+        copies += config.global_batch_size // rows - 1
+    return shape.vocab_size / tensor * (copies * tokens + shape.hidden_size) * _FLOAT_BYTES
 
 
 def _share_of_whole(shape: DecoderConfig, num_ranks: int) -> _Share:
@@ -178,12 +207,15 @@ def check_memory(title: str, shape: DecoderConfig, config: TrainingConfig, num_r
                 f"{title}: a rank needs about {format_bytes(rank.computing + _CUDA_BYTES)} of its "
                 f"GPU, but {format_bytes(least)} are free; {_explain(rank)}"
             )
-    each = rank.total if config.device == "cpu" else rank.checkpoint + rank.process
-    free = free_bytes()
-    if each * num_ranks > free:
+    if config.device == "cuda":
+        each, more = rank.checkpoint + rank.process, rank.model
+    else:
+        each, more = rank.total, rank.more_at_end
+    needed, free = each * num_ranks + more, free_bytes()
+    if needed > free:
         raise UserError(
-            f"{title}: {num_ranks} rank(s) need about {format_bytes(each * num_ranks)} of memory, "
-            f"but {format_bytes(free)} are free; each takes {format_bytes(each)}; {_explain(rank)}"
+            f"{title}: {num_ranks} rank(s) need about {format_bytes(needed)} of memory, but "
+            f"{format_bytes(free)} are free; each takes {format_bytes(each)}; {_explain(rank)}"
         )
 
 
@@ -192,6 +224,7 @@ def _explain(rank: RankMemory) -> str:
     remedies = {
         "state": ("weights and optimizer", "a smaller model, or more ranks to share it"),
         "checkpoint": ("checkpoint", "a smaller model, or more ranks to share it"),
+        "model": ("the model as it is written at the end", "a smaller model"),
         "gathered": ("layers gathered", "a larger tensor_parallel_size"),
         "activations": (
             "activations",
