@@ -23,9 +23,7 @@ ConfigType = typing.TypeVar("ConfigType", bound="Config")
 class Config(BaseModel):
     """Settings of one room: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Fields that change how fast or loud the work is done, never what comes out of it; an

@@ -134,7 +134,7 @@ def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:
 def _settle_layout(recipe: Recipe, pretrain: PretrainConfig) -> PretrainConfig:
     if pretrain.parallel != "auto" or recipe.model is None or recipe.tokenize is None:
         return settle_layout(pretrain)
-    from lodesmith.pipeline.planning import choose_layout  # the planner's numpy loads late
+    from lodesmith.pipeline.layouts import choose_layout  # the planner's numpy loads late
 
     return choose_layout(pretrain, model=recipe.model, vocab_size=recipe.tokenize.vocab_size)
 

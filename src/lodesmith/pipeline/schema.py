@@ -3,11 +3,16 @@
 `python -m lodesmith.pipeline.schema docs` writes both; a test holds them to the code.
 """
 
+import ast
+import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from lodesmith.core.config import Config
 from lodesmith.core.storage import JSON, write_json, write_text
 from lodesmith.pipeline.recipe import Recipe
 
@@ -26,7 +31,41 @@ def recipe_schema() -> JSON:
     """Return the JSON Schema of a recipe."""
     schema = Recipe.model_json_schema()
     schema["title"] = "Lodesmith recipe"
+    models = {model.__name__: model for model in _models_below(Config)}
+    for name, definition in (("Recipe", schema), *schema["$defs"].items()):
+        if name in models:
+            _describe(definition, models[name])
     return schema
+
+
+def _models_below(model: type[Config]) -> Iterator[type[Config]]:
+    for child in model.__subclasses__():
+        yield child
+        yield from _models_below(child)
+
+
+def _describe(definition: JSON, model: type[Config]) -> None:
+    """Add the text below each field in the source; read here, since no command needs it."""
+    texts: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Config):
+            texts |= dict(_read_texts(base))
+    fields = definition.get("properties", {})
+    for name in fields.keys() & texts.keys():
+        fields[name] = dict(sorted({**fields[name], "description": texts[name]}.items()))
+
+
+def _read_texts(model: type[Config]) -> Iterator[tuple[str, str]]:
+    """Yield each field of a class with the string that follows it."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 the source of a class is one
+    for field, text in pairwise(body.body):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(value))),
+            ):
+                yield name, inspect.cleandoc(value)
 
 
 def recipe_reference() -> str:

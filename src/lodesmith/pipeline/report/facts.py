@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lodesmith.lineage.artifact import Artifact
-from lodesmith.pipeline.planning import scale_up
 from lodesmith.pipeline.report.read_data import (
     ChatFacts,
     Funnel,
@@ -27,6 +26,7 @@ from lodesmith.pipeline.report.read_results import (
     read_bits_per_byte,
     read_next_sentence,
 )
+from lodesmith.pipeline.scaling import scale_up
 from lodesmith.pipeline.stages import STAGES
 from lodesmith.plan.scale import ScaleUp
 
