@@ -7,8 +7,9 @@ ROWS.csv has the columns that `lodesmith plan validate` reads. What is judged is
 never MFU, whose conventions differ from source to source. Judged are
 
 - half: rows fall into halves by source, model and device, so that twins stay together; fitted on
-  one half, compared on the other, both ways;
-- leave one source out: a program never seen, with the average of the others' habits;
+  one half, compared on the other, both ways, and that for four ways to split;
+- leave one source out: a program never seen, with the average of the others' habits, and what one
+  run of it adds;
 - order: of two measured layouts of one job that differ by more than 5 %, is the quicker one told.
 
 Each constant starts from a data sheet or a paper and is pulled towards that start, so that a
@@ -56,11 +57,11 @@ DEVICE_CONSTANTS: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "memory_efficiency": ((0.85, 0.85, 0.80, 0.75), 0.1),
     "kernel_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
     "link_efficiency": ((0.75, 0.80, 0.80, 0.80), 0.2),
-    "message_seconds": ((5e-6, 5e-6, 5e-6, 5e-6), 0.7),
+    "message_seconds": ((2e-5, 2e-5, 2e-5, 2e-5), 0.7),
     "low_precision_efficiency": ((0.85, 0.85, 0.90, 0.85), 0.1),
 }
 STACK_DEFAULTS = {
-    "tensor_exposed": (0.75, 0.3),
+    "tensor_exposed": (1.0, 0.1),
     "data_exposed": (0.5, 0.7),
     "gather_exposed": (0.5, 0.7),
     "expert_exposed": (0.3, 0.7),
@@ -76,10 +77,12 @@ MODEL_CONSTANTS = {
     "_TENSOR_KERNELS": (step_time, 3.0, 0.7),
     "_ACCUMULATION": (step_time, 0.5, 0.5),
     "_LOSS_PASSES": (step_time, 6.0, 0.5),
+    "_OVERLAPPED": (step_time, 0.5, 0.5),
+    "_FUSED": (step_time, 0.6, 0.5),
     "_HOP_SECONDS": (communication, 5e-6, 0.7),
     "_BUCKET_WAITS": (communication, 2.0, 0.7),
 }
-STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 0.3}
+STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 0.6}
 NETWORK_EFFICIENCY = "network_efficiency"
 _NOISE = 0.08  # what a repeated measurement of one job differs by, about
 _PULL = 0.7
@@ -164,51 +167,46 @@ class Constants:
                 add(f"{stack}/{name}", 1.0, far)
         self.start, self.reach = np.array(start), np.array(reach)
 
-    def values(self, vector: np.ndarray) -> dict[str, float]:
-        """Return the constants by name."""
-        return dict(zip(self.names, np.exp(vector).tolist(), strict=True))
+    def values(self, vectors: np.ndarray) -> dict[str, Any]:
+        """Return the constants by name: numbers for one vector, columns for several."""
+        columns = (
+            np.exp(np.asarray(vectors)).T[..., None] if np.ndim(vectors) > 1 else np.exp(vectors)
+        )
+        return dict(zip(self.names, columns, strict=True))
 
 
 def predict(
-    table: Table, values: dict[str, float], *, unknown: str | None = None,
-    changed: str | None = None, before: np.ndarray | None = None,
+    table: Table, values: dict[str, Any], *, unknown: str | None = None
 ) -> np.ndarray:  # fmt: skip
-    """Return seconds for each row.
+    """Return seconds for each row; where values are columns, a line of them for each value.
 
     Args:
         table: the rows.
         values: all constants.
         unknown: a stack whose rows get the average's habits.
-        changed: the one constant that differs from those that gave `before`.
-        before: seconds to keep where that constant plays no part.
     """
     for name, (module, _, _) in MODEL_CONSTANTS.items():
         setattr(module, name, values[name])
-    seconds = np.zeros(len(table.rows)) if before is None else before.copy()
+    several = np.shape(values[NETWORK_EFFICIENCY])[:1]
+    seconds = np.zeros((*several, len(table.rows)))
     defaults = {name: values[name] for name in STACK_DEFAULTS}
     for group in table.groups:
         job = group.job
-        if changed is not None and not _plays_a_part(changed, group):
-            continue
         device = job.device.model_copy(
-            update={name: min(values[f"{group.family}.{name}"], _most(name))
+            update={name: np.minimum(values[f"{group.family}.{name}"], _most(name))
                     for name in DEVICE_CONSTANTS}
         )  # fmt: skip
-        own = {} if job.stack.name == unknown else {
-            name: values.get(f"{job.stack.name}/{name}", 1.0) for name in STACK_CONSTANTS
-        }  # fmt: skip
+        is_known = job.stack.name != unknown
+        own = {
+            name: values.get(f"{job.stack.name}/{name}", 1.0) if is_known else 1.0
+            for name in STACK_CONSTANTS
+        }
         cluster = job.cluster.model_copy(update={NETWORK_EFFICIENCY: values[NETWORK_EFFICIENCY]})
         machine = machine_of(
             device, cluster, job.stack.changed(**defaults, **own), precision=job.training.precision
         )
-        seconds[group.places] = total_seconds(estimate_steps(group.jobs, machine))
+        seconds[..., group.places] = total_seconds(estimate_steps(group.jobs, machine))
     return seconds
-
-
-def _plays_a_part(constant: str, group: Group) -> bool:
-    if "/" in constant:
-        return constant.startswith(f"{group.job.stack.name}/")
-    return "." not in constant or constant.startswith(f"{group.family}.")
 
 
 def _most(name: str) -> float:
@@ -220,9 +218,9 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14)
     measured = np.log(table.seconds[chosen])
     centre = _centring(table, chosen)
 
-    def residuals(vector: np.ndarray, **change: Any) -> np.ndarray:
-        missed = np.log(predict(table, constants.values(vector), **change)[chosen]) - measured
-        return np.concatenate([missed, _WITHIN_JOB * (missed - centre @ missed)]) / _NOISE
+    def residuals(vectors: np.ndarray) -> np.ndarray:
+        missed = np.log(predict(table, constants.values(vectors))[..., chosen]) - measured
+        return np.concatenate([missed, _WITHIN_JOB * (missed - missed @ centre)], axis=-1) / _NOISE
 
     def cost(vector: np.ndarray) -> float:
         pull = (vector - constants.start) / constants.reach * _PULL
@@ -231,14 +229,8 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14)
 
     vector, damping, best = constants.start.copy(), 1.0, cost(constants.start)
     for _ in range(steps):
-        each, before = residuals(vector), predict(table, constants.values(vector))
-        jacobian = np.stack(
-            [
-                (residuals(vector + delta, changed=name, before=before) - each) / 1e-4
-                for name, delta in zip(constants.names, np.eye(len(vector)) * 1e-4, strict=True)
-            ],
-            axis=1,
-        )
+        each = residuals(vector)
+        jacobian = (residuals(vector + np.eye(len(vector)) * 1e-4) - each).T / 1e-4
         trust = 1 / np.sqrt(1 + each**2)  # of soft L1: outliers pull less
         pull = (_PULL / constants.reach) ** 2
         square = jacobian.T @ (jacobian * trust[:, None]) + np.diag(pull)
@@ -261,23 +253,24 @@ def _centring(table: Table, chosen: np.ndarray) -> np.ndarray:
 
 
 def report(title: str, table: Table, predicted: np.ndarray, chosen: np.ndarray) -> None:
-    """Print the errors of the chosen rows."""
-    errors = np.abs(predicted / table.seconds - 1)[chosen]
-    if len(errors):
+    """Print the errors of the chosen rows, where several lines are predicted those of all lines."""
+    errors = np.abs(predicted / table.seconds - 1)[..., chosen]
+    if errors.size:
         print(
-            f"  {title:<44}{len(errors):4d} rows   median {np.median(errors):6.1%}"
+            f"  {title:<44}{np.sum(chosen):4d} rows   median {np.median(errors):6.1%}"
             f"   90th percentile {np.percentile(errors, 90):6.1%}"
         )
 
 
 def judge_halves(table: Table, constants: Constants) -> None:
-    """Fit each half, compare on the other."""
-    side = np.array([_half_of(row) for row in table.rows], bool)
-    predicted = np.zeros(len(table.rows))
-    for half in (side, ~side):
-        values = constants.values(fit(table, constants, ~half))
-        predicted[half] = predict(table, values)[half]
-    print("fitted on one half, compared on the other")
+    """Fit each half, compare on the other; several times, as a half may hold an odd program."""
+    predicted = np.zeros((_SPLITS, len(table.rows)))
+    for number in range(_SPLITS):
+        side = np.array([_half_of(row, number) for row in table.rows], bool)
+        for half in (side, ~side):
+            values = constants.values(fit(table, constants, ~half))
+            predicted[number, half] = predict(table, values)[half]
+    print(f"fitted on one half, compared on the other, {_SPLITS} ways to split")
     every = np.ones(len(table.rows), bool)
     report("all", table, predicted, every)
     for title, tells in _CLASSES.items():
@@ -287,6 +280,7 @@ def judge_halves(table: Table, constants: Constants) -> None:
     judge_order(table, predicted)
 
 
+_SPLITS = 4
 _CLASSES: dict[str, Callable[[Row], bool]] = {
     "experts": lambda row: row["arch"] == "moe",
     "context parallel": lambda row: float(row["cp"] or 1) > 1,
@@ -296,8 +290,8 @@ _CLASSES: dict[str, Callable[[Row], bool]] = {
 }
 
 
-def _half_of(row: Row) -> int:
-    key = "|".join(row[name] for name in ("source", "model", "device", "devices"))
+def _half_of(row: Row, number: int) -> int:
+    key = "|".join([str(number), *(row[name] for name in ("source", "model", "device", "devices"))])
     return hashlib.sha256(key.encode()).digest()[0] & 1
 
 
@@ -323,25 +317,38 @@ def judge_order(table: Table, predicted: np.ndarray) -> None:
     )
     for place, (job, row) in enumerate(zip(table.jobs, table.rows, strict=True)):
         same[job][tuple(row[name] for name in _LAYOUT)].append(place)
-    right, repeatable, pairs, regrets = 0, 0.0, 0, []
     noise = _noise_of_repeats(table, [rows for job in same.values() for rows in job.values()])
-    for layouts in same.values():
-        sides = [(float(np.median(table.seconds[rows])), float(np.median(predicted[rows])))
-                 for rows in layouts.values()]  # fmt: skip
-        for one, other in itertools.combinations(sides, 2):
-            apart = abs(math.log(one[0] / other[0]))
-            if apart > math.log(1.05):
-                pairs += 1
-                right += (one[0] < other[0]) == (one[1] < other[1])
-                repeatable += NormalDist().cdf(apart / (noise * math.sqrt(2)))
-        if len(sides) > 1:
-            chosen = min(sides, key=lambda side: side[1])
-            regrets.append(chosen[0] / min(side[0] for side in sides) - 1)
+    found = [
+        _judge_job(table.seconds, line, list(layouts.values()), noise)
+        for line in np.atleast_2d(predicted) for layouts in same.values() if len(layouts) > 1
+    ]  # fmt: skip
+    num_lines = len(np.atleast_2d(predicted))
+    right, pairs, repeatable, regrets = (np.array(column) for column in zip(*found, strict=True))
+    shares = right[pairs > 0] / pairs[pairs > 0]
     print(
-        f"  order of two layouts of one job: {right / max(pairs, 1):.1%} of {pairs} pairs right "
-        f"(a second measurement would be in {repeatable / max(pairs, 1):.1%}, a repeat differs by "
-        f"{noise:.1%}), mean regret {np.mean(regrets):.1%} over {len(regrets)} jobs"
+        f"  order of two layouts of one job: {np.sum(right) / np.sum(pairs):.1%} of "
+        f"{np.sum(pairs) // num_lines} pairs right, jobs counting alike "
+        f"{np.mean(shares):.1%} (a second measurement would be in "
+        f"{np.sum(repeatable) / np.sum(pairs):.1%}, a repeat differs by {noise:.1%}), "
+        f"mean regret {np.mean(regrets):.1%} over {len(regrets) // num_lines} jobs"
     )
+
+
+def _judge_job(
+    measured: np.ndarray, predicted: np.ndarray, layouts: list[list[int]], noise: float
+) -> tuple[int, int, float, float]:
+    """Return pairs told rightly, all pairs, pairs that a repeat would tell, and the regret."""
+    right, pairs, repeatable = 0, 0, 0.0
+    sides = [(float(np.median(measured[rows])), float(np.median(predicted[rows])))
+             for rows in layouts]  # fmt: skip
+    for one, other in itertools.combinations(sides, 2):
+        apart = abs(math.log(one[0] / other[0]))
+        if apart > math.log(1.05):
+            pairs += 1
+            right += (one[0] < other[0]) == (one[1] < other[1])
+            repeatable += NormalDist().cdf(apart / (noise * math.sqrt(2)))
+    chosen = min(sides, key=lambda side: side[1])
+    return right, pairs, repeatable, chosen[0] / min(side[0] for side in sides) - 1
 
 
 def _noise_of_repeats(table: Table, layouts: Sequence[Sequence[int]]) -> float:
@@ -371,21 +378,44 @@ def judge_unknown_programs(table: Table, constants: Constants) -> None:
 def judge_one_run(table: Table, predicted: np.ndarray, names: np.ndarray) -> None:
     """Print the errors on a program's other runs, once one of its runs has corrected its pace.
 
-    Each run is that one in turn. Half of what it is missed by is taken for the program's, the rest
-    for the run's own: programs differ by about as much as repeated runs do. Programs count alike.
+    Each run is that one in turn. What it is missed by is partly the program's, partly its own: how
+    much is taken for the program's is told by the *other* programs, from how far these differ from
+    each other and their runs among themselves (empirical Bayes), and no more than these differ, as a
+    run that is missed by far is odd rather than its program. Programs count alike.
     """
     missed = np.log(predicted / table.seconds)
-    errors, weights = [], []
-    for name in sorted(set(names)):
-        own = missed[names == name]
+    by_program = {name: missed[names == name] for name in sorted(set(names))}
+    plain, corrected, weights, shares = [], [], [], []
+    for name, own in by_program.items():
+        rest = [runs for other, runs in by_program.items() if other != name]
+        share, most = _share_of_program(rest)
+        shares.append(share)
         for place, one in enumerate(own):
-            others = np.abs(np.exp(np.delete(own, place) - one / 2) - 1)
-            errors.extend(others)
+            others = np.delete(own, place)
+            plain.extend(np.abs(np.exp(others) - 1))
+            corrected.extend(np.abs(np.exp(others - np.clip(share * one, -most, most)) - 1))
             weights.extend([1 / len(own) / max(len(others), 1)] * len(others))
-    order = np.argsort(errors)
-    reached = np.cumsum(np.array(weights)[order]) / sum(weights)
-    median, tail = (np.array(errors)[order][np.searchsorted(reached, q)] for q in (0.5, 0.9))
-    print(f"  after one run of it: median {median:.1%}, 90th percentile {tail:.1%}")
+    for title, errors in (("without it", plain), ("after one run of it", corrected)):
+        order = np.argsort(errors)
+        reached = np.cumsum(np.array(weights)[order]) / sum(weights)
+        median, tail = (np.array(errors)[order][np.searchsorted(reached, q)] for q in (0.5, 0.9))
+        print(
+            f"  programs counting alike, {title}: median {median:.1%}, 90th percentile {tail:.1%}"
+        )
+    print(f"  of one run's miss {np.median(shares):.0%} is taken for its program's")
+
+
+def _share_of_program(programs: list[np.ndarray]) -> tuple[float, float]:
+    """Return the share of a run's miss that is its program's, and how far programs differ."""
+    centres = [float(np.median(runs)) for runs in programs]
+    between = float(np.median(np.abs(centres)) * _TO_DEVIATION) ** 2
+    spreads = [float(np.median(np.abs(runs - centre)))
+               for runs, centre in zip(programs, centres, strict=True)]  # fmt: skip
+    within = float(np.median(spreads) * _TO_DEVIATION) ** 2
+    return between / (between + within), math.sqrt(between)
+
+
+_TO_DEVIATION = 1 / NormalDist().inv_cdf(0.75)  # of a normal distribution, from its median distance
 
 
 def write(values: dict[str, float]) -> None:
@@ -455,6 +485,7 @@ def main() -> None:
     values = constants.values(vector)
     predicted = predict(table, values)
     report("fitted to all rows", table, predicted, every)
+    judge_order(table, predicted)
     judge_memory(arguments.rows)
     if not arguments.quick:
         judge_halves(table, constants)

@@ -93,3 +93,22 @@ def test_the_causes_add_up_to_the_total():
     causes = [getattr(step, name) for name in StepTime.__dataclass_fields__]
     assert all(cause >= 0 for cause in causes)
     assert sum(causes) == pytest.approx(step.total)
+
+
+def test_a_dense_model_split_over_two_nodes_sends_nothing_to_experts():
+    wide = replace(LAYOUT, tensor_parallel_size=16, pipeline_parallel_size=35)
+    step = step_of(MT_NLG, wide, TRAINING, num_nodes=560)
+    assert step.expert_communication == 0
+    assert step.tensor_communication > 0
+
+
+def test_a_program_whose_products_overlap_messages_waits_less_for_these():
+    cluster, device = load_cluster("selene-280")
+    plain = load_stack("megatron")
+    both = (plain, plain.changed(overlaps_tensor=True))
+    waits, overlapped = (
+        estimate_step_time(MT_NLG, LAYOUT, TRAINING, cluster=cluster, device=device, stack=stack)
+        for stack in both
+    )
+    assert 0 < overlapped.tensor_communication < waits.tensor_communication
+    assert overlapped.matmul == waits.matmul

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.pipeline.planning import plan
@@ -13,6 +14,7 @@ from lodesmith.plan.search import search_layouts
 from lodesmith.plan.shape import ModelShape, gpt_shape
 from lodesmith.plan.text import plan_text
 from lodesmith.plan.trainer import explain_untrainable, parallel_section, section_text
+from lodesmith.train.config import TrainingConfig
 
 SMALL = ModelShape(
     kind="qwen3", vocab_size=4096, hidden_size=192, intermediate_size=512, num_hidden_layers=4,
@@ -92,7 +94,20 @@ def test_text_and_json_carry_the_section_and_the_best_that_can_be_trained():
     result = plan("quickstart")
     data = plan_data(result)
     assert data["parallel"] == parallel_section(result.layout)
-    assert section_text(result.layout) in plan_text(result)
+    assert section_text(result.layout, result.training.precision) in plan_text(result)
     assert result.best_trainable is not None
     assert data["best_trainable"]["untrainable"] is None
     assert "cannot run it" in plan_text(plan("mt-nlg-530b"))
+
+
+def test_the_section_says_what_memory_and_time_were_counted_with():
+    layout = Layout(tensor_parallel_size=2, activation_checkpointing="selective")
+    settings = yaml.safe_load(section_text(layout, "bf16"))["pretrain"]
+    assert settings == {
+        "micro_batch_size": 1, "activation_checkpointing": "selective", "param_dtype": "bf16",
+        "parallel": {"tensor_parallel_size": 2},
+    }  # fmt: skip
+    TrainingConfig.model_validate(
+        {name: settings[name] for name in ("micro_batch_size", "activation_checkpointing")}
+        | {"max_steps": 1, "param_dtype": settings["param_dtype"]}
+    )

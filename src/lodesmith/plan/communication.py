@@ -15,8 +15,8 @@ from lodesmith.plan.machine import Machine
 from lodesmith.plan.memory import count_rank_parameters
 
 _GRADIENT_BYTES = 4
-_HOP_SECONDS = 5.12e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
-_BUCKET_WAITS = 2.5  # such waits for each layer, where the optimizer is sharded: fitted
+_HOP_SECONDS = 5.09e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
+_BUCKET_WAITS = 2.52  # such waits for each layer, where the optimizer is sharded: fitted
 _HIDING_SHARE = 0.9  # of compute under which gathering can hide
 
 
@@ -26,7 +26,7 @@ def tensor_seconds(jobs: Jobs, machine: Machine) -> Column:
     payload = jobs.tokens * jobs.hidden * jobs.element_bytes
     rate = _rate(machine, size, machine.devices_per_node)  # a ring over nodes uses all their ports
     reduction = 2 * (size - 1) / size * payload / rate
-    starts = 2 * (size - 1) * machine.message_seconds  # every hop of the ring waits
+    starts = 2 * np.log2(size) * machine.message_seconds  # up a tree and down: every level waits
     seconds: Column = 2 * (reduction + starts)
     return seconds
 
@@ -59,8 +59,7 @@ def expert_seconds(jobs: Jobs, machine: Machine) -> Column:
         nodes * (1 - (1 - 1 / nodes) ** chosen) * (1 - 1 / nodes)
     )  # other nodes that a token meets
     across = met * payload / machine.network_bytes_per_second
-    seconds: Column = 2 * np.maximum(inside, across)
-    return seconds
+    return np.where(size > 1, 2 * np.maximum(inside, across), 0)
 
 
 def pipeline_seconds(jobs: Jobs, machine: Machine) -> Column:

@@ -72,8 +72,8 @@ class Device(Config):
     kernel_seconds: float = Field(ge=0)
     """Time that a program takes to start one kernel, s; in Python several times the driver's."""
 
-    message_seconds: float = Field(default=5.0e-6, ge=0)
-    """Time that a message waits at each hop of a ring, s."""
+    message_seconds: float = Field(default=2.0e-5, ge=0)
+    """Time that a message between devices of a node waits at each level of a tree of them, s."""
 
     watts: float = Field(gt=0)
     """Power drawn under full load, W."""
@@ -136,7 +136,7 @@ class Cluster(Config):
     network_gb_per_second: float = Field(gt=0)
     """Bandwidth between nodes per device, one direction, 10^9 bytes/s."""
 
-    network_efficiency: float = Field(default=0.544, gt=0, le=1)
+    network_efficiency: float = Field(default=0.583, gt=0, le=1)
     """Share of the network's bandwidth that collectives reach."""
 
     storage_gb_per_second: float = Field(gt=0)

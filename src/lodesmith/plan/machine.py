@@ -27,7 +27,7 @@ class Machine:
     gradient_bytes_per_second: float  # between nodes, for reductions of gradients
     devices_per_node: int  # that the fast links join, which may be a whole rack
     kernel_seconds: float
-    message_seconds: float  # wait at each hop of a ring
+    message_seconds: float  # wait at each level of a tree of devices
     stack: Stack
 
 

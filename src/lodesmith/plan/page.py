@@ -99,7 +99,7 @@ def _header_rows(plan: Plan) -> Iterator[str]:
 def _layout_rows(plan: Plan) -> Iterator[str]:
     how = "given" if plan.layout_is_given else f"best of {plan.num_layouts_tried:,} tried"
     yield f"<p>{escape(str(plan.layout))} <span class='pale'>({how})</span></p>"
-    yield f"<p><code>{escape(section_text(plan.layout))}</code></p>"
+    yield f"<p><code>{escape(section_text(plan.layout, plan.training.precision))}</code></p>"
     if plan.untrainable:
         yield f"<p>The trainer cannot run it yet: {escape(plan.untrainable)}.</p>"
 

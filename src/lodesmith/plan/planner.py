@@ -307,10 +307,12 @@ def _advise(ranking: Ranking, run: RunEstimate, device: Device) -> tuple[str, ..
     step = best.step
     shares = {name: getattr(step, name) / step.total for name in StepTime.__slots__}
     first, *others = sorted(shares, key=lambda name: -shares[name])
-    advice = [f"{first} takes {shares[first]:.0%} of a step: {_REMEDIES[first]}"]
+    named = first.replace("_", " ")
+    advice = [f"{named} takes {shares[first]:.0%} of a step: {_REMEDIES[first]}"]
     overhead = next(name for name in [first, *others] if name != "matmul")
     if overhead != first:
-        advice.append(f"then {overhead}, {shares[overhead]:.0%}: {_REMEDIES[overhead]}")
+        named = overhead.replace("_", " ")
+        advice.append(f"then {named}, {shares[overhead]:.0%}: {_REMEDIES[overhead]}")
     used = best.memory.total / (device.memory_gb * _GIGA)
     if used > 1:
         advice.insert(0, f"it does not fit: {used:.0%} of a device's memory; raise the ranks")

@@ -35,18 +35,20 @@ _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective"
 _ALTERNATE = CHECKPOINTING.index("alternate")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_TENSOR_KERNELS = 1.84  # more with tensor parallelism: collectives and what surrounds them
+_TENSOR_KERNELS = 1.88  # more with tensor parallelism: collectives and what surrounds them
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _MUON_ITERATIONS = 5  # of Newton-Schulz
 _SMOOTHNESS = 4.0  # of the maximum of starting and computing
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
 _UNALIGNED = 14.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 6.53  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 4.57  # forward, of each expert that a rank holds: fitted
+_SOFTMAX_PASSES = 6.33  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 4.52  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
-_ACCUMULATION = 0.361  # share of the traffic of adding up gradients that is seen: fitted
-_LOSS_PASSES = 8.39  # times that the loss moves its logits in fp32, forward and backward: fitted
+_ACCUMULATION = 0.367  # share of the traffic of adding up gradients that is seen: fitted
+_OVERLAPPED = 0.512  # share of tensor-parallel messages seen where products overlap them: fitted
+_FUSED = 0.564  # share of elementwise traffic left where programs fuse it: fitted
+_LOSS_PASSES = 8.74  # times that the loss moves its logits in fp32, forward and backward: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +118,10 @@ class _Layer:
         stack = machine.stack
         matmul, matmul_backward = layer_products(jobs, machine)
         attention = _attention_seconds(jobs, machine)
-        elementwise = _elementwise_seconds(jobs, machine)
-        tensor = stack.tensor_exposed * tensor_seconds(jobs, machine)
+        fused = _FUSED if stack.fuses else 1.0
+        elementwise = fused * _elementwise_seconds(jobs, machine)
+        overlapped = _OVERLAPPED if stack.overlaps_tensor else 1.0
+        tensor = overlapped * stack.tensor_exposed * tensor_seconds(jobs, machine)
         context = context_seconds(jobs, machine)
         expert = stack.expert_exposed * expert_seconds(jobs, machine)
         mode = np.asarray(jobs.recompute)

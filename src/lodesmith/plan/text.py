@@ -10,6 +10,7 @@ from lodesmith.plan.step_time import StepTime
 from lodesmith.plan.trainer import section_text
 
 _BAR_WIDTH = 24
+_LEAST_SHOWN = 0.0005  # of the whole: what rounds to 0.0 %
 
 
 def plan_text(plan: Plan) -> str:
@@ -34,7 +35,7 @@ def _model_lines(plan: Plan) -> Iterator[str]:
     )
     how = "given" if plan.layout_is_given else f"best of {plan.num_layouts_tried:,} tried"
     yield f"layout ({how}): {plan.layout}"
-    yield f"  {section_text(plan.layout)}"
+    yield f"  {section_text(plan.layout, plan.training.precision)}"
     if plan.untrainable:
         yield f"  our trainer cannot run it: {plan.untrainable}"
         if plan.best_trainable:
@@ -49,7 +50,8 @@ def _memory_lines(plan: Plan) -> Iterator[str]:
         f"of {plan.device_memory_gb:g} GB"
     )
     for name in memory.__slots__:
-        yield _bar(name, getattr(memory, name), memory.total, format_bytes)
+        if getattr(memory, name) >= _LEAST_SHOWN * memory.total:
+            yield _bar(name, getattr(memory, name), memory.total, format_bytes)
 
 
 def _step_lines(plan: Plan) -> Iterator[str]:
@@ -60,7 +62,7 @@ def _step_lines(plan: Plan) -> Iterator[str]:
         f"{plan.run.mfu:.1%} of peak (MFU; {plan.run.hfu:.1%} HFU)"
     )
     for name in StepTime.__slots__:
-        if getattr(step, name) > 0:
+        if getattr(step, name) >= _LEAST_SHOWN * step.total:
             yield _bar(name.replace("_", " "), getattr(step, name), step.total, format_seconds)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
-from lodesmith.plan.layout import Layout, Training
+from lodesmith.plan.layout import Layout, Precision, Training
 from lodesmith.plan.shape import ModelShape
 
 _TRAINED_KINDS = ("llama", "qwen3")
@@ -43,15 +43,20 @@ def parallel_section(layout: Layout) -> dict[str, Any]:
     return section
 
 
-def section_text(layout: Layout) -> str:
+def section_text(layout: Layout, precision: Precision = "fp32") -> str:
     """Return what a recipe says to have the layout, as one line of YAML.
 
-    >>> section_text(Layout(tensor_parallel_size=2, micro_batch_size=4))
-    'pretrain: {micro_batch_size: 4, parallel: {tensor_parallel_size: 2}}'
+    >>> section_text(Layout(micro_batch_size=4, activation_checkpointing="full"))
+    'pretrain: {micro_batch_size: 4, activation_checkpointing: full, parallel: {}}'
     """
+    settings = [f"micro_batch_size: {layout.micro_batch_size}"]
+    if layout.activation_checkpointing in _RECOMPUTED[1:]:
+        settings.append(f"activation_checkpointing: {layout.activation_checkpointing}")
+    if precision == "bf16":  # the trainer's own choice is fp32
+        settings.append("param_dtype: bf16")
     section = parallel_section(layout)
     inner = ", ".join(f"{name}: {value}" for name, value in section.items())
-    return f"pretrain: {{micro_batch_size: {layout.micro_batch_size}, parallel: {{{inner}}}}}"
+    return f"pretrain: {{{', '.join(settings)}, parallel: {{{inner}}}}}"
 
 
 def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -> str | None:
