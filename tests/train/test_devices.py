@@ -22,7 +22,7 @@ from lodesmith.core.yaml_text import parse_yaml
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.pipeline.planning import choose_layout
+from lodesmith.pipeline.layouts import choose_layout
 from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.train import checks, crew, loss, memory
 from lodesmith.train.checks import check_job
