@@ -380,8 +380,8 @@ def judge_one_run(table: Table, predicted: np.ndarray, names: np.ndarray) -> Non
 
     Each run is that one in turn. What it is missed by is partly the program's, partly its own: how
     much is taken for the program's is told by the *other* programs, from how far these differ from
-    each other and their runs among themselves (empirical Bayes), and no more than these differ, as a
-    run that is missed by far is odd rather than its program. Programs count alike.
+    each other and their runs among themselves (empirical Bayes), and no more than these differ,
+    as a run that is missed by far is odd rather than its program. Programs count alike.
     """
     missed = np.log(predicted / table.seconds)
     by_program = {name: missed[names == name] for name in sorted(set(names))}
