@@ -1,6 +1,6 @@
 """What `lodesmith plan calibrate` is worth on this machine: honest short runs of our own trainer.
 
-    .venv/bin/python bench/plan_calibrate.py [--workspace DIR] [--steps 14]
+    .venv/bin/python bench/plan_calibrate.py [--steps 14]
 
 Models of ten sizes, sequences and batches are trained for a few steps each by `lodesmith run`, on
 the sources of Python's standard library, one process each. Then every other run calibrates the
@@ -31,18 +31,18 @@ pretrain:
   {max_steps: 14, global_batch_size: 8, micro_batch_size: 4, sequence_length: 128,
    learning_rate: 0.01, warmup_steps: 2, checkpoint_every_steps: 1000, num_ranks: 1}
 """
-# hidden size, layers, sequence, sequences of a micro-batch and of a step
+# hidden size, layers, tokens of a sequence, sequences of a micro-batch; a step has two of these
 _SIZES = (
-    (128, 2, 128, 4, 8),
-    (128, 6, 256, 4, 4),
-    (192, 4, 256, 4, 8),
-    (256, 4, 256, 2, 4),
-    (256, 8, 128, 4, 4),
-    (320, 4, 512, 1, 2),
-    (384, 6, 256, 2, 2),
-    (512, 4, 128, 4, 4),
-    (512, 8, 256, 1, 2),
-    (640, 6, 256, 2, 2),
+    (128, 2, 128, 4),
+    (128, 6, 256, 2),
+    (192, 4, 256, 4),
+    (256, 4, 256, 2),
+    (256, 8, 128, 2),
+    (320, 4, 512, 1),
+    (384, 6, 256, 1),
+    (512, 4, 128, 2),
+    (512, 8, 256, 1),
+    (640, 6, 256, 1),
 )
 
 
@@ -52,19 +52,19 @@ def measure(workspace: Path, *, steps: int) -> list[MeasuredRun]:
     recipe.write_text(_RECIPE, "utf-8")
     run_stages(workspace, recipe, "tokenize")
     runs = []
-    for hidden, layers, sequence, micro, batch in _SIZES:
-        before = set(_pretrained(workspace))
+    for hidden, layers, sequence, micro in _SIZES:
+        before = _pretrained(workspace)
         run_stages(
             workspace, recipe, "pretrain",
             f"model.hidden_size={hidden}", f"model.intermediate_size={3 * hidden}",
             f"model.num_hidden_layers={layers}", f"model.num_attention_heads={hidden // 64}",
             f"model.num_key_value_heads={hidden // 64}", f"pretrain.sequence_length={sequence}",
-            f"pretrain.micro_batch_size={micro}", f"pretrain.global_batch_size={batch}",
+            f"pretrain.micro_batch_size={micro}", f"pretrain.global_batch_size={2 * micro}",
             f"pretrain.max_steps={steps}",
         )  # fmt: skip
-        (made,) = set(_pretrained(workspace)) - before
+        (made,) = _pretrained(workspace) - before
         runs.append(read_run(made))
-        name = f"{hidden} wide, {layers} layers, {batch} x {sequence}"
+        name = f"{hidden} wide, {layers} layers, {2 * micro} x {sequence}"
         print(f"  {name:<32}{runs[-1].seconds:8.3f} s a step, {len(runs[-1].step_seconds)} steps")
     return runs
 
@@ -78,8 +78,8 @@ def run_stages(workspace: Path, recipe: Path, last: str, *overrides: str) -> Non
         raise SystemExit(done.stderr[-2000:])
 
 
-def _pretrained(workspace: Path) -> list[Path]:
-    return sorted((workspace / "artifacts").glob("pretrain-*"))
+def _pretrained(workspace: Path) -> set[Path]:
+    return set((workspace / "artifacts").glob("pretrain-*"))
 
 
 def judge(title: str, seen: Sequence[MeasuredRun], held_out: Sequence[MeasuredRun]) -> list[float]:
@@ -101,11 +101,10 @@ def judge(title: str, seen: Sequence[MeasuredRun], held_out: Sequence[MeasuredRu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--workspace", type=Path, help="kept, so that text is prepared once")
     parser.add_argument("--steps", type=int, default=14, help="of each run; two of them warm up")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs = measure(arguments.workspace or Path(folder), steps=arguments.steps)
+        runs = measure(Path(folder), steps=arguments.steps)
     print("errors on runs that the fit has not seen, by the shipped file and after calibrating")
     after = judge("even runs, calibrated on odd ones", runs[::2], runs[1::2])
     after += judge("odd runs, calibrated on even ones", runs[1::2], runs[::2])

@@ -69,7 +69,8 @@ def test_the_same_recipe_gives_the_same_json():
          "  architecture: {vocab_size: 99, hidden_size: 64, num_hidden_layers: 2,\n"
          "  num_attention_heads: 2, max_position_embeddings: 64}}\n", "no cluster moon"),
         ("plan: {architecture: {vocab_size: 99, hidden_size: 64, num_hidden_layers: 2,\n"
-         "  num_attention_heads: 3, max_position_embeddings: 64}}\n", "must divide hidden_size"),
+         "  num_attention_heads: 3, max_position_embeddings: 64}}\n",
+         r"heads \(3\) must divide hidden_size \(64\); 2 or 4 do"),
     ],
 )  # fmt: skip
 def test_a_recipe_that_says_too_little_is_refused(text: str, message: str, tmp_path):

@@ -81,7 +81,7 @@ def test_a_given_layout_is_kept_and_a_faster_one_named():
 
 
 def test_a_given_layout_that_cannot_be_is_refused():
-    with pytest.raises(UserError, match=r"plan\.parallel: 3 ranks .* do not divide the 8 devices"):
+    with pytest.raises(UserError, match=r"plan\.parallel: 3 ranks .* 8 devices .*num_nodes to 3"):
         plan_seven_b(parallel=GivenLayout(tensor_parallel_size=3))
     with pytest.raises(UserError, match="does not divide the layers"):
         make_plan(

@@ -138,9 +138,9 @@ def _read_text(name: str) -> tuple[str, str, str]:
         return name, f"recipe {name}", text
     if path.suffix not in (".yaml", ".yml"):
         close = difflib.get_close_matches(name, shipped_recipes(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = f"; did you mean {close[0]}? Give" if close else "; give"
         raise UserError(
-            f"there is no recipe {name}{hint} Give a path ending in .yaml, or one of: "
+            f"there is no recipe {name}{hint} a path ending in .yaml, or one of: "
             f"{', '.join(shipped_recipes())}"
         )
     try:

@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
 from lodesmith.plan.layout import Attention, Checkpointing, Precision, Sharded
-from lodesmith.plan.shape import Kind, ModelShape
+from lodesmith.plan.shape import Kind, ModelShape, name_divisors
 
 
 class ArchitectureConfig(Config):
@@ -53,9 +53,18 @@ class ArchitectureConfig(Config):
     @model_validator(mode="after")
     def _check_heads(self) -> "ArchitectureConfig":
         if self.hidden_size % self.num_attention_heads:
-            raise ValueError("num_attention_heads must divide hidden_size")
-        if self.num_attention_heads % (self.num_key_value_heads or self.num_attention_heads):
-            raise ValueError("num_key_value_heads must divide num_attention_heads")
+            near = name_divisors(self.hidden_size, self.num_attention_heads)
+            raise ValueError(
+                f"num_attention_heads ({self.num_attention_heads}) must divide hidden_size "
+                f"({self.hidden_size}); {near}"
+            )
+        groups = self.num_key_value_heads or self.num_attention_heads
+        if self.num_attention_heads % groups:
+            near = name_divisors(self.num_attention_heads, groups)
+            raise ValueError(
+                f"num_key_value_heads ({groups}) must divide num_attention_heads "
+                f"({self.num_attention_heads}); {near}"
+            )
         return self
 
     def shape(self) -> ModelShape:

@@ -7,7 +7,7 @@ from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.plan.charts import Dot, draw_bar, draw_scatter
 from lodesmith.plan.planner import Plan
 from lodesmith.plan.step_time import StepTime
-from lodesmith.plan.text import beyond_lines, format_energy
+from lodesmith.plan.text import LEAST_SHOWN, beyond_lines, format_energy
 from lodesmith.plan.trainer import section_text
 
 _GIGA = 1e9
@@ -120,7 +120,7 @@ def _memory_rows(plan: Plan) -> Iterator[str]:
 
 def _bars(causes: dict[str, float], whole: float, show: Callable[[float], str]) -> Iterator[str]:
     for name, value in sorted(causes.items(), key=lambda item: -item[1]):
-        if value > 0:
+        if value >= LEAST_SHOWN * whole:
             share = value / whole
             bar = draw_bar(share, style="over" if share > 1 else "fill")
             yield f'<div class="row"><div class="name">{name.replace("_", " ")}</div>{bar}'

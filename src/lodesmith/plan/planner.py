@@ -1,5 +1,6 @@
 """The plan of a recipe: shape, best layout, memory, step time and the whole run in one tree."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -213,9 +214,13 @@ def _estimate_given(
     """Return the one layout that the recipe fixes; it need not fit, but must be possible."""
     ranks = given.tensor_parallel_size * given.pipeline_parallel_size * given.context_parallel_size
     if cluster.num_devices % ranks:
+        unit = ranks // math.gcd(ranks, cluster.devices_per_node)
+        fewer = cluster.num_nodes // unit * unit
+        near = " or ".join(str(nodes) for nodes in (fewer, fewer + unit) if nodes)
         raise UserError(
             f"plan.parallel: {ranks} ranks (tensor x pipeline x context) do not divide the "
-            f"{cluster.num_devices} devices of {cluster.name}"
+            f"{cluster.num_devices} devices of {cluster.num_nodes} nodes; set plan.num_nodes to "
+            f"{near}, or other sizes"
         )
     layout = Layout(data_parallel_size=cluster.num_devices // ranks, **given.model_dump())
     reason = explain_invalid(shape, layout, training, cluster=cluster)

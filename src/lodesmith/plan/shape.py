@@ -6,6 +6,7 @@ biases) and `qwen3` (the same with normalised queries and keys) are what Lodesmi
 Lodesmith lays out but does not train. Each may have experts in place of its MLP.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.model.config import ModelConfig
 
 Kind = Literal["gpt", "llama", "qwen3"]
+_MOST_TRIED = 10**6  # divisors of a mistaken size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,3 +119,17 @@ def gpt_shape(
         max_position_embeddings=max_position_embeddings,
         tie_word_embeddings=True,
     )
+
+
+def name_divisors(number: int, wanted: int) -> str:
+    """Return in words the divisors of a number next to a wanted one, below and above.
+
+    >>> name_divisors(20480, 127)
+    '80 or 128 do'
+    """
+    small = [each for each in range(1, min(math.isqrt(number), _MOST_TRIED) + 1)
+             if number % each == 0]  # fmt: skip
+    divisors = sorted({*small, *(number // each for each in small)})
+    below = [each for each in divisors if each < wanted][-1:]
+    near = below + [each for each in divisors if each > wanted][:1]
+    return f"{' or '.join(str(each) for each in near)} {'do' if len(near) > 1 else 'does'}"

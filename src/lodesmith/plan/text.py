@@ -10,7 +10,7 @@ from lodesmith.plan.step_time import StepTime
 from lodesmith.plan.trainer import section_text
 
 _BAR_WIDTH = 24
-_LEAST_SHOWN = 0.0005  # of the whole: what rounds to 0.0 %
+LEAST_SHOWN = 0.0005  # of the whole: what rounds to 0.0 %
 
 
 def plan_text(plan: Plan) -> str:
@@ -50,7 +50,7 @@ def _memory_lines(plan: Plan) -> Iterator[str]:
         f"of {plan.device_memory_gb:g} GB"
     )
     for name in memory.__slots__:
-        if getattr(memory, name) >= _LEAST_SHOWN * memory.total:
+        if getattr(memory, name) >= LEAST_SHOWN * memory.total:
             yield _bar(name, getattr(memory, name), memory.total, format_bytes)
 
 
@@ -62,7 +62,7 @@ def _step_lines(plan: Plan) -> Iterator[str]:
         f"{plan.run.mfu:.1%} of peak (MFU; {plan.run.hfu:.1%} HFU)"
     )
     for name in StepTime.__slots__:
-        if getattr(step, name) >= _LEAST_SHOWN * step.total:
+        if getattr(step, name) >= LEAST_SHOWN * step.total:
             yield _bar(name.replace("_", " "), getattr(step, name), step.total, format_seconds)
 
 
