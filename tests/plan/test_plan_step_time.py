@@ -112,3 +112,14 @@ def test_a_program_whose_products_overlap_messages_waits_less_for_these():
     )
     assert 0 < overlapped.tensor_communication < waits.tensor_communication
     assert overlapped.matmul == waits.matmul
+
+
+def test_a_program_that_fuses_kernels_moves_fewer_bytes_and_multiplies_as_much():
+    cluster, device = load_cluster("selene-280")
+    plain = load_stack("megatron")
+    apart, fused = (
+        estimate_step_time(MT_NLG, LAYOUT, TRAINING, cluster=cluster, device=device, stack=stack)
+        for stack in (plain, plain.changed(fuses=True))
+    )
+    assert 0 < fused.elementwise < apart.elementwise
+    assert fused.matmul == apart.matmul

@@ -72,7 +72,7 @@ def _run_lines(plan: Plan) -> Iterator[str]:
     yield (
         f"  {format_seconds(run.days * 86400)} of wall time, {run.device_hours:,.0f} device-hours, "
         f"{run.model_flops:.3g} FLOPs "
-        f"({count_petaflop_days(run.model_flops):,.3g} PFLOP/s-days)"
+        f"({_round(count_petaflop_days(run.model_flops))} PFLOP/s-days)"
     )
     yield f"  {format_energy(run.energy_kwh)}, {run.cost_dollars:,.0f} US dollars"
     yield (
@@ -171,6 +171,10 @@ def _advice_lines(plan: Plan) -> Iterator[str]:
         yield "Layouts that drop out"
     for reason, count in sorted(plan.layouts_dropped.items(), key=lambda item: -item[1]):
         yield f"  {count:>6,}  {reason}"
+
+
+def _round(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def format_energy(kwh: float) -> str:
