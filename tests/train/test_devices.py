@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_life import write_life
 from tiny_training import SHAPE, make_job
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -23,6 +24,7 @@ from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.layouts import choose_layout
+from lodesmith.pipeline.run import run
 from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.train import checks, crew, loss, memory
 from lodesmith.train.checks import check_job
@@ -61,6 +63,19 @@ def test_a_run_on_gpus_that_are_not_there_is_refused_before_it_starts(tmp_path, 
         check_job(make_job(tmp_path, device="cuda", num_ranks=2), num_ranks=2)
     with pytest.raises(UserError, match="sees 0 GPU"):
         take_device("cuda", slot=0)
+
+
+def test_a_whole_life_on_gpus_that_are_not_there_is_refused_before_its_first_stage(
+    tmp_path, machine
+):
+    machine()
+    recipe = str(write_life(tmp_path))
+    with pytest.raises(UserError, match="pretrain: device cuda gives each of the 1 rank"):
+        run(recipe, overrides=["pretrain.device=cuda"], workspace=tmp_path / "w")
+    float8 = ["pretrain.matmul_dtype=float8", "pretrain.param_dtype=bf16"]
+    with pytest.raises(UserError, match="but device is cpu; leave matmul_dtype out"):
+        run(recipe, overrides=float8, workspace=tmp_path / "w")
+    assert not list((tmp_path / "w" / "artifacts").glob("*"))
 
 
 def test_auto_takes_as_many_ranks_as_there_are_gpus_up_to_two(machine):

@@ -18,6 +18,7 @@ from lodesmith.lineage import DEFAULT_WORKSPACE
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import last_model_kind
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.ahead import PlannedStage, look_ahead, refuse_early
 from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
 from lodesmith.pipeline.stages import Stage, stages_until
 from lodesmith.prepare.config import PrepareConfig
@@ -70,6 +71,7 @@ def run(
     key_file = Path(privacy.key_file) if privacy is not None else None
     with space.lock(), grant(key_file, workspace=space.root):
         result = RunResult(recipe=loaded.name)
+        refuse_early(loaded.recipe, stages, space)
         for stage in stages:
             if stage.kind == "tune" and loaded.recipe.domains:
                 _run_domains(loaded.recipe, space, result, start)
@@ -78,15 +80,6 @@ def run(
         result.seconds = time.monotonic() - started
         _record(space, result, until)
     return result
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedStage:
-    """What `run --dry-run` says of one stage."""
-
-    kind: str
-    id: str | None  # None where the id depends on an artifact that is not made yet
-    done: bool
 
 
 def dry_run(
@@ -98,22 +91,8 @@ def dry_run(
 ) -> list[PlannedStage]:
     """Return which stages a run would make, without making or locking anything."""
     loaded = _resolve(read_recipe(recipe, overrides))
-    space = Workspace(Path(workspace))
-    done: dict[str, Artifact] = {}
-    planned = []
-    for stage in stages_until(loaded.recipe, until):
-        if stage.kind == "tune" and loaded.recipe.domains:
-            planned.append(PlannedStage(kind="tune", id=None, done=False))
-            continue
-        known = all(kind in done for kind in stage.parents)
-        order = stage.order(loaded.recipe, done) if known else None
-        artifact = space.get(order) if order else None
-        if artifact is not None:
-            done[stage.kind] = artifact
-        planned.append(
-            PlannedStage(kind=stage.kind, id=order.id if order else None, done=artifact is not None)
-        )
-    return planned
+    stages = stages_until(loaded.recipe, until)
+    return list(look_ahead(loaded.recipe, stages, Workspace(Path(workspace))))
 
 
 def _resolve(loaded: LoadedRecipe) -> LoadedRecipe:

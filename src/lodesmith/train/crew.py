@@ -92,11 +92,9 @@ class Crew:
             memory: this machine's folder of second copies of the state.
         """
         self.job, self._hub, self._starter, self._memory = job, hub, starter, memory
-        nodes = job.config.nodes
-        self._num_nodes = 1 if nodes is None else nodes.num_nodes
         self.wanted = choose_num_ranks(job.config)
         self.jobs = possible_jobs(job, wanted=self.wanted)
-        self._per_node = -(-self.wanted // self._num_nodes)
+        self._per_node = choose_ranks_here(job.config)
 
     def wait_for_all(self, stop: Callable[[], bool]) -> None:
         """Return when as many machines as the run was made for are here, or none is to come.
@@ -183,6 +181,12 @@ def choose_num_ranks(config: TrainingConfig) -> int:
         here = count_free_cores() if config.device == "cpu" else len(find_gpus() or [])
         return 2 if here >= 2 or config.nodes is not None else 1
     return config.num_ranks
+
+
+def choose_ranks_here(config: TrainingConfig) -> int:
+    """Return how many of them have a place on each machine."""
+    num_nodes = 1 if config.nodes is None else config.nodes.num_nodes
+    return -(-choose_num_ranks(config) // num_nodes)
 
 
 def possible_jobs(job: TrainingJob, *, wanted: int) -> dict[int, TrainingJob]:

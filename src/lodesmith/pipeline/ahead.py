@@ -1,0 +1,52 @@
+"""What can be said of a run's stages before the first of them begins."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lodesmith.lineage.artifact import Artifact
+from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.recipe import Recipe
+from lodesmith.pipeline.stages import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """What `run --dry-run` says of one stage."""
+
+    kind: str
+    id: str | None  # None where the id depends on an artifact that is not made yet
+    done: bool
+
+
+def look_ahead(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> Iterator[PlannedStage]:
+    """Yield which stages are done, as far as it is known now."""
+    done: dict[str, Artifact] = {}
+    for stage in stages:
+        if stage.kind == "tune" and recipe.domains:
+            yield PlannedStage(kind="tune", id=None, done=False)
+            continue
+        known = all(kind in done for kind in stage.parents)
+        order = stage.order(recipe, done) if known else None
+        artifact = space.get(order) if order else None
+        if artifact is not None:
+            done[stage.kind] = artifact
+        yield PlannedStage(
+            kind=stage.kind, id=order.id if order else None, done=artifact is not None
+        )
+
+
+def refuse_early(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> None:
+    """Refuse now, not when all data is made, what the GPUs of this machine cannot compute.
+
+    Raises:
+        UserError: there are too few GPUs, or they or torchao are not what float8 wants.
+    """
+    config = recipe.pretrain
+    if config is None or (config.device == "cpu" and config.matmul_dtype is None):
+        return
+    from lodesmith.train.checks import check_gpus  # runs on CPUs need none of this
+    from lodesmith.train.crew import choose_ranks_here
+
+    ahead = look_ahead(recipe, stages, space)
+    if any(stage.kind == "pretrain" and not stage.done for stage in ahead):
+        check_gpus("pretrain", config, num_ranks=choose_ranks_here(config))
