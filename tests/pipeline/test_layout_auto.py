@@ -4,12 +4,12 @@ import pytest
 
 from lodesmith.core.errors import UserError
 from lodesmith.parallel.config import ParallelConfig
-from lodesmith.pipeline import planning, run
+from lodesmith.pipeline import layouts, run
 from lodesmith.pipeline.recipe import read_recipe
 
 
 def settled(monkeypatch: pytest.MonkeyPatch, *, cores: int, overrides: list[str]):
-    monkeypatch.setattr(planning, "count_free_cores", lambda: cores)
+    monkeypatch.setattr(layouts, "count_free_cores", lambda: cores)
     loaded = read_recipe("quickstart", ["pretrain.parallel=auto", *overrides])
     pretrain = run._resolve(loaded).recipe.pretrain
     assert pretrain is not None
