@@ -280,7 +280,6 @@ static void multiply_panels(const product *p, size_t first, size_t panels, size_
 }
 
 static void multiply(const product *p, size_t first, size_t count, size_t row, size_t rows) {
-    const matrix *m = p->weights;
     size_t unit = p->ending == SWIGLU ? 2 : 1, step = rows > 4 ? unit : PANELS_AT_ONCE;
     for (size_t at = first * unit, end = (first + count) * unit; at < end; at += step)
         multiply_panels(p, at, end - at < step ? end - at : step, row, rows);
