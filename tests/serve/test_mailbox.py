@@ -2,9 +2,15 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
-from lodesmith.infer.interface import NewToken
+import pytest
+
+from lodesmith.infer.interface import Finished, FinishReason, GenerationRequest, NewToken
+from lodesmith.serve.answers import Answers
+from lodesmith.serve.faults import ApiError
 from lodesmith.serve.mailbox import Mailbox
+from lodesmith.serve.service import Service
 
 
 class CountingLoop:
@@ -51,6 +57,33 @@ def test_nothing_that_several_threads_say_is_lost():
 
     said = asyncio.run(collect())
     assert all(numbers == list(range(2000)) for numbers in said.values())
+
+
+def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
+    class FailingEngine:
+        def submit(self, requests, deliver):
+            deliver(0, NewToken(ord("a"), None))
+            deliver(0, NewToken(ord("b"), None))
+            deliver(0, Finished(FinishReason.ERROR, "broken"))
+            return [0]
+
+        def cancel(self, ticket):
+            pass
+
+        limits = SimpleNamespace(max_num_queued_seqs=1)
+
+    async def collect():
+        service = Service(
+            name="tiny", tokenizer=loaded.tokenizer, engine=FailingEngine(), created=1
+        )
+        request = GenerationRequest(input_ids=(1,), max_tokens=9)
+        async for pieces in Answers(service, [request]).pieces():
+            shown.extend(piece.text for piece in pieces)
+
+    shown = []
+    with pytest.raises(ApiError, match="broken"):
+        asyncio.run(collect())
+    assert shown == ["a", "b"]
 
 
 def test_a_loop_that_has_closed_hurts_no_engine():

@@ -158,11 +158,12 @@ class Answers:
                 if waiting_for_first:
                     waiting_for_first = False
                     self._metrics.first_token_seconds.observe(time.monotonic() - self._started)
-                found = (self._take(index, event) for index, event in events)
-                pieces = [piece for piece in found if piece is not None]
+                pieces, failure = self._take_all(events)
                 left -= sum(piece.finish_reason is not None for piece in pieces)
                 if pieces:
                     yield pieces
+                if failure is not None:
+                    raise failure
         finally:
             self.cancel()
             self._metrics.num_generation_tokens += self.num_tokens
@@ -173,6 +174,18 @@ class Answers:
         """Stop whatever still runs."""
         for ticket in self._tickets:
             self._engine.cancel(ticket)
+
+    def _take_all(self, events: Sequence[tuple[int, Event]]) -> tuple[list[Piece], ApiError | None]:
+        """Return what events make visible, and the fault that ended them if there was one."""
+        pieces: list[Piece] = []
+        for index, event in events:
+            try:
+                piece = self._take(index, event)
+            except ApiError as error:
+                return pieces, error
+            if piece is not None:
+                pieces.append(piece)
+        return pieces, None
 
     def _take(self, index: int, event: Event) -> Piece | None:
         choice = self.choices[index]
