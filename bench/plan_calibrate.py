@@ -1,6 +1,6 @@
 """What `lodesmith plan calibrate` is worth on this machine: honest short runs of our own trainer.
 
-    .venv/bin/python bench/plan_calibrate.py [--steps 14]
+    .venv/bin/python bench/plan_calibrate.py [--steps 10]
 
 Models of ten sizes, sequences and batches are trained for a few steps each by `lodesmith run`, on
 the sources of Python's standard library, one process each. Then every other run calibrates the
@@ -28,7 +28,7 @@ model:
   {kind: qwen3, hidden_size: 128, intermediate_size: 384, num_hidden_layers: 2,
    num_attention_heads: 2, num_key_value_heads: 2, head_dim: 64, max_position_embeddings: 512}
 pretrain:
-  {max_steps: 14, global_batch_size: 8, micro_batch_size: 4, sequence_length: 128,
+  {max_steps: 10, global_batch_size: 8, micro_batch_size: 4, sequence_length: 128,
    learning_rate: 0.01, warmup_steps: 2, checkpoint_every_steps: 1000, num_ranks: 1}
 """
 # hidden size, layers, tokens of a sequence, sequences of a micro-batch; a step has two of these
@@ -101,7 +101,7 @@ def judge(title: str, seen: Sequence[MeasuredRun], held_out: Sequence[MeasuredRu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=14, help="of each run; two of them warm up")
+    parser.add_argument("--steps", type=int, default=10, help="of each run; two of them warm up")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = measure(Path(folder), steps=arguments.steps)
