@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from lodesmith.core.config import Config
 from lodesmith.core.storage import read_json
 from lodesmith.pipeline.schema import recipe_reference, recipe_schema
 
@@ -15,6 +16,17 @@ def test_the_published_schema_is_that_of_the_code():
 
 def test_the_published_reference_is_that_of_the_code():
     assert (DOCS / "recipe.md").read_text("utf-8") == recipe_reference(), STALE
+
+
+def test_a_class_of_the_same_name_elsewhere_changes_nothing():
+    before = recipe_schema()
+
+    class PretrainConfig(Config):
+        max_steps: int
+        """Text of another field."""
+
+    assert recipe_schema() == before
+    assert PretrainConfig(max_steps=1).max_steps == 1
 
 
 def fields_of(schema):

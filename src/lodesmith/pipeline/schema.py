@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lodesmith.core.config import Config
 from lodesmith.core.storage import JSON, write_json, write_text
@@ -31,17 +31,21 @@ def recipe_schema() -> JSON:
     """Return the JSON Schema of a recipe."""
     schema = Recipe.model_json_schema()
     schema["title"] = "Lodesmith recipe"
-    models = {model.__name__: model for model in _models_below(Config)}
+    models = {model.__name__: model for model in _models_in(Recipe)}
     for name, definition in (("Recipe", schema), *schema["$defs"].items()):
         if name in models:
             _describe(definition, models[name])
     return schema
 
 
-def _models_below(model: type[Config]) -> Iterator[type[Config]]:
-    for child in model.__subclasses__():
-        yield child
-        yield from _models_below(child)
+def _models_in(kind: Any) -> Iterator[type[Config]]:
+    """Yield the configs that a type speaks of, those in its fields included."""
+    if isinstance(kind, type) and issubclass(kind, Config):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from _models_in(field.annotation)
+    for part in get_args(kind):
+        yield from _models_in(part)
 
 
 def _describe(definition: JSON, model: type[Config]) -> None:
