@@ -52,14 +52,6 @@ from lm_eval.models.huggingface import HFLM
 folder, rows, answer, dtype, batch = sys.argv[1:]
 size = int(batch)
 model = HFLM(pretrained=folder, dtype=dtype, device="cpu", batch_size=size, max_length=2048)
-pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
-requests = [
-    Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=place)
-    for place, pair in enumerate(pairs)
-]
-started = time.process_time()
-values = [value for value, _ in model.loglikelihood(requests, disable_tqdm=True)]
-json.dump([time.process_time() - started, values], open(answer, "w"))
 """
 
 _CLIENT = """
@@ -71,6 +63,9 @@ model = LocalCompletionsAPI(
     base_url=address + "/v1/completions", model=folder.rstrip("/").rpartition("/")[2],
     tokenizer=folder, tokenizer_backend="huggingface", max_length=2048,
 )
+"""
+
+_SCORE = """
 pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 requests = [
     Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=place)
@@ -105,10 +100,10 @@ def main() -> None:
               f"{sum(len(row['choices']) for row in questions)} answers")  # fmt: skip
         _tell("ours", ours, questions, ours, exact)
         for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 1)):
-            theirs = _run(arguments.peer, _PEER, [model, str(rows)], dtype, str(batch))
+            theirs = _run(arguments.peer, _PEER + _SCORE, [model, str(rows)], dtype, str(batch))
             _tell(f"hf, {dtype}, batches of {batch}", theirs, questions, ours, exact)
         with _serve(model) as address:
-            theirs = _run(arguments.peer, _CLIENT, [model, str(rows)], address)
+            theirs = _run(arguments.peer, _CLIENT + _SCORE, [model, str(rows)], address)
         _tell("through our server", theirs, questions, ours, exact)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.templates import open_templates
 
 _SHARES = {
     "acc": "right",
@@ -141,17 +142,9 @@ def render_page(
         model: what was measured.
         baseline: scores of another model.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     benchmarks = {task: score for task, score in scores.items() if "title" in score}
-    return environment.get_template("page.html.j2").render(
+    template = open_templates(Path(__file__).parent).get_template("page.html.j2")
+    return template.render(
         model=model,
         lines=lines_of(scores, baseline),
         has_baseline=baseline is not None,

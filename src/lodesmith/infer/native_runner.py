@@ -16,7 +16,7 @@ from lodesmith.infer.adapters import pack_adapter
 from lodesmith.infer.config import Quantization
 from lodesmith.infer.weights import Weights, named_weights, place_of
 from lodesmith.model.config import DecoderConfig
-from lodesmith.model.decoder import Decoder
+from lodesmith.model.decoder import rotation_of
 from lodesmith.model.lora import Adapter
 from lodesmith.native.decoder import (
     PANEL,
@@ -138,9 +138,7 @@ def _place(name: str, *, is_tied: bool) -> tuple[Part, int]:
 def _rotation(config: DecoderConfig, max_model_len: int) -> dict[str, NDArray[np.float32]]:
     """Return the tables of cosines and sines, each max_model_len x h."""
     half = config.head_dim // 2
-    with torch.device("meta"):
-        decoder = Decoder(config)
-    cos, sin = decoder.rotation(torch.arange(max_model_len)[None], torch.float32)
+    cos, sin = rotation_of(config, torch.arange(max_model_len)[None], torch.float32)
     return {
         "cosines": np.ascontiguousarray(cos[0, 0, :, :half].numpy()),
         "sines": np.ascontiguousarray(sin[0, 0, :, half:].numpy()),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+CONFIG_FILE = "adapter_config.json"  # of a PEFT folder
+
 
 @dataclass(frozen=True)
 class AdapterShape:

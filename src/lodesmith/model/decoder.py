@@ -64,6 +64,14 @@ def rotary_frequencies(config: DecoderConfig, device: torch.device) -> Tensor:
         return frequencies.to(device)
 
 
+def rotation_of(config: DecoderConfig, position_ids_BT: Tensor, dtype: torch.dtype) -> Rotation:
+    """Return by what the heads of tokens at these places are turned."""
+    frequencies = rotary_frequencies(config, position_ids_BT.device)
+    angles_B1Th = (position_ids_BT[..., None] * frequencies)[:, None]
+    cos, sin = angles_B1Th.cos(), angles_B1Th.sin()
+    return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
+
+
 def rotate(x_BNTH: Tensor, rotation: Rotation) -> Tensor:
     """Return heads turned by their positions; dim i is paired with dim i + H/2."""
     cos, sin = rotation
@@ -268,10 +276,7 @@ class Decoder(nn.Module):
 
     def rotation(self, position_ids_BT: Tensor, dtype: torch.dtype) -> Rotation:
         """Return by what the heads of tokens at these places are turned."""
-        frequencies = rotary_frequencies(self.config, position_ids_BT.device)
-        angles_B1Th = (position_ids_BT[..., None] * frequencies)[:, None]
-        cos, sin = angles_B1Th.cos(), angles_B1Th.sin()
-        return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
+        return rotation_of(self.config, position_ids_BT, dtype)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Fill every weight in the order of `named_parameters`, so that a seed fixes all."""

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.log import say
 from lodesmith.core.storage import hash_file, write_json, write_text
 from lodesmith.data.byte_level import pre_tokenizer
 from lodesmith.model.config import DecoderConfig
@@ -61,11 +62,6 @@ PRE_TOKENIZERS: dict[str, list[dict[str, Any]]] = {
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens in the header
 
 
-def unpacked_folder(path: Path, cache: Path) -> Path:
-    """Return where the model of a GGUF file lies once it is unpacked."""
-    return cache / hash_file(path)[:16]
-
-
 def unpack_gguf(path: Path, cache: Path) -> Path:
     """Return a Hugging Face folder with the model of a GGUF file, unpacking it if it is not there.
 
@@ -77,9 +73,10 @@ def unpack_gguf(path: Path, cache: Path) -> Path:
         UserError: the file holds a model or a tokenizer that is not known here.
         DamagedArtifactError: it is torn.
     """
-    folder = unpacked_folder(path, cache)
+    folder = cache / hash_file(path)[:16]
     if (folder / "config.json").is_file():
         return folder
+    say(f"unpacking {path} to {folder}, once")
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=cache))
     try:

@@ -8,12 +8,11 @@ workspace's cache under the hash of what it was made of.
 from pathlib import Path
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.log import say
 from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.model.adapter_shape import CONFIG_FILE
 
 _GGUF = ".gguf"
-_ADAPTER_CONFIG = "adapter_config.json"
 
 
 def locate_model(name: str, workspace: Workspace) -> Path:
@@ -31,12 +30,16 @@ def locate_model(name: str, workspace: Workspace) -> Path:
     path = Path(name)
     if (path / "config.json").is_file():
         return path
-    if (path / _ADAPTER_CONFIG).is_file():
+    if (path / CONFIG_FILE).is_file():
         from lodesmith.model.merged import merge_folder
 
         return merge_folder(path, workspace.cache / "merged")
     file = _gguf_file(path)
-    return find_model_folder(name, workspace) if file is None else _unpack(file, workspace)
+    if file is None:
+        return find_model_folder(name, workspace)
+    from lodesmith.model.gguf_folder import unpack_gguf
+
+    return unpack_gguf(file, workspace.cache / "gguf")
 
 
 def _gguf_file(path: Path) -> Path | None:
@@ -56,12 +59,3 @@ def _gguf_file(path: Path) -> Path | None:
             f"{', ...' if len(inside) > 2 else ''}); give the path of one"
         )
     return inside[0] if inside else None
-
-
-def _unpack(file: Path, workspace: Workspace) -> Path:
-    from lodesmith.model.gguf_folder import unpack_gguf, unpacked_folder
-
-    folder = unpacked_folder(file, workspace.cache / "gguf")
-    if not folder.exists():
-        say(f"unpacking {file} to {folder}, once")
-    return unpack_gguf(file, workspace.cache / "gguf")

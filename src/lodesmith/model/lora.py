@@ -25,12 +25,11 @@ from torch import Tensor, nn
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import write_bytes, write_json
-from lodesmith.model.adapter_shape import AdapterShape
+from lodesmith.model.adapter_shape import CONFIG_FILE, AdapterShape
 from lodesmith.model.decoder import Decoder
 
 Product = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_file, hash_json
+from lodesmith.model.adapter_shape import CONFIG_FILE
 from lodesmith.model.checkpoint import TOKENIZER_FILES, load_decoder, read_eos_ids, save_decoder
 from lodesmith.model.lora import (
-    CONFIG_FILE,
     WEIGHTS_FILE,
     load_adapter,
     merge_adapter,

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lodesmith.core.storage import JSON
+from lodesmith.core.templates import open_templates
 from lodesmith.core.units import format_bytes
 from lodesmith.prepare.funnel import LEAST_POWER, NUM_SHARES, bin_edge, bin_of
 
@@ -27,15 +28,7 @@ def render_funnel(funnel: JSON, *, title: str) -> str:
         funnel: what `Funnel.to_json` returned.
         title: what was cleaned.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(Path(__file__).parent)
     environment.filters.update(count=_count, size=format_bytes, share=_share, value=_value)
     nothing: JSON = {"lines_dropped": None, "masked": None, "scores": []}
     steps = [{**nothing, **step} for step in funnel["steps"]]

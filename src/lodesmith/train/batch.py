@@ -1,6 +1,6 @@
 """What a model learns from in one pass: sequences, their labels, and which of them count."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -18,20 +18,17 @@ class Batch:
 
     def rows(self, rows: slice) -> "Batch":
         """Return some of the sequences."""
-        return Batch(
-            input_ids=self.input_ids[rows],
-            labels=self.labels[rows],
-            loss_mask=None if self.loss_mask is None else self.loss_mask[rows],
-            segment_ids=None if self.segment_ids is None else self.segment_ids[rows],
-            extra={name: tensor[rows] for name, tensor in self.extra.items()},
-        )
+        return self._each(lambda tensor: tensor[rows])
 
     def to(self, device: str) -> "Batch":
-        """Return the batch on a device; itself if it is there."""
+        """Return the batch on a device; nothing is copied that is there."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
-            input_ids=self.input_ids.to(device),
-            labels=self.labels.to(device),
-            loss_mask=None if self.loss_mask is None else self.loss_mask.to(device),
-            segment_ids=None if self.segment_ids is None else self.segment_ids.to(device),
-            extra={name: tensor.to(device) for name, tensor in self.extra.items()},
+            input_ids=change(self.input_ids),
+            labels=change(self.labels),
+            loss_mask=None if self.loss_mask is None else change(self.loss_mask),
+            segment_ids=None if self.segment_ids is None else change(self.segment_ids),
+            extra={name: change(tensor) for name, tensor in self.extra.items()},
         )

@@ -63,7 +63,6 @@ class _Share:
 
     hidden: float  # weights of the layers
     others: float  # embedding and output matrix
-    layers: float  # how many whole layers' activations it keeps
     tensor: int  # ranks that share each matrix
     shards: int  # ranks that share the state of its weights
     writers: int  # ranks that share the writing of it
@@ -85,12 +84,14 @@ def estimate_rank(
     tokens = config.micro_batch_size * config.sequence_length
     if layout is not None:
         tokens //= layout.context_parallel_size
+    # A pipeline's first rank holds as many micro-batches as there are ranks, of its own layers.
+    layers = shape.num_hidden_layers
     weights = share.hidden + share.others
     kept = _AVERAGES * weights - (share.hidden if config.optimizer == "muon" else 0)
     return RankMemory(
         state=weights / share.shards * (1 + share.gradients + _AVERAGES) * _FLOAT_BYTES,
         gathered=0.0 if layout is None else _gathered_bytes(shape, config, layout, share),
-        activations=tokens * _activation_bytes(shape, config) * share.layers / share.tensor,
+        activations=tokens * _activation_bytes(shape, config) * layers / share.tensor,
         logits=_logit_bytes(shape, config, tokens, share.tensor),
         checkpoint=(weights + kept) / share.writers * _FLOAT_BYTES,
         model=shape.num_parameters * _FLOAT_BYTES * (1 if layout is None else 2),
@@ -129,7 +130,6 @@ def _share_of_whole(shape: DecoderConfig, num_ranks: int) -> _Share:
     return _Share(
         hidden=hidden,
         others=shape.num_parameters - hidden,
-        layers=shape.num_hidden_layers,
         tensor=1,
         shards=1,
         writers=num_ranks,
@@ -147,8 +147,6 @@ def _share(shape: DecoderConfig, layout: ParallelConfig) -> _Share:
     return _Share(
         hidden=num_layers * layer / tensor,
         others=ends * matrix / tensor,
-        # A pipeline's first rank holds as many micro-batches as there are ranks, of its own layers.
-        layers=shape.num_hidden_layers,
         tensor=tensor,
         shards=shards,
         writers=shards * layout.data_parallel_replicate_size,
@@ -207,7 +205,6 @@ def check_memory(title: str, shape: DecoderConfig, config: TrainingConfig, num_r
                 f"{title}: a rank needs about {format_bytes(rank.computing + _CUDA_BYTES)} of its "
                 f"GPU, but {format_bytes(least)} are free; {_explain(rank)}"
             )
-    if config.device == "cuda":
         each, more = rank.checkpoint + rank.process, rank.model
     else:
         each, more = rank.total, rank.more_at_end

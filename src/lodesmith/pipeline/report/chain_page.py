@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.storage import JSON, read_json, write_text
+from lodesmith.core.templates import open_templates
 from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
@@ -63,16 +64,12 @@ def write_chain_page(workspace: Workspace, *, recipe_name: str, last: Artifact) 
     Raises:
         DamagedArtifactError: a file that a receipt names is not there.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     links = [_read_link(link) for link in _links(last, workspace)]
     path = workspace.reports / f"{recipe_name}-chain.html"
-    page = environment.get_template("chain.html.j2").render(
-        links=links, recipe_name=recipe_name, version=VERSION, charts=charts
+    page = (
+        open_templates(_FOLDER)
+        .get_template("chain.html.j2")
+        .render(links=links, recipe_name=recipe_name, version=VERSION, charts=charts)
     )
     write_text(path, page)
     return path

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.storage import write_text
+from lodesmith.core.templates import open_templates
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
@@ -48,15 +49,7 @@ def write_report(
 
 def render_page(facts: Facts, *, recipe_name: str) -> str:
     """Return the page as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(_FOLDER)
     environment.filters.update(
         count=format_count, size=format_bytes, duration=format_seconds, spell=spell,
         quantity=format_quantity,
