@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lodesmith.data import warc_http, warc_reader
+from lodesmith.data import warc_batches, warc_http, warc_reader
 from lodesmith.data.warc import Damage, WarcRecord, read_record_at, read_warc
 
 HTTP_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
@@ -113,6 +113,27 @@ def test_a_harmed_member_costs_its_record_only(tmp_path: Path, form: str, harm: 
     lost = 11 if harm == "cut" else 6
     assert numbers(records) == [n for n in range(1, 12) if n != lost]
     assert [damage.offset for damage in damages] == [sum(map(len, parts[: lost - 1]))]
+
+
+@pytest.mark.parametrize("harm", [None, "flip", "cut"])
+@pytest.mark.parametrize("sizes", [(1, 1 << 20), (23, 1 << 14), (1000, 1 << 14), (4096, 5000)])
+@pytest.mark.parametrize("form", [form for form in FORMS if "gzip" in form or "member" in form])
+def test_where_a_block_ends_inside_a_member_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, sizes: tuple[int, int], harm: str
+) -> None:
+    chance = random.Random(3)
+    bodies = [chance.randbytes(300) + b"<p>text " * chance.randrange(900) for _ in range(12)]
+    data = FORMS[form]([make_record(n, body=body) for n, body in enumerate(bodies)])
+    if harm:
+        middle = len(data) // 2
+        data = data[:middle] + (bytes(9) + data[middle + 9 :] if harm == "flip" else b"")
+    monkeypatch.setattr(warc_batches, "_INPUT_BYTES", sizes[0])
+    monkeypatch.setattr(warc_batches, "_OUTPUT_BYTES", sizes[1])
+    records, damages = read(tmp_path / "a.warc", data)
+    monkeypatch.undo()
+    assert (records, damages) == read(tmp_path / "a.warc", data)
+    assert records == read_slowly(tmp_path / "a.warc", monkeypatch)
+    assert harm or len(records) == len(bodies)
 
 
 def test_what_looks_like_a_member_inside_a_torn_one_is_not_read(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from lodesmith.data import warc_http, warc_reader
+from lodesmith.data import warc_batches, warc_http, warc_reader
 from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
 from lodesmith.data.rows import ROW_FAULTS, read_json_rows, read_table_rows
@@ -180,6 +180,18 @@ def check_archive(data: bytes, folder: Path) -> None:
     assert records or damages or not data.strip(b"\0\r\n"), "nothing read and nothing said"
     slow = _read_slowly(path)
     assert slow == records or _differs_in_names_only(slow, records, data), "the readers disagree"
+    again = _read_in_blocks(path, 1 + zlib.crc32(data) % 5000)
+    assert again == (records, damages), "it matters where blocks end"
+
+
+def _read_in_blocks(path: Path, num_bytes: int) -> tuple[list[object], list[object]]:
+    kept = warc_batches._INPUT_BYTES
+    warc_batches._INPUT_BYTES = num_bytes
+    damages: list[object] = []
+    try:
+        return list(read_warc(path, on_damage=damages.append)), damages
+    finally:
+        warc_batches._INPUT_BYTES = kept
 
 
 def _read_slowly(path: Path) -> list[object]:

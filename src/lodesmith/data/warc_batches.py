@@ -41,6 +41,7 @@ class RecordBatches:
     def read_from(self, start: int, report: Callable[[Damage], None]) -> Iterator[WarcRecord]:
         """Yield records from a place on; afterwards `stopped_at` says where it was left."""
         self._file.seek(start)
+        self._reader.start()
         self._have, self.num_read, position = 0, 0, start
         while True:
             is_all = self._fill()

@@ -5,6 +5,7 @@ Source of the rows' meaning: the enum at the top of `warc_records.c`.
 
 import ctypes
 import weakref
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -41,7 +42,9 @@ class BlockReader:
 
     def __init__(self, *, output_bytes: int, max_rows: int, max_block_bytes: int) -> None:
         self._kernels = _declare()
-        self._state = _new_state(self)
+        self._state = _own(
+            self, self._kernels.ls_warc_reader_new, self._kernels.ls_warc_reader_free
+        )
         self._output = np.empty(output_bytes, np.uint8)
         self._rows = np.empty((max_rows, ROW_SIZE), np.int64)
         self._max_block_bytes = max_block_bytes
@@ -50,8 +53,16 @@ class BlockReader:
         self._addresses = (self._output.ctypes.data, self._rows.ctypes.data)
         self._ends = (ctypes.byref(self._used), ctypes.byref(self._num_rows))
 
+    def start(self) -> None:
+        """Begin elsewhere: what comes next does not go on where the last call ended."""
+        self._kernels.ls_warc_reader_start(self._state)
+
     def read_members(self, address: int, size: int, *, is_all: bool) -> int:
-        """Inflate gzip members at an address and read their records; the reason why it stopped."""
+        """Inflate gzip members at an address and read their records; the reason why it stopped.
+
+        The next call's bytes go on where this one was done. A member that began in an earlier
+        call's bytes has a start below zero.
+        """
         output, rows = self._addresses
         return int(
             self._kernels.ls_warc_read_members(
@@ -71,7 +82,10 @@ class BlockReader:
 
     @property
     def num_used(self) -> int:
-        """Bytes of the input that the last call is done with."""
+        """Bytes of the input that the last call is done with.
+
+        At odd ones it leads to where their member begins, and may be below zero.
+        """
         return self._used.value
 
     def rows(self) -> list[list[int]]:
@@ -85,7 +99,9 @@ class Inflater:
 
     def __init__(self, wrapper: int) -> None:
         self._kernels = _declare()
-        self._state = _new_state(self)
+        self._state = _own(
+            self, self._kernels.ls_warc_inflater_new, self._kernels.ls_warc_inflater_free
+        )
         self._wrapper = wrapper
         self._output = np.empty(_WINDOW_BYTES + _PIECE_BYTES, np.uint8)
         self._address = self._output.ctypes.data
@@ -137,12 +153,14 @@ def crc32(data: bytes, start: int = 0) -> int:
     return int(_declare().ls_warc_crc32(start, data, len(data)))
 
 
-def _new_state(owner: object) -> ctypes.c_void_p:
-    kernels = _declare()
-    state = ctypes.c_void_p(kernels.ls_warc_inflater_new())
+def _own(
+    owner: object, make: Callable[[], int | None], free: Callable[[ctypes.c_void_p], None]
+) -> ctypes.c_void_p:
+    """Make a state of the kernels that goes when its owner does."""
+    state = ctypes.c_void_p(make())
     if not state:
         raise MemoryError("no memory for inflating")
-    weakref.finalize(owner, kernels.ls_warc_inflater_free, state)
+    weakref.finalize(owner, free, state)
     return state
 
 
@@ -156,10 +174,12 @@ def _declare() -> ctypes.CDLL:
     kernels.ls_warc_read_plain.argtypes = [
         pointer, size, number, size, pointer, size, pointer, pointer
     ]  # fmt: skip
-    kernels.ls_warc_inflater_new.restype = pointer
-    kernels.ls_warc_inflater_new.argtypes = []
-    kernels.ls_warc_inflater_free.argtypes = [pointer]
-    kernels.ls_warc_inflater_free.restype = None
+    for make in (kernels.ls_warc_reader_new, kernels.ls_warc_inflater_new):
+        make.restype, make.argtypes = pointer, []
+    for free in (kernels.ls_warc_reader_free, kernels.ls_warc_inflater_free):
+        free.restype, free.argtypes = None, [pointer]
+    kernels.ls_warc_reader_start.argtypes = [pointer]
+    kernels.ls_warc_reader_start.restype = None
     kernels.ls_warc_inflater_start.argtypes = [pointer, number]
     kernels.ls_warc_inflater_start.restype = None
     kernels.ls_warc_inflate.argtypes = [

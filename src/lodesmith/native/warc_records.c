@@ -290,33 +290,71 @@ static int read_member(const uint8_t *base, const uint8_t *start, const uint8_t 
     return *num_rows ? ALL_READ : IS_ODD;
 }
 
+/* What is read of an archive block by block. A member that a block's end cuts through is not
+ * inflated again: `taken` of its compressed bytes are done with, and what they gave stands in the
+ * output. */
+typedef struct {
+    Inflater inflater;
+    int64_t taken;
+    size_t output_at, output_size;
+} MemberReader;
+
+LS_EXPORT MemberReader *ls_warc_reader_new(void) {
+    return calloc(1, sizeof(MemberReader));
+}
+
+LS_EXPORT void ls_warc_reader_free(MemberReader *reader) {
+    free(reader);
+}
+
+/* Forgets what was begun: the next block is from elsewhere. */
+LS_EXPORT void ls_warc_reader_start(MemberReader *reader) {
+    reader->taken = 0;
+    reader->output_size = 0;
+}
+
 /* Inflates gzip members one behind the other and reads their records.
  *
- * Args: output: room for `output_size` inflated bytes, to which the rows refer.
- * Returns why it stopped; used: compressed bytes that are done with, always whole members.
+ * Args: data: go on where the last call was done, all that there is room for; output: room for `output_size` inflated
+ * bytes, to which the rows refer, and which the next call needs as it was.
+ * Returns why it stopped; used: compressed bytes that are done with. At what is odd it is where
+ * that member begins: below zero if that was in an earlier call's data. So are the rows'.
  */
-LS_EXPORT int ls_warc_read_members(Inflater *state, const uint8_t *data, int64_t size, int is_all,
-                                   uint8_t *output, int64_t output_size, int64_t max_block,
-                                   int64_t *rows, int64_t max_rows, int64_t *used,
-                                   int64_t *num_rows) {
+LS_EXPORT int ls_warc_read_members(MemberReader *reader, const uint8_t *data, int64_t size,
+                                   int is_all, uint8_t *output, int64_t output_size,
+                                   int64_t max_block, int64_t *rows, int64_t max_rows,
+                                   int64_t *used, int64_t *num_rows) {
     Input input = {data, data + size, is_all};
-    Output out = {output, output + output_size};
+    Output out = {output + reader->output_size, output + output_size};
+    if (reader->output_size) memmove(output, output + reader->output_at, reader->output_size);
+    uint8_t *start = output;
+    int64_t member = -reader->taken; /* where it begins */
     *num_rows = 0;
-    for (;;) {
-        while (input.at < input.end && *input.at == 0) input.at++; /* padding */
-        *used = input.at - data;
-        if (input.at == input.end) return ALL_READ;
-        uint8_t *start = out.at;
-        int64_t found;
-        inflate_start(state, INFLATE_GZIP);
-        int result = inflate_step(state, &input, &out);
-        if (result == INFLATE_MORE_INPUT) return NEEDS_INPUT;
-        if (result == INFLATE_MORE_ROOM) return NEEDS_ROOM;
+    for (;; start = out.at, member = input.at - data) {
+        if (member >= 0) {
+            while (input.at < input.end && *input.at == 0) input.at++; /* padding */
+            member = *used = input.at - data;
+            ls_warc_reader_start(reader);
+            if (input.at == input.end) return ALL_READ;
+            inflate_start(&reader->inflater, INFLATE_GZIP);
+        }
+        int64_t found, *first = rows + *num_rows * ROW_SIZE;
+        int result = inflate_step(&reader->inflater, &input, &out);
+        *used = member;
+        if (result == INFLATE_MORE_INPUT && input.at == data) return IS_ODD; /* too large a header */
+        if (result == INFLATE_MORE_INPUT || (result == INFLATE_MORE_ROOM && start > output)) {
+            *used = input.at - data;
+            reader->taken = *used - member;
+            reader->output_at = (size_t)(start - output);
+            reader->output_size = (size_t)(out.at - start);
+            return result == INFLATE_MORE_INPUT ? NEEDS_INPUT : NEEDS_ROOM;
+        }
+        ls_warc_reader_start(reader);
         if (result != INFLATE_DONE) return IS_ODD;
-        int64_t *first = rows + *num_rows * ROW_SIZE;
         result = read_member(output, start, out.at, max_block, first, max_rows - *num_rows, &found);
+        if (result == NEEDS_ROOM && *num_rows == 0) return IS_ODD; /* no call has more rows */
         if (result != ALL_READ) return result;
-        for (int64_t row = 0; row < found; row++) first[row * ROW_SIZE + MEMBER_START] = *used;
+        for (int64_t row = 0; row < found; row++) first[row * ROW_SIZE + MEMBER_START] = member;
         *num_rows += found;
     }
 }
