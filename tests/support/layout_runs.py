@@ -2,12 +2,10 @@
 
 import os
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from tiny_training import SHAPE, make_job
 
 from lodesmith.core.errors import UserError
 from lodesmith.model.checkpoint import load_decoder
@@ -27,15 +25,6 @@ EXPERTS = ExpertsConfig(
     router_bias_rate=0.01,
     router_z_loss=0.01,
 )
-LAYERED = SHAPE.model_copy(update={"num_hidden_layers": 4, "tie_word_embeddings": False})
-
-
-def laid_out_job(folder: Path, **settings) -> TrainingJob:
-    """Return a job of a model that a pipeline can cut."""
-    if "parallel" in settings:
-        settings["num_ranks"] = "auto"
-    shape = LAYERED.model_copy(update={"experts": settings.pop("experts", None)})
-    return replace(make_job(folder, **settings), start=shape)
 
 
 def relative_distance(first: Path, second: Path) -> float:

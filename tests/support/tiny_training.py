@@ -1,6 +1,7 @@
 """A training job of a second: a small decoder that learns to count."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from lodesmith.data.tokens import write_token_set
@@ -18,6 +19,7 @@ SHAPE = DecoderConfig(
     num_key_value_heads=2,
     head_dim=8,
 )
+LAYERED = SHAPE.model_copy(update={"num_hidden_layers": 4, "tie_word_embeddings": False})
 
 
 def make_job(folder: Path, **settings) -> TrainingJob:
@@ -50,6 +52,14 @@ def make_job(folder: Path, **settings) -> TrainingJob:
         eos_ids=(39,),
         title="tiny",
     )
+
+
+def laid_out_job(folder: Path, **settings) -> TrainingJob:
+    """Return a job of a model that a pipeline can cut."""
+    if "parallel" in settings:
+        settings["num_ranks"] = "auto"
+    shape = LAYERED.model_copy(update={"experts": settings.pop("experts", None)})
+    return replace(make_job(folder, **settings), start=shape)
 
 
 def weights_digest(job: TrainingJob) -> str:

@@ -15,26 +15,32 @@ from lodesmith.train.record import read_record
 _PROGRAM = """
 import json, sys
 from pathlib import Path
-from tiny_training import make_job
+import tiny_training
 from lodesmith.core.errors import StoppedError
+from lodesmith.train import crew
 from lodesmith.train.launch import run_training
+crew.count_free_cores = lambda: 1  # a rank has one thread, whatever machine this is
 try:
-    run_training(make_job(Path(sys.argv[1]), **json.loads(sys.argv[2])))
+    make = getattr(tiny_training, sys.argv[3])
+    run_training(make(Path(sys.argv[1]), **json.loads(sys.argv[2])))
 except StoppedError as error:
     print(error)
 """
 
 
-def start_training(folder: Path, settings: str, *, prefix=()) -> subprocess.Popen[bytes]:
+def start_training(
+    folder: Path, settings: str, *, make: str = "make_job", prefix=()
+) -> subprocess.Popen[bytes]:
     """Start `run_training` of a tiny job in a process of its own.
 
     Args:
         folder: of the job.
         settings: of the job, as JSON.
+        make: the function of `tiny_training` that makes it.
         prefix: command words before Python's, such as those of `ip netns exec`.
     """
     return subprocess.Popen(
-        [*prefix, sys.executable, "-c", _PROGRAM, str(folder), settings],
+        [*prefix, sys.executable, "-c", _PROGRAM, str(folder), settings, make],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

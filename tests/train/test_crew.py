@@ -1,15 +1,14 @@
 """Which ways to train are left when ranks are lost, and laid-out runs that lose one."""
 
 import json
-import os
 import random
-import threading
 import time
 
+import psutil
 import pytest
 from distributed_runs import run_distributed
-from layout_runs import laid_out_job, train_until
-from tiny_training import make_job, weights_digest
+from layout_runs import train_until
+from tiny_training import laid_out_job, make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
 from lodesmith.train import crew
@@ -45,34 +44,47 @@ def test_a_layout_gives_up_copies_first_then_shards_and_keeps_what_is_within(tmp
 @pytest.mark.dist
 @pytest.mark.chaos
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_laid_out_run_that_loses_a_rank_and_then_all_ends_with_the_same_bits(
+@pytest.mark.timeout(900)
+def test_a_2x2x2_run_that_loses_a_rank_then_all_then_its_launcher_ends_with_the_same_bits(
     tmp_path, monkeypatch
 ):
     settings = {
-        "parallel": {"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, "max_steps": 60,
-        "optimizer": "adamw", "learning_rate": 0.002,
+        "parallel": {
+            "data_parallel_shard_size": 2, "tensor_parallel_size": 2, "pipeline_parallel_size": 2,
+        },
+        "max_steps": 60, "optimizer": "adamw", "learning_rate": 0.002,
     }  # fmt: skip
     whole, cut = (laid_out_job(tmp_path / name, **settings) for name in ("whole", "cut"))
-    run_distributed(train_until, 4, whole, None)
-    monkeypatch.setattr(crew, "count_free_cores", lambda: 1)  # as each of those has a thread
+    run_distributed(train_until, 8, whole, None)
     chance = random.Random(4)
-    rank, first, second = chance.randrange(4), chance.randint(5, 25), chance.randint(35, 50)
-
-    def kill():
+    rank = chance.randrange(8)
+    first, second, third = (chance.randint(*steps) for steps in ((4, 9), (13, 20), (24, 30)))
+    launcher = start_training(tmp_path / "cut", json.dumps(settings), make="laid_out_job")
+    try:
         wait_for_step(cut, first)
-        ranks_of(os.getpid())[rank].kill()
+        ranks_of(launcher.pid)[rank].kill()
         wait_for(lambda: events_of(cut, "interruption"))
         wait_for_step(cut, second)
-        for process in ranks_of(os.getpid()):
+        for process in ranks_of(launcher.pid):
             process.kill()
-
-    thread = threading.Thread(target=kill)
-    thread.start()
+        wait_for(lambda: len(events_of(cut, "interruption")) == 2)
+        wait_for_step(cut, third)
+        orphans = psutil.Process(launcher.pid).children(recursive=True)
+    finally:
+        launcher.kill()
+        launcher.communicate()
+    _, alive = psutil.wait_procs(orphans, timeout=60)
+    assert len(orphans) >= 8
+    assert alive == []
+    monkeypatch.setattr(crew, "count_free_cores", lambda: 1)  # as each of the others has a thread
     run_training(cut)
-    thread.join()
-    assert [event["what"] for event in events_of(cut, "interruption")] == ["killed"] * 2
-    curves = [[line["loss"] for line in read_metrics(job.metrics_file)] for job in (whole, cut)]
+    assert [event["what"] for event in events_of(cut, "interruption")] == [
+        "killed", "killed", "launcher",
+    ]  # fmt: skip
+    curves = [
+        [(line["step"], line["loss"], line["grad_norm"]) for line in read_metrics(job.metrics_file)]
+        for job in (whole, cut)
+    ]
     assert json.dumps(curves[0]) == json.dumps(curves[1])
     assert weights_digest(cut) == weights_digest(whole)
 

@@ -9,7 +9,8 @@ import importlib.util
 import pytest
 import torch
 from distributed_runs import run_distributed
-from layout_runs import EXPERTS, laid_out_job, losses_of, losses_of_ranks
+from layout_runs import EXPERTS, losses_of, losses_of_ranks
+from tiny_training import laid_out_job
 
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.loss_scale import LossScale

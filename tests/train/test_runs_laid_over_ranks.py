@@ -7,7 +7,8 @@ import pytest
 from distributed_runs import run_distributed
 from hypothesis import given
 from hypothesis import strategies as st
-from layout_runs import LAYERED, disagree, laid_out_job, relative_distance, train_until
+from layout_runs import disagree, relative_distance, train_until
+from tiny_training import LAYERED, laid_out_job
 
 from lodesmith.core.config import validate
 from lodesmith.core.errors import UserError
