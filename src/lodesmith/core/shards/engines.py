@@ -1,46 +1,23 @@
 """The one call by which stages run shards, whatever engine does the work."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal
 
 from lodesmith.core.log import Progress
 from lodesmith.core.shards.markers import Markers
+from lodesmith.core.shards.plan import Call, Plan, Work
 from lodesmith.core.shards.watch import Limits
 from lodesmith.core.storage import JSON
 
 Engine = Literal["local", "ray", "slurm"]
-Work = Callable[..., JSON]
-Call = tuple[Callable[..., None], tuple[Hashable, ...]]  # a module-level function, its arguments
 
 _RUNNERS = {  # imported when they are wanted
     "local": ("lodesmith.core.shards.local", "run_local"),
     "ray": ("lodesmith.core.shards.ray_tasks", "run_on_ray"),
     "slurm": ("lodesmith.core.shards.slurm_array", "run_on_slurm"),
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What to run, and under which rules; the same for every engine."""
-
-    work: Work
-    tasks: dict[str, tuple[Any, ...]]  # name -> arguments; none of them done yet
-    markers: Markers
-    num_workers: int
-    limits: Limits | None = None  # None: the work takes no watch
-    warm_up: Call | None = None
-
-    def note(self, name: str) -> Path:
-        """Return the file where a worker notes its record."""
-        return self.markers.folder / f"{name}.note"
-
-    def condemned(self, name: str) -> Path:
-        """Return the file of a shard's condemned records."""
-        return self.markers.folder / f"{name}.condemned.json"
 
 
 def map_shards(  # noqa: PLR0913 what an engine must know

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 import psutil
 
 from lodesmith.core.errors import EngineError
-from lodesmith.core.shards.engines import Plan
 from lodesmith.core.shards.nursery import (
     Job,
     Nursery,
@@ -25,6 +24,7 @@ from lodesmith.core.shards.nursery import (
     close_nursery,
     open_nursery,
 )
+from lodesmith.core.shards.plan import Plan
 from lodesmith.core.shards.watch import condemn, record_in_hand
 
 KILLS, SLOW = "record kills its worker", "record takes too long"

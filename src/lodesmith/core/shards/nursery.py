@@ -28,8 +28,8 @@ from typing import Any
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.process import die_with_parent
-from lodesmith.core.shards.engines import Call, Work
 from lodesmith.core.shards.markers import Markers
+from lodesmith.core.shards.plan import Call, Work
 from lodesmith.core.shards.watch import Limits, Watch, limit_memory, read_condemned
 from lodesmith.core.storage import JSON
 

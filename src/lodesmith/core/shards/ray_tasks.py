@@ -14,7 +14,7 @@ from typing import Any
 
 from lodesmith.core.errors import EngineError, LodesmithError
 from lodesmith.core.log import warn
-from lodesmith.core.shards.engines import Plan
+from lodesmith.core.shards.plan import Plan
 
 _ATTEMPTS = 3  # times that Ray may give up one shard
 _RETRIES = 4  # by Ray itself, each time

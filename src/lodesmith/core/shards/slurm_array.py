@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
-from lodesmith.core.shards.engines import Plan
+from lodesmith.core.shards.plan import Plan
 from lodesmith.core.storage import write_bytes
 
 _ATTEMPTS = 3
