@@ -14,7 +14,8 @@ from lodesmith.prepare.config import PersonalDataConfig
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.personal_data.chinese import find_chinese_addresses, find_chinese_names
 from lodesmith.prepare.personal_data.documents import find_documents
-from lodesmith.prepare.personal_data.english import find_english_addresses, find_english_names
+from lodesmith.prepare.personal_data.english_addresses import find_english_addresses
+from lodesmith.prepare.personal_data.english_names import find_english_names
 from lodesmith.prepare.personal_data.internet import find_internet
 from lodesmith.prepare.personal_data.numbers import find_numbers
 from lodesmith.prepare.personal_data.plug_ins import PlugIn, load_plug_ins
