@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lodesmith.evaluate.benchmarks.choice import ChoiceTask
+from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
 from lodesmith.evaluate.benchmarks.items import read_items
 from lodesmith.evaluate.benchmarks.task_file import read_task
 
@@ -30,14 +30,14 @@ import json, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from lodesmith.evaluate.benchmarks.choice import encode_pairs
+from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.tasks import load_subject
+from lodesmith.evaluate.line import load_subject
 from lodesmith.lineage.workspace import Workspace
 folder, rows, answer, dtype = sys.argv[1:]
 subject = load_subject(folder, workspace=Workspace(Path("none")))
 subject.model.to(getattr(torch, dtype))
-pairs = [(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
+pairs = [Pair(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 started = time.process_time()
 values = log_likelihoods(subject.model, encode_pairs(subject, pairs))
 json.dump([time.process_time() - started, values], open(answer, "w"))

@@ -65,6 +65,31 @@ def test_a_fault_of_the_user_is_one_line_and_exit_code_2(arguments, message, tmp
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["evaluate"], ["evaluate", "--tasks", "arithmetic"], ["serve"], ["export", "-o", "x"]],
+)
+def test_a_name_of_both_a_recipe_and_a_model_here_is_asked_about(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "config.json").write_text("{}")
+    command, *rest = arguments
+    result = lodesmith(command, "small", *rest)
+    assert result.returncode == 2
+    assert "write ./small for the folder" in result.stderr
+    (tmp_path / "small" / "config.json").unlink()
+    result = lodesmith("export", "small", "-o", "x")
+    assert "small has made no model in lodesmith-workspace yet" in result.stderr
+
+
+def test_settings_of_a_recipe_are_refused_beside_a_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in ("evaluate", "serve"):
+        result = lodesmith(command, "./model", "model.num_hidden_layers=2")
+        assert result.returncode == 2
+        assert "model.num_hidden_layers=2 is a setting of a recipe" in result.stderr
+
+
 def test_a_recipe_with_two_faults_shows_both(tmp_path):
     path = write_life(tmp_path)
     path.write_text(path.read_text().replace("hidden_size", "hidden_siz").replace("tune:", "tun:"))

@@ -9,8 +9,8 @@ import torch
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.evaluate.benchmarks.choice import encode_pairs
 from lodesmith.evaluate.benchmarks.code_child import run_code
+from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.evaluate.benchmarks.task_file import GROUPS, read_task, shipped_tasks
 from lodesmith.evaluate.page import read_scores, render_page, to_text
 from lodesmith.evaluate.scoring import Subject
@@ -95,6 +95,37 @@ def test_a_model_that_likes_one_label_everywhere_is_calibrated(model, data, monk
     assert score["acc_calibrated"] == 1.0
 
 
+@pytest.mark.parametrize("shortlist", [None, 2])
+def test_whole_texts_may_have_the_label_in_front_of_the_likeliest_only(
+    model, data, shortlist, monkeypatch
+):
+    from lodesmith.evaluate.benchmarks import choice
+
+    text = TASK.format(label="{label}", scoring="sequence").replace("blue: [blue]}", (
+        "blue: [blue], green: [green]}\nsequence_text: 'a {label} one: {thing}'"
+        f"\nshortlist: {shortlist or 'null'}"
+    ))  # fmt: skip
+    (data / "task.yaml").write_text(text, "utf-8")
+    seen = []
+
+    def likes_blue_and_green(_, rows, *, progress=None):
+        del progress
+        seen.append([Tokenizer.load(model).decode(row.input_ids) for row in rows])
+        return [float("blue" in text) + 2 * ("green" in text) for text in seen[-1]]
+
+    monkeypatch.setattr(choice, "log_likelihoods", likes_blue_and_green)
+    score = evaluate(model, data)
+    assert score["samples"][0]["chosen"] == "green"
+    whole = [text.removeprefix("<|endoftext|>") for text in seen[-1] if "a 0" in text]
+    every = ["a red one: a 0", "a crimson one: a 0", "a blue one: a 0", "a green one: a 0"]
+    if shortlist is None:
+        assert len(seen) == 1
+        assert whole == every
+    else:
+        assert "a 0 is crimson" in seen[0]
+        assert sorted(whole) == every[2:]
+
+
 def test_the_probabilities_of_a_labels_words_are_averaged():
     from lodesmith.evaluate.benchmarks.choice import _log_mean
 
@@ -102,7 +133,7 @@ def test_the_probabilities_of_a_labels_words_are_averaged():
 
 
 def test_worked_examples_are_drawn_by_the_seed(model, data):
-    from lodesmith.evaluate.benchmarks.choice import ChoiceTask
+    from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
     from lodesmith.evaluate.benchmarks.items import read_items
 
     file = read_task(str(data / "task.yaml"))
@@ -129,6 +160,7 @@ def test_worked_examples_are_drawn_by_the_seed(model, data):
         ('{"colour": "red"}', r"items\.jsonl:1: has no field thing"),
         ('{"thing": "x", "col', r"items\.jsonl:1: is not JSON .* may be cut short"),
         ("[1]", r"items\.jsonl:1: is no JSON object"),
+        ("", r"items\.jsonl holds no question of the task"),
     ],
 )
 def test_faults_of_a_row_name_its_line(model, data, line, message):
@@ -152,6 +184,19 @@ def test_what_is_missing_is_said(model, data, task, asking, message):
         evaluate_model(
             str(model), tasks=[task], workspace=data, asking=Asking(**{"data": data, **asking})
         )
+
+
+def test_no_question_stands_behind_its_own_answer(model, data):
+    from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
+    from lodesmith.evaluate.benchmarks.items import read_items
+
+    file = read_task(str(data / "task.yaml"))
+    items = read_items(data, file.items, task="t")
+    task = ChoiceTask("t", file, "label", 2, 0)
+    task.settle_labels(items)
+    for question in task.questions(items, items):
+        assert question.before not in question.examples
+        assert question.examples.count("\n\n") == 2
 
 
 def test_labels_that_a_task_does_not_list_are_those_of_its_examples(model, data):
@@ -257,7 +302,8 @@ def test_pairs_are_encoded_as_one_text_and_cut_from_the_left(model, save_model, 
     subject = Subject(
         model=torch.nn.Module(), tokenizer=Tokenizer.load(model), window=6, folder=model
     )
-    rows = encode_pairs(subject, [("abc ", "de"), ("abcdefgh", "xy"), ("", "x")])
+    pairs = [Pair("abc ", "de"), Pair("abcdefgh", "xy"), Pair("", "x")]
+    rows = encode_pairs(subject, pairs)
     assert [row.input_ids[row.first :] for row in rows[:2]] == [
         subject.tokenizer.encode(" de"),
         subject.tokenizer.encode("xy"),
@@ -265,6 +311,40 @@ def test_pairs_are_encoded_as_one_text_and_cut_from_the_left(model, save_model, 
     assert len(rows[1].input_ids) == 7
     assert rows[2].first == 1
     assert rows[2].input_ids[0] == subject.tokenizer.end_of_text_id
+
+
+def test_the_answers_of_a_question_are_compared_behind_the_same_text(model):
+    subject = Subject(
+        model=torch.nn.Module(), tokenizer=Tokenizer.load(model), window=6, folder=model
+    )
+
+    def shown(context, before, after=""):
+        pairs = [Pair(context, before + word + after, context + before, 0) for word in ("x", "yyy")]
+        rows = encode_pairs(subject, pairs)
+        decode = subject.tokenizer.decode
+        return [(decode(row.input_ids), decode(row.input_ids[row.first :])) for row in rows]
+
+    assert shown("abcdefgh", "") == [("efghx", "x"), ("efghyyy", "yyy")]
+    assert shown("", "abcdefgh") == [("efghx", "fghx"), ("efghyyy", "fghyyy")]
+    assert [seen for seen, _ in shown("", "a", "bcdefgh")] == ["axbcd", "ayyybcd"]
+
+
+def test_whole_texts_that_do_not_fit_the_window_keep_their_label(model, data):
+    from lodesmith.evaluate.benchmarks import choice
+
+    text = "thing of which much is said, far more than any window of this model holds"
+    (data / "items.jsonl").write_text(json.dumps({"thing": text, "colour": "red"}) + "\n")
+    seen = []
+
+    def record(_, rows, *, progress=None):
+        del progress
+        seen.extend(Tokenizer.load(model).decode(row.input_ids) for row in rows[:3])
+        return [0.0] * len(rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "log_likelihoods", record)
+        evaluate(model, data, scoring="sequence")
+    assert [text.rpartition(" ")[2] for text in seen] == ["red", "crimson", "blue"]
 
 
 def test_scores_are_shown_beside_a_baseline(model, data, tmp_path):

@@ -161,6 +161,11 @@ def make_evaluate(draft: Draft) -> None:
     put_json(draft, "scores.json", {
         "bits_per_byte": {language: {**sizes, **bits} for language, bits in BITS.items()},
         "next_sentence": {"zh": choice, "en": choice},
+        "benchmarks": {"tnews": {model: {
+            "title": "kind of a headline", "num_items": 1098, "acc": share, "chance": 1 / 15,
+            "acc_calibrated": share + 0.1, "acc_calibrated_ci95": [share, share + 0.2],
+            "samples": [{"text": f"____ {HOSTILE}", "chosen": "体育", "right": "科技"}],
+        } for model, share in (("base", 0.1), ("tuned", 0.2))}},
     })  # fmt: skip
 
 
@@ -247,6 +252,16 @@ def test_every_element_of_the_page_closes_in_order(page: str):
     reader = read(page)
     assert reader.open == []
     assert [tag for tag, _ in reader.tags].count("h1") == 1
+
+
+def test_benchmarks_stand_with_base_interval_and_samples(page: str, finished):
+    text = text_of(page)
+    assert "tnews, base" in text
+    assert "30.0%" in text  # calibrated, of the tuned model
+    assert "kind of a headline; right, calibrated, 1,098 questions, chance 6.7%" in text
+    assert "科技" in text
+    said = summarise(finished[1])
+    assert "tnews, right, calibrated: 30.0% (20.0% to 40.0%; 1098 questions, tuned model)" in said
 
 
 def test_the_page_fetches_nothing(page: str):

@@ -15,6 +15,7 @@ from pathlib import Path
 from lodesmith.acquire.members import Member
 from lodesmith.acquire.patterns import matches_any, split_root
 from lodesmith.core.errors import UserError
+from lodesmith.core.seal import ENDING
 from lodesmith.core.storage import hash_json
 
 _NOT_STANDARD_LIBRARY = frozenset(
@@ -125,6 +126,11 @@ def _walk(
 
 
 def _add(listing: Listing, path: str, place: Path) -> None:
+    if place.name.endswith(ENDING):
+        raise UserError(
+            f"{place} is sealed, and pages are stored for everybody to read; only the domains of a "
+            "chain open it (tune, method: pretraining learns plain texts)"
+        )
     try:
         facts = place.stat()
         if not stat.S_ISREG(facts.st_mode):

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
-from lodesmith.core.errors import LodesmithError, explain_os_error
+from lodesmith.core.errors import LodesmithError, UserError, explain_os_error
 from lodesmith.core.log import say
 
 app = typer.Typer(
@@ -29,10 +29,54 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A path, or the name of a shipped recipe.")
 ]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Artifact id, Hugging Face folder, GGUF file, PEFT folder, or a recipe's name.",
+    ),
+]
 OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SECTION.FIELD=VALUE]...", help="Settings laid over the recipe."),
 ]
+
+
+def is_recipe(name: str) -> bool:
+    """Tell whether a name that may mean a model means a recipe.
+
+    Raises:
+        UserError: it could mean either.
+    """
+    from lodesmith.pipeline.recipe import is_recipe_name
+
+    return is_recipe_name(name)
+
+
+def name_model(name: str, workspace: Path) -> str:
+    """Return a model's name as it is, and for a recipe the id of the last model that it made.
+
+    Raises:
+        UserError: the recipe has made none, or the name could mean a recipe or a folder.
+    """
+    if not is_recipe(name):
+        return name
+    from lodesmith.lineage.workspace import Workspace
+    from lodesmith.pipeline.run import last_model
+
+    return last_model(Workspace(workspace), Path(name).stem)
+
+
+def refuse_overrides(overrides: list[str] | None) -> None:
+    """Say that settings mean nothing where no recipe is run.
+
+    Raises:
+        UserError: there are some.
+    """
+    if overrides:
+        raise UserError(
+            f"{overrides[0]} is a setting of a recipe, and no recipe is run here; leave it out"
+        )
 
 
 def print_lines(lines: Iterable[str]) -> None:

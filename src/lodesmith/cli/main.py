@@ -2,10 +2,21 @@
 
 import sys
 
-from lodesmith.cli import clean, doctor, keys, label, lineage, models, planning, sealing, stages
+from lodesmith.cli import (
+    clean,
+    doctor,
+    evaluate,
+    keys,
+    label,
+    lineage,
+    models,
+    planning,
+    sealing,
+    stages,
+)
 from lodesmith.cli.app import run_app
 
-COMMAND_GROUPS = (stages, clean, planning, models, lineage, doctor, label, keys, sealing)
+COMMAND_GROUPS = (stages, clean, planning, evaluate, models, lineage, doctor, label, keys, sealing)
 
 
 def main() -> None:

@@ -1,29 +1,24 @@
-"""Commands that take a finished model: evaluate, export, serve, chat."""
+"""Commands that take a finished model: export, serve, chat; `evaluate` stands by itself."""
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
-from lodesmith.cli.app import JsonOption, OverridesArgument, WorkspaceOption, app
-from lodesmith.cli.stages import print_result, run_until
+from lodesmith.cli.app import (
+    ModelArgument,
+    OverridesArgument,
+    WorkspaceOption,
+    app,
+    is_recipe,
+    name_model,
+    refuse_overrides,
+)
+from lodesmith.cli.stages import run_until
 from lodesmith.core.errors import UserError
-from lodesmith.core.storage import write_text
 from lodesmith.lineage import DEFAULT_WORKSPACE
-
-if TYPE_CHECKING:
-    from lodesmith.evaluate.benchmarks.task_file import Scoring
-
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Artifact id, Hugging Face folder, GGUF file, PEFT folder, or a recipe's name.",
-    ),
-]
 
 
 class ExportFormat(StrEnum):
@@ -38,74 +33,6 @@ class Backend(StrEnum):
 
     OWN = "own"
     VLLM = "vllm"
-
-
-@app.command(rich_help_panel="Use a model")
-def evaluate(
-    model: ModelArgument,
-    overrides: OverridesArgument = None,
-    tasks: Annotated[str | None, typer.Option(metavar="T,...", help="Which tasks.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the benchmarks' files are.")
-    ] = None,
-    num_fewshot: Annotated[int, typer.Option(min=0, help="Worked examples per question.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which examples.")] = 0,
-    scoring: Annotated[
-        str | None, typer.Option(metavar="label|sequence", help="What of a text is scored.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Items per task at most.")] = None,
-    documents: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Text to score, for a folder of weights.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write the scores as a page.")
-    ] = None,
-    against: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Scores of a baseline: an earlier --json.")
-    ] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Run programs that the model writes, locked in.")
-    ] = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-) -> None:
-    """Score a model; with a recipe, run its evaluate stage and what that lacks.
-
-    Examples:  lodesmith evaluate quickstart  ·  lodesmith evaluate tune-3f2a --tasks bits_per_byte
-    ·  lodesmith evaluate ./Qwen3-0.6B --tasks fewclue --data fewclue/ --num-fewshot 4 --json
-    """
-    if _is_recipe(model):
-        print_result(run_until(model, overrides or (), workspace, "evaluate"), as_json=as_json)
-        return
-    from lodesmith.evaluate.page import read_scores, render_page, to_text
-    from lodesmith.evaluate.tasks import Asking, evaluate_model
-
-    if tasks is None:
-        raise UserError("say which tasks: --tasks bits_per_byte,next_sentence or --tasks fewclue")
-    if scoring not in (None, "label", "sequence"):
-        raise UserError(f"--scoring is label or sequence, not {scoring}")
-    baseline = read_scores(against) if against is not None else None
-    scores = evaluate_model(
-        model,
-        tasks=[task.strip() for task in tasks.split(",")],
-        workspace=workspace,
-        documents=documents,
-        asking=Asking(
-            data=data,
-            num_fewshot=num_fewshot,
-            seed=seed,
-            limit=limit,
-            allow_code=allow_code,
-            scoring=cast("Scoring | None", scoring),
-        ),
-    )
-    if html is not None:
-        write_text(html, render_page(scores, model=model, baseline=baseline))
-    typer.echo(
-        json.dumps(scores, ensure_ascii=False, indent=2)
-        if as_json
-        else to_text(scores, baseline=baseline)
-    )
 
 
 @app.command(rich_help_panel="Use a model")
@@ -130,7 +57,7 @@ def export(
       ·  lodesmith export quickstart -o my.gguf --format gguf
       ·  lodesmith export scratch/checkpoints --tokenizer my-tokenizer -o my-model
     """
-    if Path(model).is_dir():
+    if not is_recipe(model) and Path(model).is_dir():
         from lodesmith.parallel.checkpoint.export import export_checkpoint, is_checkpoint_folder
 
         if is_checkpoint_folder(Path(model)):
@@ -185,10 +112,12 @@ def serve(
     Examples:  lodesmith serve quickstart  ·  lodesmith serve ./Qwen3-0.6B --port 8080
     """
     name = model
-    if _is_recipe(model):
+    if is_recipe(model):
         from lodesmith.pipeline.run import model_of
 
         name = model_of(run_until(model, overrides or (), workspace, None)).id
+    else:
+        refuse_overrides(overrides)
     models = _find_all(name, also or (), workspace)
     if backend is Backend.VLLM and (also or adapters or quantization):
         raise UserError(
@@ -232,12 +161,6 @@ def chat(
     talk(load_model(str(folder)), max_tokens=max_tokens, temperature=temperature)
 
 
-def _is_recipe(name: str) -> bool:
-    from lodesmith.pipeline.recipe import is_recipe_name
-
-    return is_recipe_name(name)
-
-
 def _find_all(first: str, also: Sequence[str], workspace: Path) -> dict[str, Path]:
     """Return the folders of a model and of those given as NAME=MODEL, by name."""
     models = {Path(first).name: _find_folder(first, workspace)}
@@ -258,13 +181,7 @@ def _find_folder(name: str, workspace: Path) -> Path:
     from lodesmith.lineage.release import check_release
     from lodesmith.lineage.workspace import Workspace
     from lodesmith.model.locate import locate_model
-    from lodesmith.pipeline.recipe import is_recipe_name
 
-    space = Workspace(workspace)
-    if is_recipe_name(name):
-        from lodesmith.pipeline.run import last_model
-
-        name = last_model(space, Path(name).stem)
-    folder = locate_model(name, space)
+    folder = locate_model(name_model(name, workspace), Workspace(workspace))
     check_release(folder)
     return folder

@@ -48,8 +48,8 @@ def draw_run(run: "RunReport | None", path: Path) -> None:
     Raises:
         UserError: there is no run.
     """
+    from lodesmith.core.charts import draw_loss
     from lodesmith.core.storage import write_text
-    from lodesmith.pipeline.report.charts import draw_loss
 
     if run is None:
         raise UserError("no training step is done there yet, so there is no loss to draw")

@@ -1,5 +1,7 @@
 """Templates of HTML pages: whatever is put in is escaped, and a name that is not there is an error.
 
+`style.css` beside this file is the looks of all pages that include it.
+
 Only who writes a page loads the library.
 """
 
@@ -15,7 +17,7 @@ def open_templates(folder: Path) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

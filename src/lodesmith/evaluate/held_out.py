@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.seal import ENDING, reveal
 from lodesmith.data.documents import Document, parse_document, read_documents, read_folder
 from lodesmith.data.tokens import TokenSet
 from lodesmith.evaluate.ngram import Numbers
@@ -111,18 +112,20 @@ def group_by_language(documents: Iterable[Document]) -> dict[str, list[Document]
 def read_document_file(path: Path) -> list[Document]:
     """Return the documents of a file: `.jsonl[.zst]` with a `text` in each line, or one `.txt`.
 
-    A line without `language` counts as language "und".
+    A line without `language` counts as language "und". Sealed files are opened where a key is
+    granted.
 
     Raises:
         UserError: the file is missing, of another kind, empty, or a line has no text.
     """
     if not path.is_file():
         raise UserError(f"{path} is not a file; give a .jsonl or .txt file with text to score")
+    kind = Path(path.name.removesuffix(ENDING)).suffix
     if path.name.endswith(".jsonl.zst"):
         documents = list(read_documents(path))
-    elif path.suffix == ".jsonl":
+    elif kind == ".jsonl":
         documents = list(_parse_lines(path))
-    elif path.suffix == ".txt":
+    elif kind == ".txt":
         documents = [_bare_document(path.name, {"text": _read_text(path)})]
     else:
         raise UserError(
@@ -155,7 +158,7 @@ def _bare_document(name: str, data: Mapping[str, object]) -> Document:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return reveal(path.read_bytes(), name=str(path)).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"

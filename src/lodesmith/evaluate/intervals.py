@@ -1,8 +1,10 @@
-"""How sure a share of right answers is."""
+"""How sure a share of right answers is, and how right a model is that is sure."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
+_NUM_BINS = 10
 _Z_95 = 1.959963984540054  # 97.5 % point of the standard normal distribution
 
 
@@ -41,4 +43,34 @@ def describe_share(name: str, num_right: int, num_items: int) -> dict[str, Any]:
         name: round(share, 6),
         f"{name}_stderr": round(stderr, 6),
         f"{name}_ci95": [round(low, 6), round(high, 6)],
+    }
+
+
+def reliability(certainties: Sequence[float], is_right: Sequence[bool]) -> dict[str, Any]:
+    """Return the number of answers, their mean certainty and the share right, in tenths of it.
+
+    `error` is the mean distance between certainty and share, each answer counting alike.
+
+    Args:
+        certainties: probability that the model gave to each answer that it chose.
+        is_right: whether that answer was right.
+
+    Source: expected calibration error, Guo et al., arXiv:1706.04599, section 2.
+
+    >>> reliability([0.95, 0.95, 0.55, 0.51], [True, True, True, False])
+    {'error': 0.04, 'bins': [[2, 0.53, 0.5], [2, 0.95, 1.0]]}
+    """
+    tenths: dict[int, list[tuple[float, bool]]] = {}
+    for certainty, right in zip(certainties, is_right, strict=True):
+        place = min(int(certainty * _NUM_BINS), _NUM_BINS - 1)
+        tenths.setdefault(place, []).append((certainty, right))
+    bins = [
+        (len(found), sum(sure for sure, _ in found) / len(found),
+         sum(right for _, right in found) / len(found))
+        for _, found in sorted(tenths.items())
+    ]  # fmt: skip
+    error = sum(number * abs(sure - right) for number, sure, right in bins) / max(len(is_right), 1)
+    return {
+        "error": round(error, 6),
+        "bins": [[number, round(sure, 6), round(right, 6)] for number, sure, right in bins],
     }

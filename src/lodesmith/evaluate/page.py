@@ -1,13 +1,17 @@
 """Scores for people: a table in the terminal, and one HTML page that needs nothing else."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lodesmith.core import charts
 from lodesmith.core.errors import UserError
 from lodesmith.core.templates import open_templates
+from lodesmith.core.version import VERSION
+from lodesmith.evaluate.charts import Curve, Point, draw_reliability
+from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING
 
 _SHARES = {
     "acc": "right",
@@ -16,6 +20,10 @@ _SHARES = {
     "exact_match": "exact match",
     "pass_at_1": "passed at the first try",
 }
+_SERIES = {
+    BY_EXAMPLES: ("num_fewshot", "worked examples"),
+    OVER_TRAINING: ("step", "training step"),
+}  # series -> where a place's number is, and what it is for people
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +122,41 @@ def _lines_of_score(task: str, score: dict[str, Any], before: dict[str, Any]) ->
             )
 
 
+def curves_of(scores: dict[str, Any], series: str) -> list[Curve]:
+    """Return a curve for each task that was scored at several places of a series."""
+    key, axis = _SERIES[series]
+    curves = []
+    for task, part in _parts(scores):
+        places = part.get(series, [])
+        if len(places) < 2:
+            continue
+        is_share = "bits_per_byte" not in part
+        metrics = [name for name in ("acc_calibrated", *_SHARES) if name in part]
+        lines = {
+            _SHARES.get(name, "bits per byte"): [_point(place, key, name) for place in places]
+            for name in (metrics[:2] if is_share else ["bits_per_byte"])
+        }
+        chance = part.get("chance") if is_share else None
+        curves.append(Curve(task=task, axis=axis, is_share=is_share, lines=lines, chance=chance))
+    return curves
+
+
+def _parts(scores: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what has a score of its own: a benchmark, or a language of a task on any text."""
+    for task, score in scores.items():
+        if "title" in score:
+            yield task, score
+        else:
+            yield from ((f"{task}, {language}", part) for language, part in score.items())
+
+
+def _point(place: Mapping[str, Any], key: str, metric: str) -> Point:
+    value = place[metric]
+    low, high = place.get(f"{metric}_ci95") or place.get("ci95") or (None, None)
+    name = str(place.get("model", place[key]))
+    return Point(x=place[key], y=value, low=low, high=high, name=f"{name}: {value:.4g}")
+
+
 def to_text(scores: dict[str, Any], *, baseline: dict[str, Any] | None = None) -> str:
     """Return the scores as a table for a terminal."""
     head = f"{'task':<24}{'':<26}{'score':>10}  {'95 % interval':<16}{'chance':>8}"
@@ -129,13 +172,17 @@ def to_text(scores: dict[str, Any], *, baseline: dict[str, Any] | None = None) -
         if published:
             told = ", ".join(f"{name} {value}" for name, value in published.items())
             rows.append(f"{task}, published means over the test sets: {told}")
+    for curve in (curve for series in _SERIES for curve in curves_of(scores, series)):
+        for words, points in curve.lines.items():
+            told = ", ".join(f"{point.x:g}: {curve.show(point.y)}" for point in points)
+            rows.append(f"{curve.task}, {words}, by {curve.axis}: {told}")
     return "\n".join(rows)
 
 
 def render_page(
     scores: dict[str, Any], *, model: str, baseline: dict[str, Any] | None = None
 ) -> str:
-    """Return the scores as an HTML page: table, published results, and questions with answers.
+    """Return the scores as an HTML page: table, curves, published results, questions and answers.
 
     Args:
         scores: what `evaluate_model` returned.
@@ -146,12 +193,19 @@ def render_page(
     template = open_templates(Path(__file__).parent).get_template("page.html.j2")
     return template.render(
         model=model,
+        version=VERSION,
+        charts=charts,
+        draw_reliability=draw_reliability,
         lines=lines_of(scores, baseline),
         has_baseline=baseline is not None,
-        benchmarks={task: score for task, score in benchmarks.items() if "samples" in score},
-        published={
-            task: score["references"]
+        over_training=curves_of(scores, OVER_TRAINING),
+        line=next((part[OVER_TRAINING] for _, part in _parts(scores) if OVER_TRAINING in part), []),
+        by_examples=curves_of(scores, BY_EXAMPLES),
+        reliabilities={
+            task: score["reliability"]
             for task, score in benchmarks.items()
-            if score.get("references")
+            if score.get("reliability", {}).get("bins")
         },
+        benchmarks={task: score for task, score in benchmarks.items() if "samples" in score},
+        published={task: score for task, score in benchmarks.items() if score.get("references")},
     )

@@ -1,18 +1,16 @@
 """What `lodesmith evaluate MODEL --tasks ...` knows: for any model, on any text or benchmark."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import Progress, show_progress
-from lodesmith.data.documents import Document, read_documents
-from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.core.seal import granted_key
 from lodesmith.evaluate.benchmarks.arithmetic import ARITHMETIC, NUM_ITEMS, make_sums
-from lodesmith.evaluate.benchmarks.choice import ChoiceTask, score_choice
+from lodesmith.evaluate.benchmarks.choice import score_choice
+from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
 from lodesmith.evaluate.benchmarks.items import Item, read_items
 from lodesmith.evaluate.benchmarks.task_file import (
     GROUP_REFERENCES,
@@ -22,18 +20,11 @@ from lodesmith.evaluate.benchmarks.task_file import (
     read_task,
 )
 from lodesmith.evaluate.benchmarks.written import WrittenTask, score_answers, score_code
-from lodesmith.evaluate.config import EvaluateConfig, trained_window
-from lodesmith.evaluate.held_out import HELD_OUT_FILE, group_by_language, read_document_file
-from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
-from lodesmith.lineage.artifact import Artifact
+from lodesmith.evaluate.line import find_line
+from lodesmith.evaluate.scoring import Subject
+from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING, Scores, add_series
+from lodesmith.evaluate.text_tasks import TEXT_TASKS, Texts, load_texts
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.model.checkpoint import load_decoder
-from lodesmith.model.locate import locate_model
-
-Texts = dict[str, list[Document]]  # by language
-
-_MAX_WINDOW_TOKENS = 2048  # of a model made elsewhere; longer windows change the score little
-_METRICS = ("acc_calibrated", "acc", "exact_match", "pass_at_1")  # the first that there is counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,43 +33,14 @@ class Asking:
 
     data: Path | None = None  # folder of the benchmarks' files
     num_fewshot: int = 0  # worked examples in front of each question
+    also_fewshot: tuple[int, ...] = ()  # other numbers of them, which stand as `by_num_fewshot`
     seed: int = 0  # decides which
     scoring: Scoring | None = None  # None: as the task file says
     limit: int | None = None  # documents or questions of a task at most
     allow_code: bool = False  # run programs that a model wrote
+    with_line: bool = False  # what the model was made from is asked too, as `over_training`
 
 
-def bits_per_byte(
-    subject: Subject, texts: Texts, *, limit: int | None, progress: Progress
-) -> dict[str, Any]:
-    """Return, by language, the bits that a byte of text takes; at most `limit` documents each."""
-    return {
-        language: score_bits_per_byte(subject, documents[:limit], progress=progress)
-        for language, documents in texts.items()
-    }
-
-
-def next_sentence(
-    subject: Subject, texts: Texts, *, limit: int | None, progress: Progress
-) -> dict[str, Any]:
-    """Return, by language, how often the next sentence is found; at most `limit` questions."""
-    settings = EvaluateConfig()
-    return {
-        language: score_next_sentence(
-            subject,
-            documents,
-            context_tokens=settings.context_tokens,
-            num_items=limit or settings.num_items,
-            seed=settings.seed,
-            progress=progress,
-        )
-        for language, documents in texts.items()
-    }
-
-
-TextTask = Callable[..., dict[str, Any]]
-
-TEXT_TASKS: dict[str, TextTask] = {"bits_per_byte": bits_per_byte, "next_sentence": next_sentence}
 _OTHERS = (*TEXT_TASKS, "arithmetic")
 
 
@@ -89,37 +51,80 @@ def evaluate_model(
     workspace: Path,
     documents: Path | None = None,
     asking: Asking | None = None,
-) -> dict[str, Any]:
+    tokenizer: Path | None = None,
+) -> Scores:
     """Return the scores of a model by task; by language too where the task is any text.
 
     Args:
-        name: artifact id, Hugging Face folder, GGUF file or PEFT folder.
+        name: artifact id, Hugging Face folder, GGUF file, PEFT folder, or a run's checkpoints.
         tasks: names of tasks or groups, or paths of task files.
         workspace: folder in which the id is looked up.
         documents: text to score; None: what was held out when an artifact's corpus was tokenized.
         asking: data and manner.
+        tokenizer: folder with the tokenizer of checkpoints.
 
     Raises:
         UserError: an unknown task or model, no data or text, or a row that cannot be understood.
     """
     asked = asking or Asking()
-    files = {task: _find_task(task) for task in _expand(tasks)}
+    files = _find_tasks(tasks)
     space = Workspace(workspace)
-    subject = load_subject(name, workspace=space)
-    texts = None
+    line = find_line(name, space, with_past=asked.with_line, tokenizer=tokenizer)
+    subject = line[-1].load(space)
+    texts: Texts = {}
     if any(file is None for file in files.values()):
-        _refuse_examples(files, asked)
-        texts = _load_texts(name, workspace=space, documents=documents)
-    scores: dict[str, Any] = {}
-    for task, file in files.items():
-        with show_progress(task.replace("_", " "), total=None, unit="tokens") as progress:
-            if file is None:
-                run = TEXT_TASKS[task]
-                scores[task] = run(subject, texts, limit=asked.limit, progress=progress)
-            else:
-                scores[Path(task).stem] = run_task(task, file, subject, asked, progress=progress)
-    _add_means(scores, tasks)
+        _refuse_examples(files, [asked.num_fewshot, *asked.also_fewshot])
+        texts = load_texts(name, workspace=space, documents=documents)
+    exam = _Exam(tasks, files, texts, asked)
+    scores = exam.score(subject)
+    if asked.also_fewshot:
+        add_series(scores, BY_EXAMPLES, exam.score_by_examples(subject, scores))
+    if asked.with_line:
+        found = [exam.score(model.load(space)) for model in line[:-1]] + [scores]
+        facts = [{"model": model.name, "step": model.step} for model in line]
+        add_series(scores, OVER_TRAINING, list(zip(facts, found, strict=True)))
     return scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Exam:
+    """What every model of a line is asked."""
+
+    tasks: Sequence[str]  # as they were named, groups among them
+    files: Mapping[str, TaskFile | None]  # None for a task on any text
+    texts: Texts
+    asked: Asking
+
+    def score(self, subject: Subject, *, num_fewshot: int | None = None) -> Scores:
+        """Return the scores of a model; None asks with the wanted number of worked examples."""
+        number = self.asked.num_fewshot if num_fewshot is None else num_fewshot
+        asked = replace(self.asked, num_fewshot=number)
+        scores: Scores = {}
+        for task, file in self.files.items():
+            with show_progress(task.replace("_", " "), total=None, unit="tokens") as progress:
+                if file is None:
+                    run, limit = TEXT_TASKS[task], asked.limit
+                    scores[task] = run(subject, self.texts, limit=limit, progress=progress)
+                else:
+                    scores[Path(task).stem] = run_task(
+                        task, file, subject, asked, progress=progress
+                    )
+        _add_means(scores, self.tasks)
+        return scores
+
+    def score_by_examples(
+        self, subject: Subject, known: Scores
+    ) -> list[tuple[dict[str, Any], Scores]]:
+        """Return the scores for each number of worked examples, the smallest first."""
+        wanted = self.asked.num_fewshot
+        numbers = sorted({wanted, *self.asked.also_fewshot})
+        return [
+            (
+                {"num_fewshot": number},
+                known if number == wanted else self.score(subject, num_fewshot=number),
+            )
+            for number in numbers
+        ]
 
 
 def run_task(
@@ -151,6 +156,8 @@ def run_task(
             result = score_code(written, subject, items, progress=progress)
     if items and file.items:
         result["split"] = items[0].origin.rpartition(":")[0]
+    if granted_key() is not None:
+        result.pop("samples", None)  # a tenant's questions are shown to nobody
     return result
 
 
@@ -178,15 +185,28 @@ def _check_code(name: str, asking: Asking) -> None:
         )
 
 
-def _refuse_examples(files: dict[str, TaskFile | None], asking: Asking) -> None:
-    if asking.num_fewshot:
+def _refuse_examples(files: dict[str, TaskFile | None], numbers: Sequence[int]) -> None:
+    if any(numbers):
         plain = ", ".join(task for task, file in files.items() if file is None)
         raise UserError(f"{plain}: no worked examples can be given; leave --num-fewshot 0")
 
 
-def _expand(tasks: Sequence[str]) -> list[str]:
+def _find_tasks(tasks: Sequence[str]) -> dict[str, TaskFile | None]:
+    """Return the files of all tasks and of the members of all groups.
+
+    Raises:
+        UserError: a task is unknown, or two files have one name.
+    """
     names = [name for task in tasks for name in GROUPS.get(task, (task,))]
-    return list(dict.fromkeys(names))
+    files = {name: _find_task(name) for name in names}
+    by_stem: dict[str, str] = {}
+    for name in files:
+        other = by_stem.setdefault(Path(name).stem, name)
+        if other != name:
+            raise UserError(
+                f"{other} and {name} would both be told as {Path(name).stem}; rename one"
+            )
+    return files
 
 
 def _find_task(name: str) -> TaskFile | None:
@@ -211,39 +231,3 @@ def _add_means(scores: dict[str, Any], tasks: Sequence[str]) -> None:
             "chance": round(sum(m["chance"] for m in members) / len(members), 6),
             "references": GROUP_REFERENCES.get(group, {}),
         }
-
-
-def main_metric(score: dict[str, Any]) -> str | None:
-    """Return the name of the number that stands for a benchmark's score."""
-    return next((metric for metric in _METRICS if metric in score), None)
-
-
-def load_subject(name: str, *, workspace: Workspace) -> Subject:
-    """Return a model by its id, folder or file, ready to be measured."""
-    folder = locate_model(name, workspace)
-    model = load_decoder(folder).to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    window = min(model.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
-    pretrain = _made_from(name, "pretrain", workspace)
-    if pretrain is not None:
-        window = trained_window(pretrain.receipt.config)
-    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
-
-
-def _made_from(name: str, kind: str, workspace: Workspace) -> Artifact | None:
-    """Return what a model of the workspace was made from; None if it came, or began, elsewhere."""
-    if Path(name).exists():
-        return None
-    return workspace.look_for_ancestor(workspace.find(name), kind)
-
-
-def _load_texts(name: str, *, workspace: Workspace, documents: Path | None) -> Texts:
-    if documents is not None:
-        return group_by_language(read_document_file(documents))
-    tokenize = _made_from(name, "tokenize", workspace)
-    if tokenize is None:
-        raise UserError(
-            f"{name} was not trained here from the start, so that no text was held out for it; "
-            "give --documents FILE.jsonl or FILE.txt"
-        )
-    found = list(read_documents(tokenize.file(HELD_OUT_FILE)))
-    return group_by_language(found)

@@ -33,6 +33,8 @@ _NEEDS = {
     "serve": ("pretrain",),
 }
 
+_MODEL_SIGNS = ("config.json", "adapter_config.json", "*.gguf", "step-*/committed.json")
+
 
 TuneSection = Annotated[
     Annotated[TuneConfig, Tag("<TuneConfig>")]
@@ -83,7 +85,10 @@ class Recipe(Config):
         if isinstance(self.tune, TuneConfig) and self.pretrain is None:
             raise ValueError("the section tune needs a section pretrain; add one")
         if self.privacy is not None and not self.domains:
-            raise ValueError("the section privacy is for a tune that is a list of domains; add one")
+            raise ValueError(
+                "the section privacy is for a tune that is a list of domains, which alone open "
+                "sealed files (method: pretraining learns plain texts); add one"
+            )
         names = [domain.domain for domain in self.domains]
         if len(set(names)) != len(names):
             raise ValueError(f"tune names a domain twice: {', '.join(names)}")
@@ -111,8 +116,21 @@ def shipped_recipes() -> list[str]:
 
 
 def is_recipe_name(name: str) -> bool:
-    """Tell whether a word of the command line means a recipe rather than a model."""
+    """Tell whether a word of the command line means a recipe rather than a model.
+
+    Raises:
+        UserError: it is the name of a shipped recipe, and of a folder here that holds a model.
+    """
+    if name in shipped_recipes() and _holds_model(Path(name)):
+        raise UserError(
+            f"{name} is a recipe that ships with lodesmith, and here a folder with a model too; "
+            f"write ./{name} for the folder, or give the command from elsewhere for the recipe"
+        )
     return name.endswith((".yaml", ".yml")) or name in shipped_recipes()
+
+
+def _holds_model(folder: Path) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in _MODEL_SIGNS)
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> LoadedRecipe:

@@ -1,4 +1,4 @@
-"""Questions with given answers: the answer whose words the model finds likeliest.
+"""Scores of questions with given answers: the answer whose words the model finds likeliest.
 
 Two ways to ask a language model: how likely are a label's words behind the text before them, and
 how likely is the whole text with them in it. Labels may have several words, whose probabilities are
@@ -10,126 +10,21 @@ arXiv:2110.04725, section 4.2 (both ways, and expansion of labels); labels' like
 their characters is lm-evaluation-harness's `acc_norm`.
 """
 
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import exp, log
+from dataclasses import replace
+from math import exp, inf, log
 from typing import Any
 
-from lodesmith.core.errors import UserError
 from lodesmith.core.log import Progress
-from lodesmith.evaluate.benchmarks.items import LABEL, Item
-from lodesmith.evaluate.benchmarks.task_file import Scoring, TaskFile
-from lodesmith.evaluate.intervals import describe_share
+from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask, Question
+from lodesmith.evaluate.benchmarks.items import Item
+from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
+from lodesmith.evaluate.intervals import describe_share, reliability
 from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.scoring import Subject, start_of_text
+from lodesmith.evaluate.scoring import Subject
 
-_CONTENT_FREE = ("N/A", "", "[MASK]")  # as in Zhao et al.
 _NUM_SAMPLES = 6
 _SAMPLE_CHARS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A text with a place for the answer, and the answers."""
-
-    examples: str  # worked examples before it
-    before: str
-    after: str
-    answers: tuple[tuple[str, ...], ...]  # the words of each label
-    right: int
-
-
-@dataclass(slots=True)
-class ChoiceTask:
-    """A task file with its labels settled."""
-
-    name: str
-    file: TaskFile
-    scoring: Scoring
-    num_fewshot: int
-    seed: int
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def settle_labels(self, examples: Sequence[Item]) -> None:
-        """Take the labels of the task file, else those of the examples."""
-        if self.file.labels is not None:
-            self.labels = self.file.labels
-        elif self.file.candidates_field is None:
-            found = {_label_of(item, self.file) for item in examples}
-            self.labels = {label: (label,) for label in sorted(found)}
-
-    def questions(self, items: Sequence[Item], examples: Sequence[Item]) -> list[Question]:
-        """Return a question for each item, behind worked examples drawn by the seed."""
-        shown: dict[str, str] = {}
-        by_subject = _group(examples)
-        asked = []
-        for item in items:
-            pool = by_subject.get(item.subject, examples)
-            if item.subject not in shown:
-                shown[item.subject] = self._examples(pool)
-            asked.append(self._question(item, shown[item.subject]))
-        return asked
-
-    def content_free(self, question: Question, item: Item) -> list[Question]:
-        """Return the same question with nothing in it."""
-        empty = [
-            Item(row=_emptied(item.row, nothing), origin=item.origin, subject=item.subject)
-            for nothing in _CONTENT_FREE
-        ]
-        return [
-            Question(question.examples, *self._around(item), question.answers, question.right)
-            for item in empty
-        ]
-
-    def _examples(self, pool: Sequence[Item]) -> str:
-        if not self.num_fewshot:
-            return ""
-        if len(pool) < self.num_fewshot:
-            raise UserError(
-                f"task {self.name}: {self.num_fewshot} worked examples are asked for and its "
-                f"files have {len(pool)}; ask for fewer with --num-fewshot"
-            )
-        drawn = random.Random(self.seed).sample(range(len(pool)), self.num_fewshot)  # noqa: S311
-        return "".join(self._solved(pool[place]) + self.file.example_gap for place in drawn)
-
-    def _solved(self, item: Item) -> str:
-        question = self._question(item, "")
-        return question.before + question.answers[question.right][0] + question.after
-
-    def _question(self, item: Item, examples: str) -> Question:
-        answers, right = self._answers(item)
-        return Question(examples, *self._around(item), answers, right)
-
-    def _around(self, item: Item) -> tuple[str, str]:
-        text = self.file.text
-        if self.file.blank is None:
-            before, _, after = text.partition(LABEL)
-            return item.fill(before), item.fill(after)
-        before, blank, after = item.fill(text).partition(self.file.blank)
-        if not blank:
-            raise UserError(f"{item.origin}: has no {self.file.blank} for the answer to stand in")
-        return before, after
-
-    def _answers(self, item: Item) -> tuple[tuple[tuple[str, ...], ...], int]:
-        if self.file.candidates_field is not None:
-            candidates = item.row.get(self.file.candidates_field)
-            right = item.row.get(str(self.file.label_field))
-            if not _is_place(right, candidates):
-                raise UserError(
-                    f"{item.origin}: {self.file.label_field} is {right!r}, which is no place in "
-                    f"the list {self.file.candidates_field}"
-                )
-            return tuple((str(candidate),) for candidate in candidates or ()), int(str(right))
-        label, known = _label_of(item, self.file), list(self.labels)
-        if label not in self.labels:
-            raise UserError(
-                f"{item.origin}: the label {label!r} is none that the task {self.name} knows "
-                f"({', '.join(known[:8])}{', ...' if len(known) > 8 else ''}); mend the row, or "
-                "give a task file of your own that lists it"
-            )
-        return tuple(self.labels.values()), known.index(label)
 
 
 def score_choice(
@@ -145,8 +40,8 @@ def score_choice(
     questions = task.questions(items, examples)
     empty = _empty_questions(task, questions, items)
     asked = [*questions, *(question for group in empty.values() for question in group)]
-    found = _likelihoods(task, subject, asked, progress)
-    scores = [_by_label(question, found[place]) for place, question in enumerate(asked)]
+    tried = _shortlist(task, subject, items, examples, progress)
+    scores = _score(task, subject, asked, tried, progress)
     prior = _priors(empty, scores[len(questions) :])
     plain = [_best(score) for score in scores[: len(questions)]]
     result = {
@@ -156,12 +51,13 @@ def score_choice(
         "chance": sum(1 / len(question.answers) for question in questions) / len(questions),
         **_share("acc", plain, questions),
     }
+    counted = scores[: len(questions)]
     if prior:
-        calibrated = [
-            _best([s - p for s, p in zip(score, prior[question.examples], strict=True)])
+        counted = [
+            [s - p for s, p in zip(score, prior[question.examples], strict=True)]
             for score, question in zip(scores, questions, strict=False)
         ]
-        result.update(_share("acc_calibrated", calibrated, questions))
+        result.update(_share("acc_calibrated", [_best(score) for score in counted], questions))
     if task.scoring == "label" and all(
         len(words) == 1 for question in questions for words in question.answers
     ):
@@ -170,6 +66,7 @@ def score_choice(
             for score, question in zip(scores, questions, strict=False)
         ]
         result.update(_share("acc_norm", normalised, questions))
+    result["reliability"] = _reliability(counted, questions)
     result["samples"] = _samples(questions, plain)
     return result
 
@@ -199,59 +96,54 @@ def _priors(
     return priors
 
 
-def _likelihoods(
-    task: ChoiceTask, subject: Subject, questions: Sequence[Question], progress: Progress | None
-) -> list[list[list[float]]]:
-    """Return the log-likelihood of every word of every answer of every question."""
+def _shortlist(
+    task: ChoiceTask,
+    subject: Subject,
+    items: Sequence[Item],
+    examples: Sequence[Item],
+    progress: Progress | None,
+) -> list[list[int]]:
+    """Return, for each question, the labels whose whole text is scored; none where all are."""
+    length = task.file.shortlist
+    if task.scoring != "sequence" or task.file.sequence_text is None or length is None:
+        return []
+    by_label = replace(task, scoring="label")
+    scores = _score(by_label, subject, by_label.questions(items, examples), [], progress)
+    return [sorted(range(len(score)), key=lambda at: -score[at])[:length] for score in scores]
+
+
+def _score(
+    task: ChoiceTask,
+    subject: Subject,
+    questions: Sequence[Question],
+    tried: Sequence[Sequence[int]],
+    progress: Progress | None,
+) -> list[list[float]]:
+    """Return the log of the mean probability of each answer's words; of one not tried, -inf."""
+    answers = [
+        (number, answer)
+        for number, question in enumerate(questions)
+        for answer in (tried[number] if number < len(tried) else range(len(question.answers)))
+    ]
     pairs = [
-        (question.examples + question.before, word)
-        if task.scoring == "label"
-        else (question.examples, question.before + word + question.after)
-        for question in questions
-        for words in question.answers
-        for word in words
+        _pair(task, questions[number], word, number)
+        for number, answer in answers
+        for word in questions[number].answers[answer]
     ]
     values = iter(log_likelihoods(subject.model, encode_pairs(subject, pairs), progress=progress))
-    return [[[next(values) for _ in words] for words in question.answers] for question in questions]
+    scores = [[-inf] * len(question.answers) for question in questions]
+    for number, answer in answers:
+        words = questions[number].answers[answer]
+        scores[number][answer] = _log_mean([next(values) for _ in words])
+    return scores
 
 
-def encode_pairs(subject: Subject, pairs: Sequence[tuple[str, str]]) -> list[Row]:
-    """Return a row for each text and what is scored behind it.
-
-    Both are encoded as one text, spaces between them with the second, as lm-evaluation-harness
-    does, and cut from the left where the model's window is shorter.
-    """
-    moved = [_move_spaces(*pair) for pair in pairs]
-    tokenizer = subject.tokenizer
-    contexts = list(dict.fromkeys(context for context, _ in moved))
-    lengths = {
-        context: len(ids)
-        for context, ids in zip(contexts, tokenizer.encode_batch(contexts), strict=True)
-    }
-    wholes = tokenizer.encode_batch([context + scored for context, scored in moved])
-    rows = []
-    for (context, _), ids in zip(moved, wholes, strict=True):
-        first = min(lengths[context], len(ids))
-        if not first:
-            start = list(start_of_text(tokenizer))
-            ids, first = [*start, *ids], len(start)  # noqa: PLW2901
-        cut = max(0, min(len(ids) - subject.window - 1, first - 1))
-        kept = ids[cut : cut + subject.window + 1]
-        rows.append(Row(input_ids=kept, first=min(first - cut, len(kept))))
-    return rows
-
-
-def _move_spaces(context: str, scored: str) -> tuple[str, str]:
-    num_spaces = len(context) - len(context.rstrip())
-    if not num_spaces:
-        return context, scored
-    return context[:-num_spaces], context[-num_spaces:] + scored
-
-
-def _by_label(question: Question, found: Sequence[Sequence[float]]) -> list[float]:
-    """Return the log of the mean probability of each label's words."""
-    del question
-    return [_log_mean(words) for words in found]
+def _pair(task: ChoiceTask, question: Question, word: str, number: int) -> Pair:
+    """Return what is scored of an answer: itself behind the text, or the whole text with it."""
+    asked = question.examples + question.before
+    if task.scoring == "label":
+        return Pair(asked, word, asked, number)
+    return Pair(question.examples, question.before + word + question.after, asked, number)
 
 
 def _log_mean(values: Sequence[float]) -> float:
@@ -267,6 +159,14 @@ def _softmax(scores: Sequence[float]) -> list[float]:
 
 def _best(scores: Sequence[float]) -> int:
     return max(range(len(scores)), key=scores.__getitem__)
+
+
+def _reliability(
+    scores: Sequence[Sequence[float]], questions: Sequence[Question]
+) -> dict[str, Any]:
+    shares = [max(_softmax(score)) for score in scores]
+    pairs = zip(scores, questions, strict=True)
+    return reliability(shares, [_best(score) == question.right for score, question in pairs])
 
 
 def _share(name: str, chosen: Sequence[int], questions: Sequence[Question]) -> dict[str, Any]:
@@ -285,29 +185,3 @@ def _samples(questions: Sequence[Question], chosen: Sequence[int]) -> list[dict[
         }
         for question, answer in zip(questions[:_NUM_SAMPLES], chosen, strict=False)
     ]
-
-
-def _label_of(item: Item, file: TaskFile) -> str:
-    value = item.row.get(str(file.label_field))
-    if value is None:
-        raise UserError(f"{item.origin}: has no {file.label_field}; it is the test set without "
-                        "labels, or another task's file")  # fmt: skip
-    return str(value)
-
-
-def _is_place(value: Any, candidates: Any) -> bool:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and isinstance(candidates, list) and 0 <= value < len(candidates)
-
-
-def _emptied(value: Any, nothing: str) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _emptied(inner, nothing) for key, inner in value.items()}
-    return nothing
-
-
-def _group(items: Sequence[Item]) -> dict[str, list[Item]]:
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item.subject, []).append(item)
-    return groups

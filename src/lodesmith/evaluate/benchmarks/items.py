@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.seal import ENDING, reveal
 from lodesmith.evaluate.benchmarks.task_file import TaskFile
 
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
@@ -23,6 +24,7 @@ class Item:
     row: Mapping[str, Any]
     origin: str  # file:line
     subject: str  # the file's name without its ending and its part
+    is_sealed: bool = False  # nothing of it is told in a message
 
     def fill(self, text: str) -> str:
         """Return a text with the row's values in the place of `{field}`.
@@ -50,12 +52,15 @@ def read_items(folder: Path, patterns: Sequence[str], *, task: str) -> list[Item
     """Return the rows of the files that the first fitting pattern names.
 
     Raises:
-        UserError: no pattern fits a file, or a file is not what its ending says.
+        UserError: no pattern fits a file, or a file is empty or not what its ending says.
     """
     for pattern in patterns:
         files = sorted(folder.glob(pattern))
         if files:
-            return [item for file in files for item in _read_file(file, folder)]
+            items = [item for file in files for item in _read_file(file, folder)]
+            if not items:
+                raise UserError(f"{files[0]} holds no question of the task {task}")
+            return items
     raise UserError(
         f"{folder} has no file {' or '.join(patterns)}, which the task {task} reads; give the "
         "folder of its data with --data"
@@ -69,15 +74,17 @@ def find_files(folder: Path, task: TaskFile) -> list[Path]:
 
 
 def _read_file(path: Path, folder: Path) -> Iterator[Item]:
-    subject = _SUBJECT_END.sub("", path.stem)
+    kind = Path(path.name.removesuffix(ENDING))
+    subject = _SUBJECT_END.sub("", kind.stem)
     shown = path.relative_to(folder)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = reveal(path.read_bytes(), name=str(path)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it so") from None
-    rows = _csv_rows(text) if path.suffix == ".csv" else _json_rows(text, path)
+    rows = _csv_rows(text) if kind.suffix == ".csv" else _json_rows(text, path)
     for line, row in rows:
-        yield Item(row=row, origin=f"{shown}:{line}", subject=subject)
+        origin = f"{shown}:{line}"
+        yield Item(row=row, origin=origin, subject=subject, is_sealed=kind.name != path.name)
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -35,6 +35,13 @@ class TaskFile(Config):
     text: str
     """Question and answer as one text, `{label}` where a label stands; without it, the question."""
 
+    sequence_text: str | None = None
+    """The same with the label before what it is said of, for scoring whole texts; behind it, a
+    label is as likely as the whole text with it, and both ways find the same."""
+
+    shortlist: int | None = Field(default=None, gt=1)
+    """With `sequence_text`: how many labels are tried, the likeliest behind the text; None: all."""
+
     labels: dict[str, tuple[str, ...]] | None = None
     """Label in the data -> words that say it, their probabilities averaged; None: each for itself,
     as they stand in the examples."""

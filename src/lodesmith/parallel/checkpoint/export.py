@@ -1,4 +1,4 @@
-"""A model folder out of a run's latest checkpoint, while the run goes on or after it."""
+"""A model out of a run's checkpoints, while the run goes on or after it."""
 
 import shutil
 from pathlib import Path
@@ -14,6 +14,8 @@ from lodesmith.model.checkpoint import (
 )
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.parallel.checkpoint.manifest import Manifest
+from lodesmith.parallel.checkpoint.shelf import Shelf
 from lodesmith.parallel.checkpoint.whole import StoredCheckpoint
 
 WEIGHT_PREFIX = "weight."
@@ -23,6 +25,36 @@ WEIGHT_PREFIX = "weight."
 def is_checkpoint_folder(place: Path) -> bool:
     """Tell whether a folder holds the checkpoints of a run."""
     return any(place.glob("step-*/committed.json"))
+
+
+def stored_steps(place: Path) -> list[int]:
+    """Return the steps of the checkpoints in a folder, ascending."""
+    return Shelf(place, attempt="").steps()
+
+
+def load_checkpoint(place: Path, *, step: int | None = None) -> tuple[Decoder, Manifest]:
+    """Return the model of a checkpoint, and what the checkpoint says of itself.
+
+    Args:
+        place: the folder of a run's checkpoints, whatever layout wrote them.
+        step: of which; None takes the latest.
+
+    Raises:
+        UserError: there is no checkpoint, or it holds an adapter only.
+        DamagedArtifactError: it is damaged.
+    """
+    stored = StoredCheckpoint(place, step=step)
+    with torch.device("meta"):
+        decoder = Decoder(DecoderConfig.model_validate(stored.manifest.facts["model"]))
+    weights = dict(stored.tensors(WEIGHT_PREFIX))
+    wanted = {name for name, _ in decoder.named_parameters()}
+    if weights.keys() != wanted:
+        raise UserError(
+            f"{place} has not all weights of a model ({min(weights.keys() ^ wanted)} differs), as "
+            "when only an adapter is trained; take the artifact when the run is finished"
+        )
+    decoder.load_state_dict(weights, assign=True)
+    return decoder, stored.manifest
 
 
 def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) -> int:
@@ -39,23 +71,11 @@ def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) 
         DamagedArtifactError: the latest checkpoint is damaged.
     """
     check_empty(folder_out)
-    stored = StoredCheckpoint(place)
-    facts = stored.manifest.facts
-    config = DecoderConfig.model_validate(facts["model"])
-    check_exportable(config, where=place)
-    with torch.device("meta"):
-        decoder = Decoder(config)
-    weights = dict(stored.tensors(WEIGHT_PREFIX))
-    wanted = {name for name, _ in decoder.named_parameters()}
-    if weights.keys() != wanted:
-        raise UserError(
-            f"{place} has not all weights of a model ({min(weights.keys() ^ wanted)} differs), as "
-            "when only an adapter is trained; export the artifact when the run is finished"
-        )
-    decoder.load_state_dict(weights, assign=True)
+    decoder, manifest = load_checkpoint(place)
+    check_exportable(decoder.config, where=place)
     for name in TOKENIZER_FILES:
         if tokenizer is not None and (tokenizer / name).is_file():
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(tokenizer / name, folder_out / name)
-    save_decoder(folder_out, decoder, eos_ids=facts["eos_ids"])
-    return stored.manifest.step
+    save_decoder(folder_out, decoder, eos_ids=manifest.facts["eos_ids"])
+    return manifest.step

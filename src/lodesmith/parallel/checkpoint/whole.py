@@ -14,10 +14,10 @@ from lodesmith.parallel.checkpoint.shelf import Shelf, folder_of
 
 
 class StoredCheckpoint:
-    """A run's latest committed checkpoint, opened for reading."""
+    """A committed checkpoint of a run, opened for reading."""
 
-    def __init__(self, place: str | Path) -> None:
-        """Open it.
+    def __init__(self, place: str | Path, *, step: int | None = None) -> None:
+        """Open it; None takes the latest.
 
         Raises:
             UserError: there is none.
@@ -25,11 +25,12 @@ class StoredCheckpoint:
         """
         self._shelf = Shelf(place, attempt="")
         steps = self._shelf.steps()
-        if not steps:
-            raise UserError(f"{place} holds no checkpoint")
-        self._folder = folder_of(steps[-1])
+        if not steps or step not in (None, *steps):
+            raise UserError(f"{place} holds no checkpoint{f' of step {step}' if step else ''}")
+        step = steps[-1] if step is None else step
+        self._folder = folder_of(step)
         try:
-            self.manifest: Manifest = self._shelf.read(steps[-1])
+            self.manifest: Manifest = self._shelf.read(step)
         except DamageError as fault:
             raise self._damaged(fault) from None
 

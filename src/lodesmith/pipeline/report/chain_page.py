@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lodesmith.core import charts
 from lodesmith.core.storage import JSON, read_json, write_text
 from lodesmith.core.templates import open_templates
 from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.pipeline.report import charts
 from lodesmith.pipeline.report.read_model import Curve, read_curve
 from lodesmith.tune.matrix import MATRIX_FILE, forgotten
 

@@ -20,9 +20,11 @@ from lodesmith.pipeline.report.read_data import (
 from lodesmith.pipeline.report.read_model import Curve, ModelFacts, read_curve, read_model
 from lodesmith.pipeline.report.read_results import (
     Answer,
+    Benchmark,
     BitsPerByte,
     NextSentence,
     read_answers,
+    read_benchmarks,
     read_bits_per_byte,
     read_next_sentence,
 )
@@ -67,6 +69,7 @@ class Facts:
     chat: ChatFacts | None
     bits_per_byte: tuple[BitsPerByte, ...]  # one a language
     next_sentence: tuple[NextSentence, ...]
+    benchmarks: tuple[Benchmark, ...]
     answers: tuple[Answer, ...]
     scale: ScaleUp | None
 
@@ -107,6 +110,7 @@ def gather_facts(artifacts: Mapping[str, Artifact]) -> Facts:
         chat=read_chat(tune) if tune else None,
         bits_per_byte=read_bits_per_byte(evaluate) if evaluate else (),
         next_sentence=read_next_sentence(evaluate) if evaluate else (),
+        benchmarks=read_benchmarks(evaluate) if evaluate else (),
         answers=read_answers(serve) if serve else (),
         scale=_scale(pretrain, curves[0], tokenizer) if pretrain else None,
     )

@@ -1,6 +1,6 @@
 """The HTML page of a run: one file that needs nothing else, in light and dark, on paper too.
 
-`page.html.j2` holds the page, `style.css` its looks. Everything that came from outside (page
+`page.html.j2` holds the page, `core/style.css` its looks. Everything that came from outside (page
 text, names of packages, answers) is escaped by the template engine; only `charts` makes markup.
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lodesmith.core import charts
 from lodesmith.core.storage import write_text
 from lodesmith.core.templates import open_templates
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.pipeline.report import charts
 from lodesmith.pipeline.report.facts import Facts, gather_facts
 from lodesmith.pipeline.report.verdicts import list_verdicts, say_stage
 from lodesmith.pipeline.report.words import (

@@ -90,6 +90,49 @@ def _choice_results(found: Mapping[str, Any]) -> tuple[tuple[str, float, float, 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A benchmark's score by model."""
+
+    task: str
+    title: str
+    metric: str
+    num_items: int
+    chance: float | None  # None where answers are written freely
+    results: tuple[tuple[str, float, float, float], ...]  # model, share, 95 % from, to
+    samples: tuple[Mapping[str, str], ...]  # of the last model
+
+
+_METRICS = {
+    "acc_calibrated": "right, calibrated",
+    "acc": "right",
+    "exact_match": "exact match",
+    "pass_at_1": "passed at the first try",
+}  # the first that a score has counts
+
+
+def read_benchmarks(evaluate: Artifact) -> tuple[Benchmark, ...]:
+    """Return the scores of the benchmarks that the recipe asked for."""
+    found = read_file(evaluate, "scores.json").get("benchmarks", {})
+    return tuple(_benchmark(task, by_model) for task, by_model in found.items())
+
+
+def _benchmark(task: str, by_model: Mapping[str, Any]) -> Benchmark:
+    last = list(by_model.values())[-1]
+    metric = next(name for name in _METRICS if name in last)
+    return Benchmark(
+        task=task,
+        title=last["title"],
+        metric=_METRICS[metric],
+        num_items=last["num_items"],
+        chance=last.get("chance"),
+        results=tuple(
+            (model, score[metric], *score[f"{metric}_ci95"]) for model, score in by_model.items()
+        ),
+        samples=tuple(last.get("samples", ())),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """One question to the served model, and what came back."""
 

@@ -40,7 +40,7 @@ def _lines(facts: Facts) -> Iterator[str]:
             f"{stage.kind:<9} {format_seconds(stage.seconds):>11} "
             f"{format_bytes(stage.peak_memory_bytes):>9}  {', '.join(say_stage(stage))}"
         )
-    yield from _next_sentence_lines(facts)
+    yield from _score_lines(facts)
     yield from _answer_lines(facts)
     yield from _scale_lines(facts)
     if facts.missing:
@@ -48,8 +48,8 @@ def _lines(facts: Facts) -> Iterator[str]:
         yield f"Not run: {', '.join(facts.missing)}"
 
 
-def _next_sentence_lines(facts: Facts) -> Iterator[str]:
-    if facts.next_sentence:
+def _score_lines(facts: Facts) -> Iterator[str]:
+    if facts.next_sentence or facts.benchmarks:
         yield ""
     for found in facts.next_sentence:
         model, share, low, high = found.results[-1]
@@ -57,6 +57,12 @@ def _next_sentence_lines(facts: Facts) -> Iterator[str]:
             f"Next sentence among four, {name_language(found.language)}: {share:.0%} "
             f"({low:.0%} to {high:.0%}, chance {found.chance:.0%}; "
             f"{found.num_items} items, {model} model)"
+        )
+    for benchmark in facts.benchmarks:
+        model, share, low, high = benchmark.results[-1]
+        yield (
+            f"{benchmark.task}, {benchmark.metric}: {share:.1%} ({low:.1%} to {high:.1%}; "
+            f"{benchmark.num_items} questions, {model} model)"
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lodesmith.pipeline.report.charts import draw_bar, draw_interval, draw_loss, pick_ticks, smooth
+from lodesmith.core.charts import draw_bar, draw_interval, draw_loss, pick_ticks, smooth
 
 finite = st.floats(-1e6, 1e6)
 

@@ -52,7 +52,7 @@ def draw_loss(steps: Sequence[int], losses: Sequence[float], *, title: str) -> M
     """Return a loss curve: each step as a thin line, the trend as a bold one."""
     ticks_x = pick_ticks(min(steps), max(steps))
     ticks_y = pick_ticks(min(losses), max(losses))
-    frame = _Frame((min(steps), max(steps)), (min(ticks_y[0], *losses), max(ticks_y[-1], *losses)))
+    frame = Frame((min(steps), max(steps)), (min(ticks_y[0], *losses), max(ticks_y[-1], *losses)))
     kept = _thin(len(steps))
     parts = [
         Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
@@ -60,9 +60,7 @@ def draw_loss(steps: Sequence[int], losses: Sequence[float], *, title: str) -> M
         ),
         *(frame.horizontal(value) for value in ticks_y),
         *(frame.vertical(value) for value in ticks_x if min(steps) <= value <= max(steps)),
-        Markup('<text class="axis name" x="{}" y="{}" text-anchor="middle">step</text>').format(
-            (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4
-        ),
+        frame.name("step"),
         frame.line([steps[i] for i in kept], [losses[i] for i in kept], style="thin"),
     ]
     trend = smooth(losses)
@@ -95,33 +93,54 @@ def smooth(values: Sequence[float], *, share: float = 0.05) -> list[float]:
     return [(sums[end] - sums[start]) / (end - start) for start, end in bounds]
 
 
-class _Frame:
-    """The plotting area: turns values into places."""
+class Frame:
+    """The plotting area of a chart: turns values into places."""
 
-    def __init__(self, range_x: tuple[float, float], range_y: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        range_x: tuple[float, float],
+        range_y: tuple[float, float],
+        *,
+        size: tuple[int, int] = (_WIDTH, _HEIGHT),
+    ) -> None:
         self.range_x, self.range_y = range_x, range_y
+        self.width, self.height = size
 
     def x(self, value: float) -> float:
+        """Return how far from the left a value lies."""
         low, high = self.range_x
-        return _LEFT + (value - low) / ((high - low) or 1) * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (value - low) / ((high - low) or 1) * (self.width - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
+        """Return how far from the top a value lies."""
         low, high = self.range_y
-        return _HEIGHT - _BOTTOM - (value - low) / ((high - low) or 1) * (_HEIGHT - _TOP - _BOTTOM)
+        share = (value - low) / ((high - low) or 1)
+        return self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM)
 
-    def horizontal(self, value: float) -> Markup:
+    def horizontal(self, value: float, text: str | None = None) -> Markup:
+        """Return the line of a value, and the value (or a text) in front of it."""
         place = self.y(value)
         return Markup(
             '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
             '<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-        ).format(_LEFT, _WIDTH - _RIGHT, place, place, _LEFT - 8, place + 4, f"{value:g}")
-
-    def vertical(self, value: float) -> Markup:
-        return Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            self.x(value), _HEIGHT - _BOTTOM + 18, f"{value:,.0f}"
+        ).format(
+            _LEFT, self.width - _RIGHT, place, place, _LEFT - 8, place + 4, text or f"{value:g}"
         )
 
+    def vertical(self, value: float, text: str | None = None) -> Markup:
+        """Return a value (or a text) below its place."""
+        return Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+            self.x(value), self.height - _BOTTOM + 18, text or f"{value:,.0f}"
+        )
+
+    def name(self, text: str) -> Markup:
+        """Return what the values below are."""
+        return Markup(
+            '<text class="axis name" x="{}" y="{}" text-anchor="middle">{}</text>'
+        ).format((_LEFT + self.width - _RIGHT) / 2, self.height - 4, text)
+
     def line(self, xs: Sequence[float], ys: Sequence[float], *, style: str) -> Markup:
+        """Return a line through values."""
         places = zip(xs, ys, strict=True)
         points = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in places)
         return Markup('<polyline class="{}" points="{}"/>').format(style, points)
