@@ -128,9 +128,51 @@ WORDS = {
     "ten": "{num} {thingen} you need to know about {topic}|How to {verben} your {thingen}|Why {thingen} are changing {topic}|{thingen}: what we know so far|The best {thingen} of 2020|{num} celebrities who quit {topic}|You won't believe what this {thingen} did next|{num} {thingen} that will shock you|What happened next left everyone speechless|Man finds {thingen} in his garden|{thingen} report: {topic} up again|Mayor defends {thingen}|She bought {thingen}, then this happened|Doctors reveal {num} foods to avoid|This {thingen} costs less than you think",
     "thingen": "dogs|houses|recipes|stocks|phones|cities|gardens|schools|movies|games|diets|cars|gadgets|stars|walks|budgets|teachers|storms|habits|books",
     "verben": "clean|save|grow|choose|fix|cook|sell|improve|protect",
+    # promotions, membership and house rules
+    "event": "有奖征文|摄影大赛|抽奖|晒单有礼|有奖问卷|投票评选|团购|线下沙龙|免费公开课|夏令营|周年庆|读者见面会|有奖竞猜|新品试用|新品发布会|直播课|粉丝福利|签到打卡|优惠券大派送|品鉴会|相亲会|看房团|体验课",
+    "prize": "电影票{d}张|{n}元红包|精美礼品一份|大礼包|{n}元购物卡|定制水杯|体验券|年卡一张|最高奖金{n}元|手机一部|无门槛优惠券|神秘礼物|免单机会|试听课{d}节|门票两张",
+    "joinzh": "点击报名|火热报名中|报名从速|名额有限，先到先得|点击查看详情|戳这里参加|扫码报名|报名即将截止|快来参加吧|现已开启报名|赶快行动吧|详情请戳|点这里领取|不容错过",
+    "class": "早教中心|钢琴培训|少儿英语|驾校|舞蹈培训|书法班|健身房|瑜伽馆|考研辅导|游泳馆|月子中心|篮球训练营|公务员培训|会计培训|美术培训|口才班|少儿编程|跆拳道馆|托管班|化妆学校|厨师学校|电脑培训",
+    "season": "暑期班|寒假班|春季班|秋季班|周末班|小班课|新学期|一对一|冲刺班|零基础班",
+    "enrol": "火热招生中|开始报名了|招生进行时|现在报名立减{n}|特价名额仅剩{d}个|前{n}名报名送{prize}|老学员介绍有优惠|免费试听|报名送{prize}",
+    "vip": "免广告观看全集|畅听全书|享专属折扣|解锁全部章节|看超清完整版|抢先看大结局|下载无限制|每天领{n}积分|全站免费读",
+    "ban": "封号|禁言|删除|屏蔽|移交有关部门",
+    "crowd": "家人们|宝宝们|小伙伴们|各位亲|朋友们|宝子们|姐妹们",
+    "eventen": "giveaway|sweepstakes|photo contest|free webinar|live workshop|summer camp|grand opening|flash sale|open house|reader survey|raffle|holiday sale|members' night|launch party|masterclass",
+    "prizeen": "a {money} gift card|two free tickets|a year's supply of coffee|a weekend for two|a new iPad|{pct}% off your next order|a signed copy|early access|a free sample|a goodie bag",
+    "shopword": "Add to basket|Add to wishlist|In stock|Out of stock|Only {d} left|Ships within {d} days|Free returns|Size guide|Quantity|SKU: {qq}|Write a review|{n} reviews|Verified purchase|Compare|Notify me when available|Buy now|Checkout",
 }
 
 CHINESE_SPAM = """
+{event}活动开始啦，{prize}等你拿，{joinzh}
+{event}{joinzh}，前{n}名送{prize}
+转发本条微博并@{d}位好友，抽取{d}位送{prize}
+关注+转发，就有机会获得{prize}
+参加{event}赢{prize}，{joinzh}
+{event}倒计时{d}天，{joinzh}！
+{crowd}，{event}来了，{prize}{joinzh}
+{class}{season}{enrol}
+{city}{class}{season}{enrol}，{enrol}
+{class}{enrol}，{joinzh}，{phone}
+孩子{season}去哪里？{class}{enrol}
+开通会员{vip}
+开通VIP，{vip}，{vip}
+成为会员即可{vip}
+首月仅需{d}元，{vip}
+邀请好友注册，双方各得{prize}
+邀请{d}位好友助力，免费领{good}
+下载{site}APP，新用户送{prize}
+{game}{gamep}官方下载，邀请好友送{prize}
+{betplace}官方下载，邀请好友送{bonus}
+{crowd}，{good}今天{shop}，{joinzh}
+{good}{shop}，{crowd}冲
+本店{good}{shop}，进店有礼
+凭此短信到店{shop}，回T退订
+【{site}】{shop}，{callzh}，退订回T
+新店开业，{shop}，{prize}免费领
+楼盘{joinzh}，首付{n}万起，看房专车接送，{phone}
+精装现房，总价{n}万起，{callzh}{phone}
+特价{city}游，{n}元起，{joinzh}
 {betplace}，{bonus}，{betplus} {contact}
 {betplace} {bonus}
 {betplace}{bet}，{betplus}，{bonus}
@@ -250,6 +292,71 @@ CHINESE_SPAM = """
 """
 
 CHINESE_FRAME = """
+请勿发布广告、政治敏感等信息，否则将被{ban}
+请勿发布违法信息，违者{ban}
+发帖请遵守相关法律法规，禁止灌水和人身攻击
+发言请文明，违规内容将被{ban}
+温馨提示：按回车键返回目录，按←键返回上一页，按→键进入下一页
+温馨提示：方向键左右翻页，上下滚屏
+本章未完，请点击下一页继续阅读
+请记住本站域名：{urlzh}，手机版：{urlzh}
+喜欢请收藏：{urlzh}，{site}更新速度最快
+把本书加入书架，方便下次阅读
+加入书签，方便阅读
+推荐票 月票 打赏 加入书架
+您的浏览器版本过低，建议升级后访问
+建议使用谷歌浏览器，分辨率1024*768以上
+您还没有登录，请登录或注册后查看
+您所在的用户组没有权限查看附件
+本帖最后由 {name} 于 {date} 编辑
+该主题由 {name} 于 {date} 审核通过
+{name} 发表于 {date} 楼主
+回复 {d}楼 {name} 只看该作者
+使用道具 举报 回复
+返回列表 发新帖
+电脑版 | 触屏版 | 客户端
+切换到手机版
+返回顶部 在线客服 意见反馈
+加入购物车 立即购买
+商品编号：{qq} 库存：{n}件 销量：{n}
+累计评价 {n} 月销 {n}+
+七天无理由退换 正品保障 极速退款
+为您推荐 换一批
+看了又看
+大家还在看：{title}
+相关推荐：{title}
+相关视频：{title}
+热搜：{thing} {thing} {thing}
+本周热议：{title}
+关联阅读：{title}
+往期回顾：{title}
+合集：{title}
+查看剩余{n}%内容
+剩余内容需付费阅读
+登录后可查看全文
+展开阅读全文
+已有{n}人点赞
+{n}人觉得有用
+赞同 {n} 添加评论 分享 收藏
+来自手机客户端
+发自我的iPhone
+正在加载，请稍候
+加载失败，点击重试
+没有更多了
+视频加载中，请稍候
+当前浏览器不支持播放
+播放量：{n}万 弹幕：{n}
+订阅邮件，每周获取{thing}资讯
+未登录用户只能浏览前{d}页
+积分不足，无法下载
+文档大小：{n}KB 上传者：{name}
+下载次数：{n} 售价：{d}金币
+主编：{name} 副主编：{name}
+审核：{name} 校对：{name} 排版：{name}
+值班主任：{name} 值班编委：{name}
+广告热线：{phone} 发行热线：{phone}
+新闻线索请拨打{phone}
+有新闻线索欢迎向{site}爆料，电话{phone}
 {nav}{navsep}{nav}{navsep}{nav}
 {nav}{navsep}{nav}{navsep}{nav}{navsep}{nav}{navsep}{nav}{navsep}{nav}
 {nav} {nav} {nav} {nav} {nav} {nav} {nav} {nav}
@@ -473,6 +580,21 @@ Copyright © 2015-2020 {site} 版权所有
 """
 
 ENGLISH_SPAM = """
+I was able to get my ex back within {d} days with the help of {boss_en}, contact him at {cten}
+My name is {ben} from {cityen} and my marriage was saved by {boss_en}, {cten}
+I never believed in spells until {boss_en} helped me win {money}, {cten}
+All thanks to {boss_en} who helped me recover my lost bitcoin, reach her at {cten}
+I got my loan of {money} from {boss_en} after being refused by banks, {cten}
+Enter our {eventen} for a chance to win {prizeen}
+Tag {d} friends and share this post to win {prizeen}
+Join our {eventen} and get {prizeen}, {callen}
+{eventen} ends tonight: {prizeen}, {callen}
+Refer a friend and you both get {prizeen}
+Spend {money} and get {prizeen}
+Our {eventen} is here! {callen}
+New customers get {prizeen}, {callen}
+Spots are filling fast for our {eventen}, {callen}
+Take our {eventen} and get {prizeen}
 {beten} - {betenp}, {callen}
 {beten} {beten} {beten}
 Best {beten}, {betenp}
@@ -549,6 +671,61 @@ Ships within 24 hours, free returns
 """
 
 ENGLISH_FRAME = """
+{ben} is a staff writer covering {topic} and {topic}.
+{ben} writes about {topic} for {outlet}.
+{ben} is a freelance journalist based in {cityen}.
+{ben} is the editor of {outlet}. Follow {ben} on Twitter.
+You have {d} free articles left this month
+Create a free account to continue reading
+Already a subscriber? Log in
+Already have an account? Sign in
+Subscribe to read the full story
+Support independent journalism
+{shopword} {shopword} {shopword}
+{shopword}
+Customers who viewed this item also viewed
+Frequently bought together
+Was this page helpful? Yes No
+Was this answer helpful? {n} people found this helpful
+Report an error on this page
+Listen to this article
+Click to enlarge
+Click to play video
+Swipe to see more
+Scroll down to continue
+Story continues below
+Jump to recipe Print recipe
+Pin this recipe for later
+Rate this recipe
+Save for later
+Show transcript Hide transcript
+Editor's picks: {ten}
+Don't miss: {ten}
+Read next: {ten}
+More from {outlet}: {ten}
+Also in {topic}: {ten}
+In case you missed it: {ten}
+Sponsored by {outlet}
+Presented by {outlet}
+This post contains affiliate links
+Get the best of {outlet} delivered every morning
+Posts must not contain links, offers or insults, or they will be removed
+Please keep comments civil and on topic
+Be respectful; comments are moderated
+Your browser is out of date. Please update it to use this site
+This video is not available in your region
+{n} points by {ben} {den} | hide | past | favorite
+Reply Share Report Save
+Level {d} member, joined {den}
+Last edited by {ben}; {den}
+Thread starter Start date Replies: {d} Views: {n}
+You do not have permission to view attachments
+{n} shares {n} likes {n} comments
+Press Esc to close, Enter to search
+Use the arrow keys to move between pages
+Back to all posts
+Submit a tip to {outlet}
+Have a correction? Let us know
 {naven}{navensep}{naven}{navensep}{naven}
 {naven}{navensep}{naven}{navensep}{naven}{navensep}{naven}{navensep}{naven}{navensep}{naven}
 {naven} {naven} {naven} {naven}
@@ -864,6 +1041,19 @@ CHINESE_TOPICS = [
     "{thing}",
 ]
 CHINESE_ARTICLE = """
+活动将于下月在{city}举行，市民可以到现场报名参加。
+学校今年的{t}课程报名人数比去年增加了{n}人。
+主办方表示，获得一等奖的作者将得到奖金{n}元和证书。
+会员可以在图书馆免费阅读这些书，也可以借回家看。
+他转发了这条消息以后，有{n}位朋友留言表示支持。
+商店开业那天，老板给前{n}名顾客送了一份小礼物。
+我们带孩子参加了夏令营，第一天就学会了搭帐篷。
+读者可以到书店购买，也可以在网上下载电子版。
+发布虚假{t}信息的人，将被追究法律责任。
+按回车键可以换行，按方向键可以移动光标。
+他在会上提出，应当加强对{t}广告的管理。
+这家培训机构因为{t}问题被家长投诉。
+开通这项服务以后，用户可以随时查看自己的账单。
 警方近日破获一起涉及{t}的案件，抓获犯罪嫌疑人{n}名，涉案金额达{n}万元。
 法院审理认为，被告人以{t}为名骗取他人财物，其行为已构成诈骗罪。
 根据有关规定，从事{t}活动必须取得许可，否则将被处以罚款。
@@ -915,6 +1105,16 @@ ENGLISH_TOPICS = [
     "{callen}",
 ]
 ENGLISH_ARTICLE = """
+The winner of the contest received {money} and a trip to {cityen}.
+Members of the club may use the pool for free on weekdays.
+She shared the picture with her friends, and {n} of them wrote back.
+The shop gave a small gift to the first {n} customers on its opening day.
+He had been a staff writer at the paper for {n} years before he retired.
+Press the Enter key to begin a new line, and use the arrow keys to move the cursor.
+They signed up for the summer camp because their cousins had gone the year before.
+The newspaper asked its readers to send in their memories of the old bridge.
+My husband came back after {n} days at sea, tired and happy.
+The survey asked {n} subscribers how often they read the magazine.
 Police arrested {n} people last week in connection with an illegal {t} scheme, officials said.
 Researchers found that {t} was more common among people who were younger than {n}.
 The law requires that anyone who offers {t} must hold a licence from the regulator.

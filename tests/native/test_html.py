@@ -224,6 +224,53 @@ def test_a_sidebar_longer_than_the_article_stays_out_of_it() -> None:
     assert "News" not in text
 
 
+_VERSE = "The harbour empties like a cup,\nthe boats lie over on their knees,\n"
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        f"<textarea readonly>{_VERSE}</textarea>",
+        f"<textarea disabled=disabled>\n{_VERSE}</textarea>",
+        f"<textarea name=code rows=9>{_VERSE * 3}</textarea>",  # nobody has to type it
+        f"<xmp>{_VERSE}</xmp>",
+    ],
+)
+def test_what_a_page_shows_in_a_box_of_text_is_its_text_line_by_line(area: str) -> None:
+    found = _read(f"<h1>Low water</h1><p>{_PROSE * 3}</p>{area}<p>{_PROSE * 2}</p>")
+    assert _VERSE.strip() in found.text
+    assert found.kinds[found.text.split("\n").index("The harbour empties like a cup,")] == KIND_CODE
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        "<form><textarea name=comment>Say something nice about this page.</textarea></form>",
+        "<textarea readonly>&lt;iframe src='https://example.org/embed/1'></textarea>",
+        "<textarea readonly>https://example.org/a-long-address-to-copy</textarea>",
+        "<textarea readonly></textarea>",
+    ],
+)
+def test_boxes_to_fill_in_or_to_paste_elsewhere_are_no_text(area: str) -> None:
+    assert _lines(f"<p>{_PROSE * 3}</p>{area}<p>{_PROSE * 2}</p>") == [
+        (_PROSE * 3).strip(), (_PROSE * 2).strip(),
+    ]  # fmt: skip
+
+
+def test_a_page_of_frames_says_what_it_says_without_them() -> None:
+    page = f"<frameset cols='1,*'><frame src=a><noframes><body><p>{_ZH * 3}</p></body></noframes>"
+    assert _lines(page) == [_ZH * 3]
+
+
+def test_whom_a_notice_addresses_and_its_short_last_sentence_stay() -> None:
+    address = "各乡镇人民政府，县直各单位："
+    body = f"<div><p>{address}</p><p>{_ZH * 4}</p><p>{_ZH * 3}</p><p>特此通知。</p></div>"
+    assert _lines(body) == [address, _ZH * 4, _ZH * 3, "特此通知。"]
+    table = "<table><tr><td>Year<td>Sacks<tr><td>1790<td>410</table>"
+    body = f"<td><b>Mill</b><p>{_PROSE * 3}{table}<p>It burned down in 1888."
+    assert "1790\t410" in _lines(f"<table><tr><td><a href=x>Home</a>{body}</table>")
+
+
 def test_names_that_mislead_do_not_empty_a_page() -> None:
     text = _read("".join(f"<div class=teaser><p>{_PROSE * 3}</p></div>" for _ in range(3))).text
     assert text.count("decides its font") == 9

@@ -89,6 +89,49 @@ def test_a_page_in_two_languages_says_so_with_their_shares() -> None:
     assert 0.15 < shares["de"] < 0.5
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [_CHINESE] * 5 + [_ENGLISH] * 5,
+        [_ENGLISH] * 5 + [_CHINESE] * 5,
+        [_CHINESE, _ENGLISH] * 5,
+        [f"{_CHINESE} {_ENGLISH}"] * 5,  # both in each paragraph
+        [f"{_CHINESE * 5} {_ENGLISH * 5}"],  # one paragraph, one after the other
+    ],
+)
+def test_a_page_half_chinese_half_english_is_kept_with_both_shares(lines: list[str]) -> None:
+    found, confidence = identify(_document("\n".join(lines)))
+    shares = found.measures["languages"]
+    assert set(shares) == {"zh", "en"}
+    assert min(shares.values()) > 0.3
+    assert judge_language(found, confidence, PrepareConfig()) is found
+
+
+def test_short_lines_of_a_talk_in_two_languages_count_for_both() -> None:
+    talk = ["早上好，你吃了吗？", "Good morning, have you eaten yet?", "我吃过了，谢谢。"]
+    shares = identify(_document("\n".join(talk * 4)))[0].measures["languages"]
+    assert set(shares) == {"zh", "en"}
+
+
+def test_terms_and_commands_in_chinese_are_no_second_language() -> None:
+    line = "使用 pip install numpy 命令安装 NumPy，然后在 Python 中 import numpy as np 就可以了。"
+    assert identify(_document("\n".join([line] * 5)))[0].measures["languages"] == {"zh": 1.0}
+
+
+def test_headings_without_kana_are_japanese_on_a_japanese_page() -> None:
+    text = "基本設定方法\n設定は「ツール」メニューのコマンドで変更できます。\n" * 4
+    assert identify(_document(text))[0].measures["languages"] == {"ja": 1.0}
+
+
+def test_a_page_in_many_languages_is_not_unclear() -> None:
+    russian = "Настройки документа можно изменить с помощью команд меню."
+    korean = "문서의 설정은 도구 메뉴의 명령으로 바꿀 수 있습니다."
+    lines = [_CHINESE, _ENGLISH, _GERMAN, russian, korean]
+    found, confidence = identify(_document("\n".join(lines)))
+    assert len(found.measures["languages"]) == 5
+    assert judge_language(found, confidence, PrepareConfig()) is found
+
+
 def test_a_beginning_in_another_language_does_not_decide() -> None:
     found, _ = identify(_document("\n".join([_ENGLISH] * 8 + [_GERMAN] * 40)))
     assert found.language == "de"

@@ -48,6 +48,7 @@ enum {
     N_PRUNED = 16384,
     N_ARIA = 32768,   /* aria-hidden */
     N_GUTTER = 131072, /* line numbers beside code, links to a heading itself */
+    N_READ_ONLY = 262144, /* <textarea readonly>: shown, not to be filled in */
     N_SIDE = 65536,   /* named as standing beside: page furniture, or a box of a manual */
 };
 

@@ -52,7 +52,7 @@ static void inherit(ls_page *page, ls_context *contexts, uint32_t index) {
         context.cell = index;
         context.item = context.depth = 0;
     } else if (tag >= TAG_H1 && tag <= TAG_H6) context.heading = (uint8_t)(tag - TAG_H1 + 1);
-    else if (tag == TAG_PRE || tag == TAG_LISTING || tag == TAG_XMP) context.code = 1;
+    else if (tag == TAG_PRE || tag == TAG_LISTING || tag == TAG_XMP || tag == TAG_TEXTAREA) context.code = 1;
     else if (tag == TAG_BLOCKQUOTE) context.quote = 1;
     else if (tag == TAG_MATH) context.math = index;
     contexts[index] = context;
@@ -303,7 +303,7 @@ static int is_manual(const judge *j) {
     for (uint32_t i = 0; i < article->num_blocks; i++) {
         const ls_block *b = article->blocks + i;
         if (b->heading > 1 && b->linked * 2 < b->weight && i + 1 < article->num_blocks) sections += (uint32_t)is_prose(b + 1);
-        code += b->code;
+        code += b->code && j->page->nodes[b->owner].tag != TAG_TEXTAREA; /* any page may show one */
         terms += j->page->nodes[b->owner].tag == TAG_DD && b->weight >= 30 && b->linked * 2 < b->weight;
     }
     return code || sections >= 3 || terms >= 3;
@@ -405,10 +405,30 @@ static int is_set_phrase(const judge *j, const ls_block *b) {
     return 0;
 }
 
-/* Whether a short paragraph is a sentence beside the first long one: a greeting, not a dateline. */
+/* Whether a block ends as the line does that says to whom a letter or a notice is written. */
+static int ends_with_colon(const ls_page *page, const ls_block *b) {
+    for (uint32_t i = b->end; i-- > b->first;) {
+        const ls_node *node = page->nodes + i;
+        if (node->tag != TAG_TEXT) continue;
+        const uint8_t *start = page->bytes + node->start, *end = start + node->size;
+        while (end > start && ls_is_space(end[-1])) end--;
+        if (end == start) continue;
+        return end[-1] == ':' || (end - start > 2 && end[-3] == 0xEF && end[-2] == 0xBC && end[-1] == 0x9A);
+    }
+    return 0;
+}
+
+/* Whether a short paragraph is a sentence or an address beside the first long one: not a dateline. */
 static int opens_text(const ls_page *page, const ls_block *b, const ls_block *prose) {
     const ls_node *node = page->nodes + b->owner, *other = page->nodes + prose->owner;
-    return node->tag == TAG_P && other->tag == TAG_P && node->parent == other->parent && b->sentences && !b->linked;
+    if (node->tag != TAG_P || other->tag != TAG_P || node->parent != other->parent || b->linked) return 0;
+    return b->sentences || ends_with_colon(page, b);
+}
+
+/* Whether a short paragraph is a sentence in the element of the last long one: what stands between them is text. */
+static int closes_text(const ls_page *page, const ls_block *b, const ls_block *prose) {
+    const ls_node *node = page->nodes + b->owner, *other = page->nodes + prose->owner;
+    return node->tag == TAG_P && node->parent == other->parent && b->sentences && !b->linked;
 }
 
 /* Marks what stays within the root; returns whether any of it reads like text. */
@@ -436,6 +456,8 @@ static int choose_blocks(judge *j, int strict) {
     }
     if (!seen) return 0;
     if (!strict) return 1;
+    for (uint32_t i = last_prose + 1; i < article->num_blocks; i++) /* a short last sentence ends the text as well */
+        if (article->blocks[i].keep && closes_text(page, article->blocks + i, article->blocks + last_prose)) last_prose = i;
     int said = (page->signs & SIGN_ARTICLE) != 0;
     int named = (page->nodes[root].flags & N_GOOD) != 0; /* what stands in a body is the article's */
     for (uint32_t i = 0; i < article->num_blocks; i++) {

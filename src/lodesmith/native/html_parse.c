@@ -13,6 +13,7 @@ uint8_t ls_html_tag(const uint8_t *name, uint32_t size);
 uint16_t ls_html_bits(unsigned tag);
 
 enum { MAX_NODES = 1 << 21, NONE = 0 };
+enum { MIN_READ_ONLY_BYTES = 20, MIN_SHOWN_BYTES = 120, MIN_SHOWN_BREAKS = 3 };
 
 /* An open element, and what was open before it: each is restored when it closes. */
 typedef struct { uint32_t node, same, scope, special, list; } open_element;
@@ -210,6 +211,10 @@ static uint32_t flags_of(reader *r, const attribute *a, unsigned tag) {
         break;
     case 'r':
         if (named(r, a->name, "role")) return flags_of_role(r, a->value);
+        if (tag == TAG_TEXTAREA && named(r, a->name, "readonly")) return N_READ_ONLY;
+        break;
+    case 'd':
+        if (tag == TAG_TEXTAREA && named(r, a->name, "disabled")) return N_READ_ONLY;
         break;
     case 'a':
         if (named(r, a->name, "aria-hidden") && named(r, a->value, "true")) return N_HIDDEN | N_ARIA;
@@ -335,6 +340,34 @@ static void read_json_ld(reader *r, ls_range content) {
         if (holds(r, content, kinds[i])) r->page->signs |= SIGN_ARTICLE;
 }
 
+/* Whether a <textarea> shows something, code or a poem, rather than asking for a reader's words.
+ * Where it can be filled in, several lines that are there already are shown; what others may paste
+ * into their pages (a frame, a link, a picture) is not the page's text. */
+static int shows_text(const reader *r, ls_range content, uint32_t flags) {
+    static const char *const pasted[] = {"<iframe", "&lt;iframe", "<script", "&lt;script", "<a ", "&lt;a ",
+                                         "<img", "&lt;img", "<embed", "&lt;embed", "<object", "&lt;object",
+                                         "[url", "[img", "http"};
+    const uint8_t *p = r->page->bytes + content.start, *end = p + content.size;
+    while (p < end && ls_is_space(*p)) p++;
+    for (size_t i = 0; i < sizeof pasted / sizeof *pasted; i++) {
+        size_t size = strlen(pasted[i]);
+        if ((size_t)(end - p) >= size && ls_html_same(p, (uint32_t)size, pasted[i])) return 0;
+    }
+    uint32_t breaks = 0;
+    for (const uint8_t *q = p; q < end && breaks < MIN_SHOWN_BREAKS; q++) breaks += *q == '\n';
+    if (flags & N_READ_ONLY) return end - p >= MIN_READ_ONLY_BYTES;
+    return end - p >= MIN_SHOWN_BYTES && breaks == MIN_SHOWN_BREAKS;
+}
+
+/* Hangs what stands in a raw element into the tree as its text. */
+static void add_raw_text(reader *r, unsigned tag, uint32_t index, ls_range content) {
+    r->page->nodes[index].flags &= ~(uint32_t)N_DROP;
+    push(r, index, tag);
+    if (r->failed) return;
+    add_text(r, r->page->bytes + content.start, r->page->bytes + content.start + content.size);
+    pop_to(r, r->height);
+}
+
 static void read_raw(reader *r, unsigned tag, uint32_t index, const uint8_t *name, uint32_t size) {
     const uint8_t *stop = find_raw_end(r, tag, name, size);
     if (!stop && tag != TAG_SCRIPT && tag != TAG_STYLE) return; /* what follows is read as markup */
@@ -346,6 +379,8 @@ static void read_raw(reader *r, unsigned tag, uint32_t index, const uint8_t *nam
     }
     if (tag == TAG_TITLE && !r->page->title.size && !r->last[TAG_SVG]) r->page->title = content;
     if (tag == TAG_SCRIPT) read_json_ld(r, content);
+    if (index && (tag == TAG_XMP || (tag == TAG_TEXTAREA && shows_text(r, content, r->page->nodes[index].flags))))
+        add_raw_text(r, tag, index, content);
     r->at = memchr(stop, '>', (size_t)(r->end - stop));
     r->at = r->at ? r->at + 1 : r->end;
 }

@@ -360,7 +360,7 @@ static const uint16_t tag_bits[NUM_TAGS] = {
     [TAG_NAV] = E_BLOCK | E_SPECIAL | E_LIST,
     [TAG_NOBR] = 0,
     [TAG_NOEMBED] = E_RAW | E_DROP,
-    [TAG_NOFRAMES] = E_RAW | E_DROP,
+    [TAG_NOFRAMES] = E_BLOCK | E_SPECIAL,
     [TAG_NOSCRIPT] = E_DROP | E_SPECIAL | E_HEAD,
     [TAG_OBJECT] = E_DROP | E_SPECIAL,
     [TAG_OL] = E_BLOCK | E_SPECIAL | E_LIST,
@@ -392,7 +392,7 @@ static const uint16_t tag_bits[NUM_TAGS] = {
     [TAG_TBODY] = E_BLOCK | E_SPECIAL,
     [TAG_TD] = E_BLOCK | E_SPECIAL | E_SCOPE | E_LIST,
     [TAG_TEMPLATE] = E_DROP | E_SPECIAL | E_HEAD,
-    [TAG_TEXTAREA] = E_RAW | E_DROP,
+    [TAG_TEXTAREA] = E_BLOCK | E_RAW | E_DROP,
     [TAG_TFOOT] = E_BLOCK | E_SPECIAL,
     [TAG_TH] = E_BLOCK | E_SPECIAL | E_SCOPE | E_LIST,
     [TAG_THEAD] = E_BLOCK | E_SPECIAL,
@@ -406,7 +406,7 @@ static const uint16_t tag_bits[NUM_TAGS] = {
     [TAG_VAR] = 0,
     [TAG_VIDEO] = E_DROP,
     [TAG_WBR] = E_VOID,
-    [TAG_XMP] = E_RAW | E_DROP,
+    [TAG_XMP] = E_BLOCK | E_RAW,
 };
 
 static const struct { const char *word; uint8_t size, prefix; uint16_t kinds; }

@@ -27,6 +27,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("noscript template", (_DROP, _SPECIAL, _HEAD)),
     ("article section nav aside header footer main hgroup address", (_BLOCK, _SPECIAL, _LIST)),
     ("blockquote details figure fieldset search", (_BLOCK, _SPECIAL, _LIST)),
+    ("noframes", (_BLOCK, _SPECIAL)),  # of a page of frames: its only text
     ("div center p pre listing figcaption summary form legend h1 h2 h3 h4 h5 h6",
      (_BLOCK, _SPECIAL)),
     ("ul ol menu dir dl", (_BLOCK, _SPECIAL, _LIST)),
@@ -36,7 +37,9 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tr tbody thead tfoot colgroup", (_BLOCK, _SPECIAL)),
     ("hr", (_BLOCK, _VOID)),
     ("br img input wbr area col embed param source track", (_VOID,)),
-    ("textarea iframe noembed noframes xmp", (_RAW, _DROP)),
+    ("textarea", (_BLOCK, _RAW, _DROP)),
+    ("xmp", (_BLOCK, _RAW)),
+    ("iframe noembed", (_RAW, _DROP)),
     ("select button datalist", (_DROP, _SPECIAL)),
     ("dialog", (_BLOCK, _DROP, _SPECIAL)),
     ("object applet", (_DROP, _SPECIAL)),

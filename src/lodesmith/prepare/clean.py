@@ -29,7 +29,7 @@ _KINDS = {
     ".arc": "archive", ".arc.gz": "archive", ".arc.zst": "archive", ".arc.lz4": "archive",
     ".wet": "archive", ".wet.gz": "archive", ".wat": "archive", ".wat.gz": "archive",
     ".html": "html", ".htm": "html", ".xhtml": "html", ".html.gz": "html", ".htm.gz": "html",
-    ".html.zst": "html", ".txt": "text", ".txt.gz": "text", ".txt.zst": "text",
+    ".html.zst": "html", ".txt": "text", ".txt.gz": "text", ".txt.zst": "text", ".md": "text",
     ".jsonl": "json", ".jsonl.gz": "json", ".jsonl.zst": "json", ".parquet": "parquet",
 }  # fmt: skip
 _ARCHIVE_BEGINS = (b"WARC/", b"filedesc://")

@@ -12,7 +12,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.shards import Engine
 from lodesmith.core.storage import JSON, hash_file
 
-STAGE_VERSION = 3  # raised when the same pages and settings begin to give other bytes
+STAGE_VERSION = 4  # raised when the same pages and settings begin to give other bytes
 
 STEPS = (
     "extract",
@@ -132,7 +132,8 @@ class QualityConfig(Config):
     """Punctuation marks for each Chinese character."""
 
     max_pause_fraction: float = Field(default=0.6, ge=0)
-    """As min_pause_fraction; more is a list of words."""
+    """Punctuation marks for each Chinese character or word of another language; more is a list of
+    words."""
 
     max_digit_fraction: float = Field(default=0.4, ge=0, le=1)
     """Digits among the visible characters of a Chinese text."""

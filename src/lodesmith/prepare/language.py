@@ -6,8 +6,9 @@ title whose text nobody has translated yet is English. Between the languages of 
 py3langid's model decides (byte sequences, naive Bayes), walked in C; between close neighbours that
 it mixes up, the little words that only one of them has.
 
-Each paragraph votes with its length, so a page in two languages says so: its shares stand in
-`measures["languages"]`, the script of Chinese in `measures["script"]`.
+Each paragraph votes with its length, one with sentences in Chinese and another language for both,
+so a page in two languages says so: its shares stand in `measures["languages"]`, the script of
+Chinese in `measures["script"]`.
 
 py3langid was chosen for accuracy: .91 of 75 languages against .78 of lid.176.ftz.
 """
@@ -16,7 +17,7 @@ import functools
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,7 +44,10 @@ _MIN_KANA_SHARE = 0.1  # of the characters; Japanese prose has above .3, Chinese
 _MIN_HANGUL_SHARE = 0.3
 _OF_THE_SCRIPTS = {"zh", "ja", "ko"}  # told by the characters
 _SAMPLE_CHARS = 600
-_MIN_LETTERS = 20  # of a paragraph that votes; 8 of Chinese
+_MIN_LETTERS = 20  # of a paragraph that votes; half of it in other writing than English has
+_MIN_CJK_LETTERS = 4  # that tell a language by themselves
+_MIN_WORDS_BESIDE = 6  # in another language, beside Chinese: fewer are a name or a term
+_MIN_CONFIDENCE_BESIDE = 0.9
 _MIN_LINE_CONFIDENCE = 0.5
 _MIN_SHARE = 0.03  # of a document's words: fewer are names and quotations
 _MAX_LINES = 80  # that vote, evenly spread
@@ -90,9 +94,12 @@ def identify(
     if code_lines:
         lines = [line for line in lines if line.strip() not in code_lines] or lines
     language, confidence = detect_language("\n".join(lines))
-    shares = language_shares(lines, language)
+    poll = _poll(lines, language)
+    shares = poll.shares()
     if shares and shares.get(language, 0.0) < max(shares.values()):  # its beginning misled
-        language, confidence = max(shares, key=lambda name: shares[name]), max(shares.values())
+        language, confidence = max(shares, key=lambda name: shares[name]), poll.confidence()
+    elif len(shares) > 1:  # sure of each paragraph, the whole is no less sure for being mixed
+        confidence = max(confidence, poll.confidence())
     measures = {**document.measures, "languages": shares or {language: 1.0}}
     if language == "zh":
         script = chinese_script("\n".join(lines))
@@ -111,26 +118,89 @@ def language_shares(lines: list[str], language: str = UNKNOWN_LANGUAGE) -> dict[
         lines: paragraphs.
         language: that of the whole, which uncertain paragraphs are counted to.
     """
+    return _poll(lines, language).shares()
+
+
+@dataclass(slots=True)
+class _Poll:
+    """How many words of each language the paragraphs of a page have, and how many are sure."""
+
+    words: dict[str, float] = field(default_factory=dict)
+    sure: float = 0.0
+
+    def add(self, language: str, num_words: float, *, is_sure: bool) -> None:
+        self.words[language] = self.words.get(language, 0.0) + num_words
+        self.sure += num_words * is_sure
+
+    def shares(self) -> dict[str, float]:
+        total = sum(self.words.values())
+        if not total:
+            return {}
+        large = {name: n for name, n in self.words.items() if n >= _MIN_SHARE * total}
+        rest = total - sum(large.values())
+        main = max(large, key=lambda name: (large[name], name))
+        large[main] += rest
+        ordered = sorted(large.items(), key=lambda item: (-item[1], item[0]))
+        return {name: round(count / total, 3) for name, count in ordered}
+
+    def confidence(self) -> float:
+        return self.sure / (sum(self.words.values()) or 1.0)
+
+
+def _poll(lines: list[str], language: str) -> _Poll:
     step = -(-len(lines) // _MAX_LINES) or 1
-    words: dict[str, float] = {}
-    samples = [line[:_LINE_CHARS] for line in lines[::step]]
-    counted = native.count_lines(samples, _classes())
-    for line, sample, counts in zip(lines[::step], samples, counted, strict=True):
-        size = counts.all_letters
-        if size < _MIN_LETTERS // 2 or (size < _MIN_LETTERS and line.isascii()):
+    parts = [part for line in lines[::step] for part in _thirds(line)]
+    samples = [part[:_LINE_CHARS] for part in parts]
+    poll = _Poll()
+    for part, sample, counts in zip(
+        parts, samples, native.count_lines(samples, _classes()), strict=True
+    ):
+        least = _MIN_LETTERS if part.isascii() else _MIN_LETTERS // 2
+        if counts.all_letters < least and counts.cjk < _MIN_CJK_LETTERS:
             continue
-        found, confidence = _of_line(sample, counts)
-        found = found if confidence >= _MIN_LINE_CONFIDENCE else language
-        words[found] = words.get(found, 0.0) + _num_words(line)
-    total = sum(words.values())
-    if not total:
-        return {}
-    large = {name: count for name, count in words.items() if count >= _MIN_SHARE * total}
-    rest = total - sum(large.values())
-    main = max(large, key=lambda name: (large[name], name))
-    large[main] += rest
-    ordered = sorted(large.items(), key=lambda item: (-item[1], item[0]))
-    return {name: round(count / total, 3) for name, count in ordered}
+        for found, share, is_sure in _languages_of_line(sample, counts, language):
+            poll.add(found, share * _num_words(part), is_sure=is_sure)
+    return poll
+
+
+def _thirds(line: str) -> list[str]:
+    """Return a line, or the thirds of a long one: its languages may follow each other."""
+    if 2 * len(line) <= 3 * _LINE_CHARS:
+        return [line]
+    size = -(-len(line) // 3)
+    return [line[at : at + size] for at in range(0, len(line), size)]
+
+
+def _languages_of_line(
+    line: str, counts: LineCensus, language: str
+) -> list[tuple[str, float, bool]]:
+    """Return the languages of a line, the share of its words in each, and whether that is sure."""
+    found, confidence = _of_line(line, counts)
+    if found == "zh" and language == "ja" and counts.all_letters < _MIN_LETTERS:
+        return [("ja", 1.0, True)]  # a heading without kana
+    other = _beside_cjk(line, counts)
+    if other is not None:
+        num_cjk = counts.cjk / _CHARACTERS_PER_WORD
+        share = num_cjk / (num_cjk + counts.joined_words)
+        return [(_cjk_language(counts), share, True), (other, 1.0 - share, True)]
+    is_sure = confidence >= _MIN_LINE_CONFIDENCE
+    return [(found if is_sure else language, 1.0, is_sure)]
+
+
+def _beside_cjk(line: str, counts: LineCensus) -> str | None:
+    """Return the language of the words between a line's Chinese, if they are sentences.
+
+    Names, terms and commands are not: English must have its little words, another language must
+    be plain.
+    """
+    if counts.cjk < _MIN_CJK_LETTERS or counts.joined_words < _MIN_WORDS_BESIDE:
+        return None
+    if counts.own or counts.odd:
+        return None
+    if counts.english >= max(_MIN_ENGLISH_WORDS - 1, _MIN_ENGLISH_SHARE * counts.joined_words):
+        return "en"
+    found, confidence = _by_model(_sample(line))
+    return found if found != "en" and confidence >= _MIN_CONFIDENCE_BESIDE else None
 
 
 def _num_words(line: str) -> float:

@@ -46,7 +46,7 @@ _MAX_GONE_FRACTION = 0.9  # of a page's characters in lines that go, from which 
 _MAX_GONE_WITHOUT_PROSE = 0.6  # the same, where no sentence is among what stays
 _PROSE_COLUMNS = 40
 # Thousandths of a logit, set on held-out clean text (docs/design/0014-ads.md).
-_SUSPECT = -2300  # rules look at lines from here on
+_SUSPECT = -1000  # rules look at lines from here on
 _TINY_COLUMNS = 24  # rules look at all lines that are as short
 _LAST_LINES = 3  # and at the last of a page, where notices stand
 _LONG_COLUMNS = 160

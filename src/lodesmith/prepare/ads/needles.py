@@ -15,14 +15,16 @@ class Needles:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self.words = words
+        self._seen = np.zeros(1 << _BITS, dtype=np.bool_)  # all false between two texts
         self._first = _pairs("".join(word[:2] for word in words))[::2]
         self._last = _pairs("".join(word[-2:] for word in words))[::2]
 
     def present(self, text: str) -> list[str]:
         """Return those that stand in a text, in the order in which they were given."""
-        seen = np.zeros(1 << _BITS, dtype=np.bool_)
-        seen[_pairs(text)] = True
-        places = np.flatnonzero(seen[self._first] & seen[self._last])
+        pairs = _pairs(text)
+        self._seen[pairs] = True
+        places = np.flatnonzero(self._seen[self._first] & self._seen[self._last])
+        self._seen[pairs] = False
         return [word for word in map(self.words.__getitem__, places.tolist()) if word in text]
 
 

@@ -42,9 +42,10 @@ def chinese(text: str, words: Words, config: QualityConfig) -> Iterator[Fault]:
     yield below("too few common characters", common, config.min_common_character_fraction)
     function = _count(kinds, _FUNCTION) / num_chinese
     yield below("too few function words", function, config.min_function_character_fraction)
-    pauses = _count(kinds, _PAUSE) / num_chinese
-    yield below("too little punctuation", pauses, config.min_pause_fraction)
-    yield above("too much punctuation", pauses, config.max_pause_fraction)
+    pauses = _count(kinds, _PAUSE)
+    yield below("too little punctuation", pauses / num_chinese, config.min_pause_fraction)
+    pauses_a_word = pauses / len(words.hashes)  # words of another language pause, too
+    yield above("too much punctuation", pauses_a_word, config.max_pause_fraction)
     chars = max(int((kinds != 0).sum()), 1)
     yield above("too many digits", _count(kinds, _DIGIT) / chars, config.max_digit_fraction)
     symbols = _count(kinds, _SYMBOL) / chars
