@@ -1,6 +1,7 @@
 """The engine's tokens against transformers' own greedy search, alone and among others."""
 
 import queue
+import threading
 
 import numpy as np
 import pytest
@@ -175,6 +176,21 @@ def test_a_full_queue_refuses_and_a_cancelled_request_makes_room():
         [[*_, last]] = collect(engine, [greedy((3,), max_tokens=2)])
         assert last == Finished(FinishReason.LENGTH)
         assert engine.stats().num_running == engine.stats().num_waiting == 0
+
+
+def test_listeners_are_woken_once_a_step_when_all_of_it_has_been_told():
+    told, woken, over = [], [], threading.Event()
+
+    def wake():
+        woken.append(len(told))
+        if sum(isinstance(event, Finished) for event in told) == 3:
+            over.set()
+
+    requests = [greedy((number,), max_tokens=4) for number in range(3)]
+    with start(make_decoder()) as engine:
+        engine.submit(requests, lambda _, event: told.append(event), wake=wake)
+        assert over.wait(timeout=60)
+    assert woken == [3, 6, 9, 3 * 4 + 3]
 
 
 def test_closing_ends_every_request_and_refuses_more():

@@ -9,7 +9,7 @@ from lodesmith.infer.blocks import ROOT, BlockPool, key_of
 from lodesmith.infer.interface import GenerationRequest, Sampling
 from lodesmith.infer.sampling import Sampler
 from lodesmith.infer.scheduler import Scheduler
-from lodesmith.infer.sequence import Sequence
+from lodesmith.infer.sequence import Listener, Sequence
 
 BLOCK, LONGEST = 4, 24
 
@@ -17,7 +17,8 @@ BLOCK, LONGEST = 4, 24
 def make_sequence(number, input_ids, max_tokens, **fields):
     request = GenerationRequest(input_ids=tuple(input_ids), max_tokens=max_tokens, **fields)
     sampler = Sampler(Sampling(temperature=0))
-    return Sequence(number, request, 0, lambda *_: None, sampler, list(input_ids))
+    listener = Listener(0, lambda *_: None, None, {})
+    return Sequence(number, request, listener, sampler, list(input_ids))
 
 
 class Serving(RuleBasedStateMachine):

@@ -9,30 +9,80 @@ import pytest
 from lodesmith.infer.interface import Finished, FinishReason, GenerationRequest, NewToken
 from lodesmith.serve.answers import Answers
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.mailbox import Mailbox
+from lodesmith.serve.mailbox import GATHER_SECONDS, Mailbox
 from lodesmith.serve.service import Service
 
 
-class CountingLoop:
-    """Keeps what shall be called instead of calling it."""
+class PatientLoop:
+    """Keeps what shall be called instead of calling it; its clock stands still."""
 
     def __init__(self):
-        self.called = []
+        self.now, self.called, self.timed = 100.0, [], []
+
+    def time(self):
+        return self.now
 
     def call_soon_threadsafe(self, callback):
         self.called.append(callback)
 
+    def call_at(self, when, callback):
+        self.timed.append((when, callback))
+
+
+def say(mailbox, take, *numbers):
+    for number in numbers:
+        mailbox.put(take, number, NewToken(number, None))
+    mailbox.wake()
+
 
 def test_what_a_step_says_wakes_the_loop_once_and_keeps_its_order():
-    loop, got = CountingLoop(), []
+    loop, got = PatientLoop(), []
     mailbox = Mailbox(loop)
-    for number in range(5):
-        mailbox.put(got.append, number, NewToken(number, None))
+    say(mailbox, got.append, 0, 1, 2)
+    say(mailbox, got.append, 3, 4)  # a step later, the loop has not come to it
     assert len(loop.called) == 1
     loop.called.pop()()
     assert [index for index, _ in got] == list(range(5))
-    mailbox.put(got.append, 5, NewToken(5, None))
+    assert loop.timed == []
+    say(mailbox, got.append, 5)
     assert len(loop.called) == 1
+
+
+def test_what_short_steps_say_is_handed_out_together():
+    loop, got = PatientLoop(), []
+    mailbox = Mailbox(loop)
+    say(mailbox, got.append, 0)
+    loop.called.pop()()
+    loop.now += GATHER_SECONDS / 4
+    say(mailbox, got.append, 1)
+    loop.called.pop()()
+    say(mailbox, got.append, 2)
+    assert ([index for index, _ in got], loop.called) == ([0], [])
+    [(when, hand_out)] = loop.timed
+    assert when == 100.0 + GATHER_SECONDS
+    hand_out()
+    assert [index for index, _ in got] == [0, 1, 2]
+    loop.now = when + GATHER_SECONDS
+    say(mailbox, got.append, 3)
+    loop.called.pop()()
+    assert got[-1][0] == 3
+
+
+def test_what_is_urgent_does_not_wait_for_the_rest_and_loses_nothing_of_it():
+    loop, got = PatientLoop(), []
+    mailbox = Mailbox(loop)
+    say(mailbox, got.append, 0)
+    loop.called.pop()()
+    say(mailbox, got.append, 1)
+    loop.called.pop()()
+    mailbox.put(got.append, 2, Finished(FinishReason.LENGTH), is_urgent=True)
+    mailbox.wake()
+    loop.called.pop()()
+    assert [index for index, _ in got] == [0, 1, 2]
+    [(_, hand_out)] = loop.timed
+    say(mailbox, got.append, 3)
+    hand_out()  # the timer of before comes early, and takes what is there
+    assert [index for index, _ in got] == [0, 1, 2, 3]
 
 
 def test_nothing_that_several_threads_say_is_lost():
@@ -42,7 +92,7 @@ def test_nothing_that_several_threads_say_is_lost():
 
         def speak(speaker):
             for number in range(2000):
-                mailbox.put(events.put_nowait, speaker, NewToken(number, None))
+                say(mailbox, lambda said: events.put_nowait((speaker, said[1])), number)
 
         threads = [threading.Thread(target=speak, args=(speaker,)) for speaker in range(3)]
         for thread in threads:
@@ -61,10 +111,11 @@ def test_nothing_that_several_threads_say_is_lost():
 
 def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
     class FailingEngine:
-        def submit(self, requests, deliver):
+        def submit(self, requests, deliver, *, wake):
             deliver(0, NewToken(ord("a"), None))
             deliver(0, NewToken(ord("b"), None))
             deliver(0, Finished(FinishReason.ERROR, "broken"))
+            wake()
             return [0]
 
         def cancel(self, ticket):
@@ -83,10 +134,10 @@ def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
     shown = []
     with pytest.raises(ApiError, match="broken"):
         asyncio.run(collect())
-    assert shown == ["a", "b"]
+    assert shown == ["ab"]
 
 
 def test_a_loop_that_has_closed_hurts_no_engine():
     loop = asyncio.new_event_loop()
     loop.close()
-    Mailbox(loop).put(lambda _: None, 0, NewToken(1, None))
+    say(Mailbox(loop), lambda _: None, 0)

@@ -99,6 +99,15 @@ def serve(
     request_seconds: Annotated[
         float, typer.Option(min=0.1, help="After which an answer is given up.")
     ] = 600.0,
+    max_model_len: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of prompt and answer together.")
+    ] = None,
+    max_num_seqs: Annotated[
+        int, typer.Option(min=1, max=1024, help="Requests answered together.")
+    ] = 32,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads that compute; all cores if left out.")
+    ] = None,
     quantization: Annotated[
         str | None, typer.Option(metavar="int8|int4", help="Round the weights, for speed on CPUs.")
     ] = None,
@@ -119,9 +128,9 @@ def serve(
     else:
         refuse_overrides(overrides)
     models = _find_all(name, also or (), workspace)
-    if backend is Backend.VLLM and (also or adapters or quantization):
+    if backend is Backend.VLLM and (also or adapters or quantization or threads):
         raise UserError(
-            "--backend vllm serves one model as it is; leave --also, --adapters and "
+            "--backend vllm serves one model as it is; leave --also, --adapters, --threads and "
             "--quantization out"
         )
     from lodesmith.infer.config import EngineConfig, Quantization
@@ -134,7 +143,12 @@ def serve(
         keys=None if api_keys is None else ApiKeys.load(api_keys),
         request_seconds=request_seconds,
         adapters=adapters,
-        engine=EngineConfig(quantization=cast("Quantization | None", quantization)),
+        engine=EngineConfig(
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            num_threads=threads,
+            quantization=cast("Quantization | None", quantization),
+        ),
     )
     if backend is Backend.VLLM:
         [(name, folder)] = models.items()

@@ -43,16 +43,21 @@ def byte_letters() -> tuple[str, ...]:
 
 
 @cache
-def _letter_bytes() -> dict[str, int]:
-    return {letter: byte for byte, letter in enumerate(byte_letters())}
+def _bytes_of_letters() -> dict[int, int]:
+    """Return a table for `str.translate` that takes letters to their bytes, others out of Latin-1.
+
+    A server translates a whole vocabulary before its first answer.
+    """
+    others = dict.fromkeys(range(256), 65535)
+    return others | {ord(letter): byte for byte, letter in enumerate(byte_letters())}
 
 
 def token_bytes(token: str) -> bytes:
     """Return the bytes of a token that is written in byte letters; added tokens are plain text."""
-    letters = _letter_bytes()
-    if all(letter in letters for letter in token):
-        return bytes(letters[letter] for letter in token)
-    return token.encode()
+    try:
+        return token.translate(_bytes_of_letters()).encode("latin-1")
+    except UnicodeEncodeError:
+        return token.encode()
 
 
 def pre_tokenizer() -> dict[str, Any]:

@@ -33,13 +33,14 @@ from lodesmith.infer.interface import (
     QueueFullError,
     Ticket,
     TokenLogprobs,
+    Wake,
     check_adapter,
     check_request,
 )
 from lodesmith.infer.runner import lay_out_pass
 from lodesmith.infer.sampling import Sampler, measure_logprobs
 from lodesmith.infer.scheduler import Chunk
-from lodesmith.infer.sequence import Sequence
+from lodesmith.infer.sequence import Listener, Sequence
 from lodesmith.infer.weights import Weights
 from lodesmith.model.lora import load_adapter
 
@@ -75,6 +76,7 @@ class LocalEngine:
         self._num_steps = self._num_computed_tokens = 0
         self._failure: str | None = None
         self._closing = False
+        self._to_wake: dict[Wake, None] = {}  # of those who were told something since
         self._thread = threading.Thread(target=self._run, name="lodesmith-engine", daemon=True)
         self._thread.start()
 
@@ -89,8 +91,19 @@ class LocalEngine:
         """What it can take."""
         return replace(self._base_limits, adapters=frozenset(self._adapters))
 
-    def submit(self, requests: List[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+    def submit(
+        self,
+        requests: List[GenerationRequest],
+        deliver: Deliver,
+        *,
+        wake: Wake | None = None,
+    ) -> list[Ticket]:
         """Queue requests, all or none, and return a ticket for each.
+
+        Args:
+            requests: what is asked.
+            deliver: told of each event, on the engine's thread.
+            wake: called after the events of a step; None: nobody sleeps.
 
         Raises:
             UserError: a request is impossible for this model.
@@ -111,14 +124,16 @@ class LocalEngine:
                     f"{num_waiting} requests wait already and at most "
                     f"{limits.max_num_queued_seqs} may; try again later"
                 )
-            tickets = [self._add(request, place, deliver) for place, request in enumerate(requests)]
+            tickets = []
+            for place, request in enumerate(requests):
+                tickets.append(self._add(request, Listener(place, deliver, wake, self._to_wake)))
             self._changed.notify()
         return tickets
 
-    def _add(self, request: GenerationRequest, place: int, deliver: Deliver) -> Ticket:
+    def _add(self, request: GenerationRequest, listener: Listener) -> Ticket:
         sampler = Sampler(request.sampling, prompt_ids=request.input_ids, guide=request.guide)
         ticket = next(self._tickets)
-        sequence = Sequence(ticket, request, place, deliver, sampler, list(request.input_ids))
+        sequence = Sequence(ticket, request, listener, sampler, list(request.input_ids))
         if request.adapter is not None:
             sequence.adapter_key, sequence.adapter = self._adapters[request.adapter]
         self._alive[ticket] = sequence
@@ -202,6 +217,7 @@ class LocalEngine:
         reason = FinishReason.CANCELLED if self._failure is None else FinishReason.ERROR
         for sequence in left:
             self._end(sequence, reason, self._failure)
+        self._wake_listeners()
 
     def _step(self) -> None:
         with self._changed:
@@ -212,6 +228,14 @@ class LocalEngine:
             chunks = self._scheduler.plan()
         if chunks:
             self._compute(chunks)
+        if not self._scheduler.has_work:  # else it is done with the next pass
+            self._wake_listeners()
+
+    def _wake_listeners(self) -> None:
+        """Wake whoever was told something: once a step, however many answers it went into."""
+        for wake in self._to_wake:
+            wake()
+        self._to_wake.clear()
 
     def _end(self, sequence: Sequence, reason: FinishReason, error: str | None = None) -> None:
         with self._changed:
@@ -222,6 +246,7 @@ class LocalEngine:
 
     def _compute(self, chunks: List[Chunk]) -> None:
         now = lay_out_pass(chunks, block_size=self._runner.block_size)
+        self._wake_listeners()  # now, so that they work while this thread needs no interpreter
         states_OD = self._runner.run(now)
         with self._changed:
             self._num_steps += 1

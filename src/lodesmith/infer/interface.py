@@ -9,7 +9,9 @@ engine can stand behind it. A request's life, seen from here:
     deliver(0, NewToken(...))                     # once a token
     deliver(0, Finished(...))                     # once, always the last
 
-`deliver` is called on the engine's thread and must return at once. An answer that shall go on past
+`deliver` is called on the engine's thread and must return at once. Where whoever listens has to be
+woken, which costs more than to be told, `submit` takes `wake` too: it is called after a step's
+events have been delivered, once however many requests share it. An answer that shall go on past
 the end of a text (`ignore_eos`) has no `stop_ids`; stop strings are found by whoever decodes.
 """
 
@@ -133,6 +135,7 @@ class Finished:
 
 Event = PromptScored | PromptPooled | NewToken | Finished
 Deliver = Callable[[int, Event], None]  # place in the submitted list, what happened
+Wake = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,8 +171,19 @@ class Engine(Protocol):
     def limits(self) -> EngineLimits:
         """What it can take."""
 
-    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+    def submit(
+        self,
+        requests: Sequence[GenerationRequest],
+        deliver: Deliver,
+        *,
+        wake: Wake | None = None,
+    ) -> list[Ticket]:
         """Queue requests, all or none, and return a ticket for each.
+
+        Args:
+            requests: what is asked.
+            deliver: told of each event.
+            wake: called after the events of a step; None: nobody sleeps.
 
         Raises:
             UserError: a request is impossible for this model.

@@ -21,8 +21,25 @@ from lodesmith.infer.interface import (
     PromptScored,
     Ticket,
     TokenLogprobs,
+    Wake,
 )
 from lodesmith.infer.sampling import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whoever asked, and who must be woken once the step is over."""
+
+    place: int  # in the list that was submitted
+    deliver: Deliver
+    wake: Wake | None
+    to_wake: dict[Wake, None]  # the engine's, in the order in which they were told
+
+    def tell(self, event: Event) -> None:
+        """Hand an event over."""
+        self.deliver(self.place, event)
+        if self.wake is not None:
+            self.to_wake[self.wake] = None
 
 
 @dataclass(eq=False)  # two equal requests are still two
@@ -31,8 +48,7 @@ class Sequence:
 
     ticket: Ticket
     request: GenerationRequest
-    place: int  # in the list it was submitted with
-    deliver: Deliver
+    listener: Listener
     sampler: Sampler
     tokens: list[int]  # of the prompt and the answer
     blocks: list[int] = field(default_factory=list)  # of the cache, in the order of the tokens
@@ -64,7 +80,7 @@ class Sequence:
 
     def send(self, event: Event) -> None:
         """Hand an event to whoever asked."""
-        self.deliver(self.place, event)
+        self.listener.tell(event)
 
     def tell_about_prompt(self) -> None:
         """Deliver what was asked about the prompt, which has been read whole."""

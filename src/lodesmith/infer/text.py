@@ -19,9 +19,9 @@ class AnswerText:
         self._decoder = IncrementalDecoder(tokenizer, skip_special=True)
         self._held = ""
 
-    def push(self, token_id: int) -> str:
+    def push(self, *token_ids: int) -> str:
         """Return the text that may be shown now, which may be empty."""
-        return self._take(self._decoder.push([token_id]))
+        return self._take(self._decoder.push(token_ids))
 
     def finish(self) -> str:
         """Return what was held back, when no more tokens come."""

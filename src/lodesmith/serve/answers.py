@@ -17,7 +17,6 @@ from lodesmith.infer.interface import (
     FinishReason,
     GenerationRequest,
     NewToken,
-    PromptPooled,
     PromptScored,
     TokenLogprobs,
 )
@@ -44,6 +43,11 @@ class Piece:
     tokens: list[ShownToken] = field(default_factory=list)  # if logprobs were asked for
     finish_reason: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is new."""
+        return not (self.text or self.tokens or self.finish_reason)
+
 
 class Choice:
     """One answer on its way."""
@@ -56,25 +60,42 @@ class Choice:
         self.num_tokens = 0
         self.finish_reason: str | None = None
         self._answer = AnswerText(tokenizer, stop=stop)
+        self._is_watched = bool(stop) or request.num_top_logprobs is not None  # token by token
         self._num_shown = 0  # characters
         self._pending: list[ShownToken] = []  # their text is held back
 
-    def take(self, event: Event) -> Piece | None:
-        """Return what an event makes visible, None if nothing."""
-        if isinstance(event, PromptScored):
-            self.prompt_logprobs = event.logprobs
-            return None
-        if isinstance(event, PromptPooled):
-            return None  # an embedding has no text
-        if isinstance(event, Finished):
-            return self._finish(event)
-        self.num_tokens += 1
-        offset, text = self._answer.num_decoded, ""
-        if event.token_id not in self.request.stop_ids:
-            text = self._answer.push(event.token_id)
-        return self._show(text, event, offset)
+    def take(self, events: Sequence[Event], piece: Piece) -> None:
+        """Add what events make visible to a piece; what comes after the end counts nothing.
 
-    def _finish(self, event: Finished) -> Piece:
+        Raises:
+            ApiError: the answer has failed; the piece holds what came before.
+        """
+        ids: list[int] = []
+        for event in events:
+            if self.finish_reason is not None:  # a stop string ended it before the engine knew
+                return
+            if isinstance(event, NewToken):
+                ids = self._take_token(event, ids, piece)
+            elif isinstance(event, PromptScored):
+                self.prompt_logprobs = event.logprobs
+            elif isinstance(event, Finished):
+                self._show(ids, piece)
+                ids = []
+                self._finish(event, piece)
+        if ids:
+            self._show(ids, piece)
+
+    def _take_token(self, event: NewToken, ids: list[int], piece: Piece) -> list[int]:
+        """Return the ids whose text has yet to be shown, this token's among them."""
+        self.num_tokens += 1
+        if event.token_id not in self.request.stop_ids:
+            ids.append(event.token_id)
+        if not self._is_watched:
+            return ids
+        self._show(ids, piece, event.logprobs)
+        return []
+
+    def _finish(self, event: Finished, piece: Piece) -> None:
         if event.reason is FinishReason.ERROR:
             raise ApiError(500, event.error or "the engine has failed")
         if event.reason is FinishReason.CANCELLED:
@@ -82,19 +103,24 @@ class Choice:
         guide = self.request.guide
         if isinstance(guide, GrammarGuide) and guide.failure is not None:
             raise ApiError(500, f"the answer could not be held to its form: {guide.failure}")
-        text = self._answer.finish()
+        self._add(self._answer.finish(), piece)
         self.finish_reason = "stop" if self._answer.stopped else str(event.reason)
-        self._num_shown += len(text)
-        return Piece(self.index, text, self._release(), self.finish_reason)
+        piece.finish_reason = self.finish_reason
 
-    def _show(self, text: str, event: NewToken, offset: int) -> Piece | None:
-        self._num_shown += len(text)
-        if event.logprobs is not None:
-            self._pending.append(ShownToken(offset, event.logprobs))
+    def _show(
+        self, ids: Sequence[int], piece: Piece, logprobs: TokenLogprobs | None = None
+    ) -> None:
+        """Add the text of tokens as far as it is clear; logprobs belong to a single one."""
+        if logprobs is not None:
+            self._pending.append(ShownToken(self._answer.num_decoded, logprobs))
+        self._add(self._answer.push(*ids), piece)
         if self._answer.stopped:
-            self.finish_reason = "stop"
-        piece = Piece(self.index, text, self._release(), self.finish_reason)
-        return piece if piece.text or piece.tokens or piece.finish_reason else None
+            self.finish_reason = piece.finish_reason = "stop"
+
+    def _add(self, text: str, piece: Piece) -> None:
+        self._num_shown += len(text)
+        piece.text += text
+        piece.tokens += self._release()
 
     def _release(self) -> list[ShownToken]:
         """Return the tokens whose text is visible now; of a stop string none ever is."""
@@ -136,6 +162,7 @@ class Answers:
         self._started = time.monotonic()
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._mailbox = service.mailbox
+        self._has_begun = False  # the engine has told something; written to on its thread
         self._tickets = service.submit(requests, self._deliver)
 
     @property
@@ -144,7 +171,7 @@ class Answers:
         return sum(choice.num_tokens for choice in self.choices)
 
     async def pieces(self) -> AsyncIterator[list[Piece]]:
-        """Yield what becomes visible, of all choices as it comes, together what came together.
+        """Yield what becomes visible, as it comes: of each choice one piece of what came together.
 
         Raises:
             ApiError: the engine failed or is stopping.
@@ -177,25 +204,27 @@ class Answers:
 
     def _take_all(self, events: Sequence[tuple[int, Event]]) -> tuple[list[Piece], ApiError | None]:
         """Return what events make visible, and the fault that ended them if there was one."""
-        pieces: list[Piece] = []
+        by_choice: dict[int, list[Event]] = {}
         for index, event in events:
-            try:
-                piece = self._take(index, event)
-            except ApiError as error:
-                return pieces, error
-            if piece is not None:
-                pieces.append(piece)
-        return pieces, None
+            by_choice.setdefault(index, []).append(event)
+        pieces: list[Piece] = []
+        try:
+            for index, some in by_choice.items():
+                choice = self.choices[index]
+                if choice.finish_reason is None:
+                    pieces.append(Piece(index))
+                    choice.take(some, pieces[-1])
+                    self._note_end(choice)
+        except ApiError as error:
+            return [piece for piece in pieces if not piece.is_empty], error
+        return [piece for piece in pieces if not piece.is_empty], None
 
-    def _take(self, index: int, event: Event) -> Piece | None:
-        choice = self.choices[index]
-        if choice.finish_reason is not None:  # a stop string ended it before the engine knew
-            return None
-        piece = choice.take(event)
-        if piece is not None and piece.finish_reason is not None:
-            self._metrics.num_finished[piece.finish_reason] += 1
-            self._engine.cancel(self._tickets[index])
-        return piece
+    def _note_end(self, choice: Choice) -> None:
+        if choice.finish_reason is not None:
+            self._metrics.num_finished[choice.finish_reason] += 1
+            self._engine.cancel(self._tickets[choice.index])
 
     def _deliver(self, index: int, event: Event) -> None:
-        self._mailbox.put(self._events.put_nowait, index, event)
+        is_urgent = not self._has_begun or isinstance(event, Finished)
+        self._has_begun = True
+        self._mailbox.put(self._events.put_nowait, index, event, is_urgent=is_urgent)

@@ -61,7 +61,7 @@ async def _pool(service: Service, requests: Sequence[GenerationRequest]) -> list
     mailbox = service.mailbox
 
     def deliver(index: int, event: Event) -> None:
-        mailbox.put(events.put_nowait, index, event)
+        mailbox.put(events.put_nowait, index, event, is_urgent=isinstance(event, Finished))
 
     tickets = service.submit(requests, deliver)
     vectors: dict[int, Vector] = {}

@@ -19,6 +19,7 @@ from lodesmith.infer.interface import (
     EngineStats,
     GenerationRequest,
     Ticket,
+    Wake,
 )
 from lodesmith.serve.restart_budget import RestartBudget
 
@@ -48,7 +49,13 @@ class KeptEngine:
         """What it can take."""
         return self._engine.limits
 
-    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+    def submit(
+        self,
+        requests: Sequence[GenerationRequest],
+        deliver: Deliver,
+        *,
+        wake: Wake | None = None,
+    ) -> list[Ticket]:
         """Queue requests, on a new engine if this one has failed.
 
         Raises:
@@ -60,7 +67,7 @@ class KeptEngine:
             failure = self._engine.stats().failure
             if failure is not None and self._budget.take():
                 self._restart(failure)
-            tickets = self._engine.submit(requests, deliver)
+            tickets = self._engine.submit(requests, deliver, wake=wake)
             return [self._generation * _TICKETS + ticket for ticket in tickets]
 
     def _restart(self, failure: str) -> None:

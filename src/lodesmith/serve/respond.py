@@ -22,6 +22,8 @@ from lodesmith.serve.answers import Answers, Piece
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.protocol import GenerationBody, StreamOptions
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobody receives it
 
 
@@ -97,7 +99,7 @@ class _AnswerStream(StreamingResponse):
     def __init__(
         self,
         answers: Answers,
-        events: AsyncIterator[str],
+        events: AsyncIterator[bytes],
         *,
         headers: dict[str, str],
         limit_seconds: float,
@@ -112,7 +114,7 @@ class _AnswerStream(StreamingResponse):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
             error = ApiError(504, _too_slow(self._limit_seconds), code="timeout")
-            last = {"type": "http.response.body", "body": _event(error.body()).encode()}
+            last = {"type": "http.response.body", "body": _event(error.body())}
             with contextlib.suppress(TimeoutError, OSError):  # the client may not be reading
                 async with asyncio.timeout(1):
                     await send(last)
@@ -127,9 +129,10 @@ async def _stream(
     head: dict[str, Any],
     options: StreamOptions,
     num_prompt_tokens: int,
-) -> AsyncIterator[str]:
-    """Yield the events of a stream."""
-    tail: dict[str, Any] = {"usage": None} if options.include_usage else {}
+) -> AsyncIterator[bytes]:
+    """Yield the events of a stream; what all its chunks share is written once."""
+    before = f'data: {_encode(head)[:-1]},"choices":['
+    after = '],"usage":null}\n\n' if options.include_usage else "]}\n\n"
     try:
         opened: set[int] = set()
         async for pieces in answers.pieces():
@@ -140,12 +143,12 @@ async def _stream(
                 choices += [opening] if opening is not None else []
                 choices.append(answer_format.chunk(piece))
             if options.include_usage and options.continuous_usage_stats:
-                tail = {"usage": _usage(answers, num_prompt_tokens)}
-            yield "".join(_event({**head, "choices": [choice], **tail}) for choice in choices)
+                after = f'],"usage":{_encode(_usage(answers, num_prompt_tokens))}}}\n\n'
+            yield "".join(f"{before}{_encode(choice)}{after}" for choice in choices).encode()
         if options.include_usage:
             usage = _usage(answers, num_prompt_tokens)
             yield _event({**head, "choices": [], "usage": usage})
-        yield "data: [DONE]\n\n"
+        yield b"data: [DONE]\n\n"
     except ApiError as error:  # the status has been sent already; the error can only follow
         yield _event(error.body())
 
@@ -188,5 +191,5 @@ def _too_slow(limit_seconds: float) -> str:
     return f"the answer was not whole after {limit_seconds:g} s; ask for fewer tokens"
 
 
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+def _event(data: dict[str, Any]) -> bytes:
+    return f"data: {_encode(data)}\n\n".encode()

@@ -84,7 +84,7 @@ class Service:
                 400, f"{len(requests)} answers in one request; this server takes {most} at most"
             )
         try:
-            return self.engine.submit(requests, deliver)
+            return self.engine.submit(requests, deliver, wake=self.mailbox.wake)
         except PromptTooLongError as error:
             raise ApiError(400, str(error), code="context_length_exceeded") from None
         except UserError as error:
@@ -121,8 +121,3 @@ def _as_turn(message: MessageBody) -> Message:
     if message.tool_call_id is not None:
         turn["tool_call_id"] = message.tool_call_id
     return turn
-
-
-def count_prompt_tokens(requests: Sequence[GenerationRequest], *, choices: int) -> int:
-    """Return the tokens of all prompts, each counted once however many choices it has."""
-    return sum(len(request.input_ids) for request in requests[::choices])
