@@ -217,8 +217,9 @@ class PersonalDataConfig(Config):
         "email", "resident_id", "mobile", "landline", "phone", "bank_card", "bank_account",
         "address", "plate", "passport", "company_code", "social_security", "ip_address", "secret",
     )  # fmt: skip
-    """What is looked for. `address` and `person` are guesses; `person` finds only names beside a
-    word that says so, and is left out by default, for public pages name public people."""
+    """What is looked for. `address` and `person` are guesses; `person` finds names beside a word
+    that says so and, in English, behind common given names; it is left out by default, for public
+    pages name public people."""
 
     key_file: str | None = None
     """File with the secret of pseudonymise, at least 16 bytes; keep it outside the workspace."""
