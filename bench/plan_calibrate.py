@@ -5,8 +5,9 @@
 Models of ten sizes, sequences and batches are trained for a few steps each by `lodesmith run`, on
 the sources of Python's standard library, one process each. Then every other run calibrates the
 device `cpu` and the rest is predicted by the file before and after, both ways; and the smaller half
-calibrates for the larger, which is what a person with a larger model in mind would do. A machine at
-other work measures that work: run it alone.
+calibrates for the larger, which is what a person with a larger model in mind would do. It takes four
+minutes on two idle cores. A machine at other work measures that work: run it alone, and distrust
+runs whose steps differ much.
 """
 
 import argparse
@@ -65,7 +66,10 @@ def measure(workspace: Path, *, steps: int) -> list[MeasuredRun]:
         (made,) = _pretrained(workspace) - before
         runs.append(read_run(made))
         name = f"{hidden} wide, {layers} layers, {2 * micro} x {sequence}"
-        print(f"  {name:<32}{runs[-1].seconds:8.3f} s a step, {len(runs[-1].step_seconds)} steps")
+        steps_seen = runs[-1].step_seconds
+        apart = max(steps_seen) / min(steps_seen) - 1
+        print(f"  {name:<32}{runs[-1].seconds:8.3f} s a step, {len(steps_seen)} steps, "
+              f"slowest {apart:.0%} over quickest", flush=True)  # fmt: skip
     return runs
 
 

@@ -22,7 +22,7 @@ import hashlib
 import itertools
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ from lodesmith.plan.jobs import Jobs, jobs_of
 from lodesmith.plan.machine import machine_of
 from lodesmith.plan.step_time import estimate_steps, total_seconds
 from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, find_stack, read_job
-from lodesmith.plan.validation import predict_rows
+from lodesmith.plan.validation import predict_row
 
 FAMILIES = {
     "a100": ("a100-80", "a100-40"),
@@ -71,10 +71,12 @@ STACK_DEFAULTS = {
 MODEL_CONSTANTS = {
     "_INNER_WEIGHT": (products, 2.0, 0.4),
     "_EXPERT_SHARE": (products, 0.4, 0.4),
+    "_SMOOTHNESS": (step_time, 6.0, 0.5),
+    "_NARROW_HEAD": (step_time, 1.25, 0.2),
     "_UNALIGNED": (step_time, 10.0, 0.5),
     "_SOFTMAX_PASSES": (step_time, 5.0, 0.4),
     "_EXPERT_KERNELS": (step_time, 3.0, 0.7),
-    "_TENSOR_KERNELS": (step_time, 3.0, 0.7),
+    "_TENSOR_KERNELS": (step_time, 1.0, 0.7),
     "_ACCUMULATION": (step_time, 0.5, 0.5),
     "_LOSS_PASSES": (step_time, 6.0, 0.5),
     "_OVERLAPPED": (step_time, 0.5, 0.5),
@@ -86,7 +88,8 @@ STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 
 NETWORK_EFFICIENCY = "network_efficiency"
 _NOISE = 0.08  # what a repeated measurement of one job differs by, about
 _PULL = 0.7
-_WITHIN_JOB = 1.0  # weight of what the layouts of one job miss each other by
+_WITHIN_JOB = 2.0  # weight of what the layouts of one job miss each other by
+_FREEDOM = 2.0  # of Student's t, by which rows scatter: one that is far off pulls little
 _JOB = ("source", "layers", "hidden", "heads", "seq", "device", "devices", "global_batch",
         "precision")  # fmt: skip
 _LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "microbatch", "recompute", "zero", "attn_impl")
@@ -129,8 +132,8 @@ def _is_usable(row: Row) -> bool:
 def _machines(jobs: Sequence[MeasuredJob]) -> dict[tuple[object, ...], list[int]]:
     places: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for place, job in enumerate(jobs):
-        key = (job.device.name, job.stack.name, job.cluster.devices_per_node,
-               job.training.precision)  # fmt: skip
+        key = (job.device.name, repr(job.stack), job.cluster.devices_per_node,
+               job.cluster.network_gb_per_second, job.training.precision)  # fmt: skip
         places[key].append(place)
     return places
 
@@ -189,7 +192,7 @@ def predict(
         setattr(module, name, values[name])
     several = np.shape(values[NETWORK_EFFICIENCY])[:1]
     seconds = np.zeros((*several, len(table.rows)))
-    defaults = {name: values[name] for name in STACK_DEFAULTS}
+    defaults = {name: np.minimum(values[name], _most(name)) for name in STACK_DEFAULTS}
     for group in table.groups:
         job = group.job
         device = job.device.model_copy(
@@ -210,11 +213,12 @@ def predict(
 
 
 def _most(name: str) -> float:
-    return 1.0 if name.endswith("efficiency") else math.inf
+    return 1.0 if name.endswith(("efficiency", "exposed")) else math.inf
 
 
-def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14) -> np.ndarray:
-    """Return the constants that meet the chosen rows best (robust Gauss-Newton, damped)."""
+def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 20) -> np.ndarray:
+    """Return the likeliest constants, where the chosen rows scatter by Student's t and constants
+    about their starts (Gauss-Newton, damped)."""
     measured = np.log(table.seconds[chosen])
     centre = _centring(table, chosen)
 
@@ -225,13 +229,13 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 14)
     def cost(vector: np.ndarray) -> float:
         pull = (vector - constants.start) / constants.reach * _PULL
         each = residuals(vector)
-        return float(np.sum(2 * (np.sqrt(1 + each**2) - 1)) + np.sum(pull**2))
+        return float(np.sum(_FREEDOM * np.log1p(each**2 / _FREEDOM)) + np.sum(pull**2))
 
     vector, damping, best = constants.start.copy(), 1.0, cost(constants.start)
     for _ in range(steps):
         each = residuals(vector)
         jacobian = (residuals(vector + np.eye(len(vector)) * 1e-4) - each).T / 1e-4
-        trust = 1 / np.sqrt(1 + each**2)  # of soft L1: outliers pull less
+        trust = 1 / (1 + each**2 / _FREEDOM)
         pull = (_PULL / constants.reach) ** 2
         square = jacobian.T @ (jacobian * trust[:, None]) + np.diag(pull)
         slope = jacobian.T @ (each * trust) + pull * (vector - constants.start)
@@ -286,6 +290,9 @@ _CLASSES: dict[str, Callable[[Row], bool]] = {
     "context parallel": lambda row: float(row["cp"] or 1) > 1,
     "Ascend": lambda row: row["device"].startswith("Ascend"),
     "Blackwell": lambda row: row["device"].startswith(("B", "GB")),
+    "neither experts nor Ascend": lambda row: (
+        row["arch"] != "moe" and not row["device"].startswith("Ascend")
+    ),
     "fp8 and fp4": lambda row: "fp8" in row["precision"] or "fp4" in row["precision"],
 }
 
@@ -295,14 +302,26 @@ def _half_of(row: Row, number: int) -> int:
     return hashlib.sha256(key.encode()).digest()[0] & 1
 
 
-def judge_memory(path: Path) -> None:
-    """Print the errors of the fullest device's memory, where it was measured; nothing is fitted."""
-    found = [row.memory_error for row in predict_rows(path)]
-    errors = np.array([error for error in found if error is not None])
+def judge_memory(table: Table) -> None:
+    """Print the errors of the fullest device's memory where it was measured, and which runs that
+    ran are said not to fit; nothing is fitted."""
+    found = [predict_row(row) for row in table.rows]
+    errors = np.array([row.memory_error for row in found if row.memory_error is not None])
     print(
         f"memory: {len(errors)} rows, median {np.median(np.abs(errors)):.1%}, 90th percentile "
         f"{np.percentile(np.abs(errors), 90):.1%}, bias {np.median(errors):+.1%}, "
         f"{np.mean(errors < -0.1):.0%} more than a tenth too low"
+    )
+    needs = [
+        (stack, prediction.predicted_mem_gb / read_job(row).device.memory_gb)
+        for stack, row, prediction in zip(table.stacks, table.rows, found, strict=True)
+        if prediction.predicted_mem_gb
+    ]
+    too_much = Counter(stack for stack, share in needs if share > 1)
+    far = sum(share > 1.1 for _, share in needs)
+    print(
+        f"  of {len(needs)} runs that ran and say what they recompute {too_much.total()} are said "
+        f"not to fit, {far} by more than a tenth: {dict(too_much)}"
     )
 
 
@@ -318,19 +337,24 @@ def judge_order(table: Table, predicted: np.ndarray) -> None:
     for place, (job, row) in enumerate(zip(table.jobs, table.rows, strict=True)):
         same[job][tuple(row[name] for name in _LAYOUT)].append(place)
     noise = _noise_of_repeats(table, [rows for job in same.values() for rows in job.values()])
-    found = [
-        _judge_job(table.seconds, line, list(layouts.values()), noise)
-        for line in np.atleast_2d(predicted) for layouts in same.values() if len(layouts) > 1
-    ]  # fmt: skip
-    num_lines = len(np.atleast_2d(predicted))
-    right, pairs, repeatable, regrets = (np.array(column) for column in zip(*found, strict=True))
+    lines = np.atleast_2d(predicted)
+    jobs = [list(layouts.values()) for layouts in same.values() if len(layouts) > 1]
+    found = [[_judge_job(table.seconds, line, job, noise) for job in jobs] for line in lines]
+    right, pairs, repeatable, regrets = np.moveaxis(np.array(found), -1, 0)
     shares = right[pairs > 0] / pairs[pairs > 0]
     print(
         f"  order of two layouts of one job: {np.sum(right) / np.sum(pairs):.1%} of "
-        f"{np.sum(pairs) // num_lines} pairs right, jobs counting alike "
+        f"{np.sum(pairs) / len(lines):.0f} pairs right, jobs counting alike "
         f"{np.mean(shares):.1%} (a second measurement would be in "
         f"{np.sum(repeatable) / np.sum(pairs):.1%}, a repeat differs by {noise:.1%}), "
-        f"mean regret {np.mean(regrets):.1%} over {len(regrets) // num_lines} jobs"
+        f"mean regret {np.mean(regrets):.1%} over {len(jobs)} jobs"
+    )
+    worst = int(np.argmax(np.sum(pairs - right, axis=0)))
+    rest = np.arange(len(jobs)) != worst
+    print(
+        f"  without {table.rows[jobs[worst][0][0]]['model']}, the job of most wrong pairs: "
+        f"{np.sum(right[:, rest]) / np.sum(pairs[:, rest]):.1%} of "
+        f"{np.sum(pairs[:, rest]) / len(lines):.0f}, mean regret {np.mean(regrets[:, rest]):.1%}"
     )
 
 
@@ -366,7 +390,7 @@ def judge_unknown_programs(table: Table, constants: Constants) -> None:
     predicted = np.zeros(len(table.rows))
     names = np.array(table.stacks)
     for stack in sorted(set(table.stacks)):
-        values = constants.values(fit(table, constants, names != stack, steps=8))
+        values = constants.values(fit(table, constants, names != stack))
         predicted[names == stack] = predict(table, values, unknown=stack)[names == stack]
     wide = np.array([float(row["hidden"]) >= 2048 for row in table.rows])
     print("a program never seen (left out of the fit, average habits)")
@@ -385,7 +409,7 @@ def judge_one_run(table: Table, predicted: np.ndarray, names: np.ndarray) -> Non
     """
     missed = np.log(predicted / table.seconds)
     by_program = {name: missed[names == name] for name in sorted(set(names))}
-    plain, corrected, weights, shares = [], [], [], []
+    plain, corrected, known, weights, shares = [], [], [], [], []
     for name, own in by_program.items():
         rest = [runs for other, runs in by_program.items() if other != name]
         share, most = _share_of_program(rest)
@@ -393,9 +417,11 @@ def judge_one_run(table: Table, predicted: np.ndarray, names: np.ndarray) -> Non
         for place, one in enumerate(own):
             others = np.delete(own, place)
             plain.extend(np.abs(np.exp(others) - 1))
+            known.extend(np.abs(np.exp(others - np.median(own)) - 1))
             corrected.extend(np.abs(np.exp(others - np.clip(share * one, -most, most)) - 1))
             weights.extend([1 / len(own) / max(len(others), 1)] * len(others))
-    for title, errors in (("without it", plain), ("after one run of it", corrected)):
+    for title, errors in (("without it", plain), ("after one run of it", corrected),
+                          ("with its pace known from all its runs", known)):  # fmt: skip
         order = np.argsort(errors)
         reached = np.cumsum(np.array(weights)[order]) / sum(weights)
         median, tail = (np.array(errors)[order][np.searchsorted(reached, q)] for q in (0.5, 0.9))
@@ -486,7 +512,7 @@ def main() -> None:
     predicted = predict(table, values)
     report("fitted to all rows", table, predicted, every)
     judge_order(table, predicted)
-    judge_memory(arguments.rows)
+    judge_memory(table)
     if not arguments.quick:
         judge_halves(table, constants)
         judge_unknown_programs(table, constants)

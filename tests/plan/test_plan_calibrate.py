@@ -118,6 +118,13 @@ def test_a_run_is_read_from_its_artifact_and_holes_are_counted(tmp_path: Path):
     assert (known.layout.data_parallel_size, known.ranks_assumed) == (2, False)
 
 
+def test_a_path_that_is_no_run_is_named_with_what_to_give(tmp_path: Path):
+    with pytest.raises(UserError, match=r"nowhere: does not exist; give the folder of a pretrain"):
+        read_run(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"holds no metrics.jsonl; give the folder of a pretrain"):
+        read_run(tmp_path)
+
+
 def test_a_run_without_its_receipt_or_with_too_few_steps_is_refused(tmp_path: Path):
     metrics = write_run(tmp_path / "a")
     metrics.write_text('{"step": 1, "step_seconds": 1}\n')

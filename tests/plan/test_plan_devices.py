@@ -21,7 +21,7 @@ def test_names_of_shipped_devices_are_unique():
 
 @pytest.mark.parametrize(
     ("name", "tflops", "gigabytes"),
-    [("a100-80", 312, 80), ("h100", 989.4, 80), ("tpu-v4", 275, 34), ("tpu-v5e", 197, 16),
+    [("a100-80", 312, 85.9), ("h100", 989.4, 85.5), ("tpu-v4", 275, 34), ("tpu-v5e", 197, 16),
      ("tpu-v5p", 459, 95), ("ascend-910b", 313, 64), ("ascend-910b1", 376, 64)],
 )  # fmt: skip
 def test_peaks_and_memory_are_those_published(name: str, tflops: float, gigabytes: float):

@@ -32,7 +32,7 @@ def test_every_layout_tried_either_fits_or_is_counted_with_a_reason():
     cluster, device = load_cluster("h100-node")
     ranking = search_layouts(SEVEN_B, TRAINING, cluster=cluster, device=device)
     assert ranking.num_fitting + sum(ranking.dropped.values()) == ranking.num_tried
-    assert "needs more than the 80 GB of a device" in ranking.dropped
+    assert "needs more than the 85.5 GB of a device" in ranking.dropped
 
 
 def test_every_candidate_fills_the_cluster_and_fits():
@@ -81,8 +81,12 @@ def test_a_given_layout_is_kept_and_a_faster_one_named():
 
 
 def test_a_given_layout_that_cannot_be_is_refused():
-    with pytest.raises(UserError, match=r"plan\.parallel: 3 ranks .* 8 devices .*num_nodes to 3"):
+    with pytest.raises(UserError, match=r"parallel: 3 ranks .* 8 devices .*_size to 2 or 4$"):
         plan_seven_b(parallel=GivenLayout(tensor_parallel_size=3))
+    with pytest.raises(UserError, match=r"set tensor_parallel_size to 8 or 4$"):  # nearest first
+        plan_seven_b(parallel=GivenLayout(tensor_parallel_size=7))
+    with pytest.raises(UserError, match=r"pipeline_parallel_size to 8 or 32, or plan.num_nodes"):
+        plan_seven_b(parallel=GivenLayout(pipeline_parallel_size=16))
     with pytest.raises(UserError, match="does not divide the layers"):
         make_plan(
             "seven", shape=replace(SEVEN_B, num_hidden_layers=31),

@@ -81,8 +81,7 @@ def test_no_row_is_answered_with_a_number_that_is_none(changes):
     else:
         assert math.isfinite(prediction.predicted_seconds)
         assert prediction.predicted_seconds > 0
-        assert prediction.predicted_mem_gb is not None
-        assert math.isfinite(prediction.predicted_mem_gb)
+        assert math.isfinite(prediction.predicted_mem_gb or 0)
 
 
 @pytest.mark.parametrize("seconds", ["-5", "nan", "inf", "soon", "0"])
@@ -116,6 +115,14 @@ def test_memory_is_compared_where_it_was_measured():
     summary = summarise_errors([predict_row({**ROW, "mem_gb": "70"})])
     assert summary["num_memory_compared"] == 1
     assert 0 < summary["median_absolute_memory_error"] < 1
+
+
+@pytest.mark.parametrize(("recompute", "is_told"), [("full", True), ("", False), ("none?", False)])
+def test_memory_is_not_guessed_where_a_row_does_not_say_what_it_recomputes(recompute, is_told):
+    prediction = predict_row({**ROW, "recompute": recompute})
+    assert prediction.predicted_seconds
+    assert (prediction.predicted_mem_gb is not None) == is_told
+    assert ("memory of 1 rows: not told" in validation_text([prediction])) != is_told
 
 
 def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):

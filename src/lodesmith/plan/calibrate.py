@@ -102,6 +102,12 @@ def read_run(path: Path, *, num_ranks: int | None = None) -> MeasuredRun:
         UserError: a file is missing or damaged, or too few steps are sound.
     """
     file = path / "metrics.jsonl" if path.is_dir() else path
+    if not file.exists():
+        what = "holds no metrics.jsonl" if path.is_dir() else "does not exist"
+        raise UserError(
+            f"{path}: {what}; give the folder of a pretrain artifact, such as "
+            "lodesmith-workspace/artifacts/pretrain-0123456789ab, or the metrics.jsonl in it"
+        )
     settings = _read_settings(file.parent / "receipt.json")
     config = DecoderConfig.from_hugging_face(_read_json(file.parent / "model" / "config.json"))
     steps, num_skipped = _read_steps(file)

@@ -14,9 +14,9 @@ from lodesmith.plan.jobs import SHARDED, Column, Jobs
 from lodesmith.plan.machine import Machine
 from lodesmith.plan.memory import count_rank_parameters
 
-_GRADIENT_BYTES = 4
-_HOP_SECONDS = 5.09e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
-_BUCKET_WAITS = 2.52  # such waits for each layer, where the optimizer is sharded: fitted
+_SUM_BYTES = 4  # most that is sent of one gradient: sums are kept in fp32
+_HOP_SECONDS = 3.95e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
+_BUCKET_WAITS = 7.72  # such waits for each layer, where the optimizer is sharded: fitted
 _HIDING_SHARE = 0.9  # of compute under which gathering can hide
 
 
@@ -88,22 +88,26 @@ def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
     gather_seconds = gathered_part / _gradient_rate(jobs, machine, group)
     # Groups that hold a copy each (HSDP) then sum what their ranks hold.
     groups = ranks / group
-    summed = 2 * (groups - 1) / groups * parameters.total / group * _GRADIENT_BYTES
+    sent = np.minimum(jobs.gradient, _SUM_BYTES)
+    summed = 2 * (groups - 1) / groups * parameters.total / group * sent
     between = summed / _gradient_rate(jobs, machine, ranks)
     per_layer = _HOP_SECONDS * (group - 1) * jobs.layers / jobs.pipeline
     waits = per_layer * 3 * jobs.num_micro_batches
-    passes = 2 * width * jobs.num_micro_batches + _GRADIENT_BYTES
+    passes = 2 * width * jobs.num_micro_batches + sent
     gathering = passes * gather_seconds + between + waits
     hidden = np.minimum(gathering, _HIDING_SHARE * hiding)
     gathered = gathering - (1 - stack.gather_exposed) * hidden
     sharded = np.asarray(jobs.sharded)
     regathered = part * width / _gradient_rate(jobs, machine, group)
     regathered = regathered + _BUCKET_WAITS * per_layer
-    plain = stack.data_exposed * np.where(
+    plain = np.where(
         sharded == SHARDED.index("nothing"),
-        (2 * width + 2) * seconds,
-        _GRADIENT_BYTES * seconds + regathered,
+        2 * sent * seconds,
+        sent * seconds + regathered,
     )
+    if stack.overlaps_data:  # with the last micro-batch's backward and the first one's forward
+        window = _HIDING_SHARE * hiding / jobs.num_micro_batches
+        plain = plain - (1 - stack.data_exposed) * np.minimum(plain, window)
     shown: Column = np.where(sharded == SHARDED.index("everything"), gathered, plain)
     return shown
 

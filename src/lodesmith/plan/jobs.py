@@ -46,6 +46,8 @@ class Jobs:
     is_fp32: Column
     is_muon: Column
     gradient: Column  # bytes of the gradient of one parameter
+    has_dropout: Column
+    logit: Column  # bytes that the loss keeps of one logit
     tensor: Column
     pipeline: Column
     virtual: Column
@@ -171,6 +173,8 @@ def _training_values(training: Training) -> dict[str, float]:
         "is_fp32": training.precision == "fp32",
         "is_muon": training.optimizer == "muon",
         "gradient": training.gradient_bytes,
+        "has_dropout": training.has_dropout,
+        "logit": training.logit_bytes,
     }
 
 

@@ -67,6 +67,8 @@ class Training:
     attention: Attention = "flash"
     optimizer: Optimizer = "adamw"
     gradient_bytes: float = 4  # of one parameter; fp32, which sums are kept in
+    has_dropout: bool = True  # in models of GPT-3's kind; the others have none
+    logit_bytes: float = 10  # as computed, in bf16; in fp32 for the loss; the gradient of these
 
     @property
     def tokens_per_step(self) -> int:

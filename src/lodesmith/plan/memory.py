@@ -20,7 +20,6 @@ from lodesmith.plan.shape import ModelShape
 
 _MOMENT_BYTES = 8  # Adam's two moments in fp32
 _MASTER_BYTES = 4  # fp32 copy of bf16 weights
-_LOGIT_BYTES = 10  # as computed, in bf16; in fp32 for the loss; and the gradient of these
 _FRAGMENTATION = 0.10  # of activations and logits: 62 published peaks (bench/plan_fit.py)
 _FULL = CHECKPOINTING.index("full")
 _NONE = CHECKPOINTING.index("none")
@@ -87,7 +86,7 @@ def count_activations(jobs: Jobs) -> Column:
     """
     tokens, width = jobs.tokens, jobs.element_bytes
     # Inputs of norms and of matrices, which every tensor-parallel rank holds; dropout's masks.
-    shared = 4 * width * jobs.hidden + 2 * jobs.hidden * jobs.is_gpt
+    shared = 4 * width * jobs.hidden + 2 * jobs.hidden * jobs.is_gpt * jobs.has_dropout
     whole = shared / np.where(np.asarray(jobs.sequence_parallel) > 0, jobs.tensor, 1)
     heads = 2 * jobs.query + 2 * jobs.key_value  # query, attention output, key, value
     inner = (jobs.mlp_inputs + 1) * (jobs.dense + jobs.experts_per_token * jobs.expert)
@@ -156,7 +155,7 @@ def _estimate_activations(jobs: Jobs) -> tuple[Column, Column]:
     unfolded = count_activations(replace(jobs, recompute=float(_NONE)))
     mode = np.asarray(jobs.recompute)
     working = np.where((mode == _FULL) | (mode == _ALTERNATE), unfolded, 0)
-    logits = jobs.tokens * jobs.vocab * _LOGIT_BYTES / jobs.tensor
+    logits = jobs.tokens * jobs.vocab * jobs.logit / jobs.tensor
     layers = jobs.layers / pipeline
     first = layers * per_layer * in_flight + working
     last = layers * per_layer + working

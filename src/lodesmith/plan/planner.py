@@ -30,6 +30,7 @@ from lodesmith.plan.search import (
     Candidate,
     Ranking,
     explain_invalid,
+    explain_ranks,
     near_multiples,
     search_layouts,
 )
@@ -212,16 +213,14 @@ def _estimate_given(
     device: Device, stack: Stack | None,
 ) -> Candidate:  # fmt: skip
     """Return the one layout that the recipe fixes; it need not fit, but must be possible."""
-    ranks = given.tensor_parallel_size * given.pipeline_parallel_size * given.context_parallel_size
-    if cluster.num_devices % ranks:
-        unit = ranks // math.gcd(ranks, cluster.devices_per_node)
-        fewer = cluster.num_nodes // unit * unit
-        near = " or ".join(str(nodes) for nodes in (fewer, fewer + unit) if nodes)
-        raise UserError(
-            f"plan.parallel: {ranks} ranks (tensor x pipeline x context) do not divide the "
-            f"{cluster.num_devices} devices of {cluster.num_nodes} nodes; set plan.num_nodes to "
-            f"{near}, or other sizes"
-        )
+    sizes = {
+        "tensor_parallel_size": given.tensor_parallel_size,
+        "pipeline_parallel_size": given.pipeline_parallel_size,
+        "context_parallel_size": given.context_parallel_size,
+    }
+    if reason := explain_ranks(shape, sizes, cluster):
+        raise UserError(f"plan.parallel: {reason}")
+    ranks = math.prod(sizes.values())
     layout = Layout(data_parallel_size=cluster.num_devices // ranks, **given.model_dump())
     reason = explain_invalid(shape, layout, training, cluster=cluster)
     if reason:

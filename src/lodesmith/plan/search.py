@@ -4,7 +4,8 @@ All layouts are columns of numbers (`jobs.py`), so the whole space is computed, 
 thousands a second: no layout is missed, and the reasons against the others are counted.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, grid_of, j
 from lodesmith.plan.layout import Attention, Layout, Training
 from lodesmith.plan.machine import Machine, machine_of
 from lodesmith.plan.memory import MemoryUse, estimate_memories, memory_at
-from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.shape import ModelShape, near_divisors, next_to
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_steps, step_at, total_seconds
 
@@ -146,8 +147,8 @@ def explain_invalid(
     batch = training.global_batch_size
     hints = {
         _HEADS: f"{heads} query heads, not {layout.tensor_parallel_size}; "
-        f"nearest: {_near_divisors(heads, layout.tensor_parallel_size)}",
-        _LAYERS: f"{layers} layers, {chunks} chunks; nearest: {_near_divisors(layers, chunks)}",
+        f"nearest: {_or(near_divisors(heads, layout.tensor_parallel_size))}",
+        _LAYERS: f"{layers} layers, {chunks} chunks; nearest: {_or(near_divisors(layers, chunks))}",
         _BATCH: f"batch {batch}, ranks x micro-batch {together}; nearest batches: "
         f"{near_multiples(batch, together)}",
         _NODE: f"{layout.tensor_parallel_size} ranks, {cluster.devices_per_node} devices a node",
@@ -165,11 +166,43 @@ def near_multiples(number: int, unit: int) -> str:
     return f"{below} or {below + unit}" if below else str(unit)
 
 
-def _near_divisors(number: int, wanted: int) -> str:
-    divisors = _divisors(number)
-    below = max(size for size in divisors if size <= wanted)
-    above = [size for size in divisors if size > wanted]
-    return f"{below} or {above[0]}" if above else str(below)
+def _or(sizes: Sequence[int]) -> str:
+    return " or ".join(str(size) for size in sizes)
+
+
+def explain_ranks(shape: ModelShape, sizes: Mapping[str, int], cluster: Cluster) -> str | None:
+    """Return why so many ranks do not divide a cluster, and what each size may be; None if they do.
+
+    Args:
+        shape: the model.
+        sizes: tensor, pipeline and context parallel sizes by their names.
+        cluster: whose devices they share out.
+    """
+    ranks = math.prod(sizes.values())
+    if cluster.num_devices % ranks == 0:
+        return None
+    can_be = {
+        "tensor_parallel_size": lambda size: (
+            shape.num_attention_heads % size == 0 and size <= cluster.devices_per_node
+        ),
+        "pipeline_parallel_size": lambda size: shape.num_hidden_layers % size == 0,
+        "context_parallel_size": lambda size: size & (size - 1) == 0,
+    }
+    ways = []
+    for name, size in sizes.items():
+        left, rest = divmod(cluster.num_devices, ranks // size)
+        near = next_to([each for each in _divisors(left) if can_be[name](each)], size)
+        if size > 1 and not rest and near:
+            ways.append(f"{name} to {_or(near)}")
+    if all(can_be[name](size) for name, size in sizes.items()):
+        unit = ranks // math.gcd(ranks, cluster.devices_per_node)
+        fewer = cluster.num_nodes // unit * unit
+        nodes = next_to([each for each in (fewer, fewer + unit) if each], cluster.num_nodes)
+        ways.append(f"plan.num_nodes to {_or(nodes)}")
+    return (
+        f"{ranks} ranks (tensor x pipeline x context) do not divide the {cluster.num_devices} "
+        f"devices of {cluster.num_nodes} nodes; set {', or '.join(ways) or 'other sizes'}"
+    )
 
 
 def _reasons(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, _Mask]]:

@@ -7,6 +7,7 @@ Lodesmith lays out but does not train. Each may have experts in place of its MLP
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,15 +122,29 @@ def gpt_shape(
     )
 
 
-def name_divisors(number: int, wanted: int) -> str:
-    """Return in words the divisors of a number next to a wanted one, below and above.
+def near_divisors(number: int, wanted: int) -> list[int]:
+    """Return the divisors of a number next to a wanted one, below and above, the nearest first.
 
-    >>> name_divisors(20480, 127)
-    '80 or 128 do'
+    >>> near_divisors(32, 7)
+    [8, 4]
     """
     small = [each for each in range(1, min(math.isqrt(number), _MOST_TRIED) + 1)
              if number % each == 0]  # fmt: skip
-    divisors = sorted({*small, *(number // each for each in small)})
-    below = [each for each in divisors if each < wanted][-1:]
-    near = below + [each for each in divisors if each > wanted][:1]
+    return next_to({*small, *(number // each for each in small)}, wanted)
+
+
+def next_to(sizes: Collection[int], wanted: int) -> list[int]:
+    """Return the size next below a wanted one and the one next above, the nearest first."""
+    near = [max((size for size in sizes if size < wanted), default=None),
+            min((size for size in sizes if size > wanted), default=None)]  # fmt: skip
+    return sorted((size for size in near if size), key=lambda size: abs(size - wanted))
+
+
+def name_divisors(number: int, wanted: int) -> str:
+    """Return in words the divisors of a number next to a wanted one.
+
+    >>> name_divisors(20480, 127)
+    '128 or 80 do'
+    """
+    near = near_divisors(number, wanted)
     return f"{' or '.join(str(each) for each in near)} {'do' if len(near) > 1 else 'does'}"

@@ -34,8 +34,18 @@ class Stack(Config):
     """Bandwidth between nodes of the machine on which it was measured, per device, 10^9 bytes/s;
     used only for rows of a published table, which does not say it."""
 
+    network_by_device: dict[str, float] = Field(default_factory=dict)
+    """The same of its machines with a shipped device, by the device's name, where they differ."""
+
     gradient_bytes: float = Field(default=4, gt=0)
     """Bytes that it keeps for the gradient of one parameter when it trains in bf16."""
+
+    logit_bytes: float = Field(default=10, gt=0)
+    """Bytes that its loss keeps of one logit: bf16, fp32 and the gradient; fewer where it works in
+    place."""
+
+    has_dropout: bool = True
+    """Whether its published runs of GPT-3's kind keep masks of dropout."""
 
     alternates: bool = False
     """Whether what it calls selective recomputation is every other product."""
@@ -46,26 +56,30 @@ class Stack(Config):
     overlaps_tensor: bool = False
     """Whether its products begin with the part of a tensor-parallel message that has come."""
 
+    overlaps_data: bool = False
+    """Whether it reduces gradients behind the last micro-batch's backward, and gathers weights
+    behind the first one's forward."""
+
     fuses: bool = False
     """Whether norms, activations and residuals run as few kernels: Transformer Engine, XLA or
     torch.compile."""
 
-    tensor_exposed: float = Field(default=0.852, ge=0)
+    tensor_exposed: float = Field(default=0.879, ge=0)
     """Share of tensor-parallel messages that compute does not hide."""
 
-    data_exposed: float = Field(default=0.646, ge=0)
+    data_exposed: float = Field(default=0.418, ge=0)
     """Share of gradient reduction that compute does not hide."""
 
-    gather_exposed: float = Field(default=0.665, ge=0)
+    gather_exposed: float = Field(default=1, ge=0)
     """Share of fully sharded weights' gathering that compute does not hide although it could."""
 
-    expert_exposed: float = Field(default=0.435, ge=0)
+    expert_exposed: float = Field(default=0.608, ge=0)
     """Share of the messages to and from experts that compute does not hide."""
 
-    pipeline_exposed: float = Field(default=0.677, ge=0)
+    pipeline_exposed: float = Field(default=0.708, ge=0)
     """Share of the messages between pipeline ranks that compute does not hide."""
 
-    step_seconds: float = Field(default=0.00405, ge=0)
+    step_seconds: float = Field(default=0.00348, ge=0)
     """Time of a step that belongs to no layer: data input, logging, clipping, s."""
 
     def changed(self, **values: Any) -> "Stack":

@@ -35,20 +35,20 @@ _FULL, _SELECTIVE = CHECKPOINTING.index("full"), CHECKPOINTING.index("selective"
 _ALTERNATE = CHECKPOINTING.index("alternate")
 
 _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activations, residuals
-_TENSOR_KERNELS = 1.88  # more with tensor parallelism: collectives and what surrounds them
+_TENSOR_KERNELS = 1.2  # more for each further tensor-parallel rank: collectives, waits: fitted
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _MUON_ITERATIONS = 5  # of Newton-Schulz
-_SMOOTHNESS = 4.0  # of the maximum of starting and computing
+_SMOOTHNESS = 7.17  # of the maximum of starting and computing: fitted
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
-_UNALIGNED = 14.5  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 6.33  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 4.52  # forward, of each expert that a rank holds: fitted
-_NARROW_HEAD = 1.25  # fused attention with heads narrower than 128: arXiv 2307.08691, figure 4
-_ACCUMULATION = 0.367  # share of the traffic of adding up gradients that is seen: fitted
-_OVERLAPPED = 0.512  # share of tensor-parallel messages seen where products overlap them: fitted
-_FUSED = 0.564  # share of elementwise traffic left where programs fuse it: fitted
-_LOSS_PASSES = 8.74  # times that the loss moves its logits in fp32, forward and backward: fitted
+_UNALIGNED = 15.1  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 6.51  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 4.9  # forward, of each expert that a rank holds: fitted
+_NARROW_HEAD = 1.08  # fused attention with heads narrower than 128: arXiv 2307.08691; fitted
+_ACCUMULATION = 0.575  # share of the traffic of adding up gradients that is seen: fitted
+_OVERLAPPED = 0.582  # share of tensor-parallel messages seen where products overlap them: fitted
+_FUSED = 0.599  # share of elementwise traffic left where programs fuse it: fitted
+_LOSS_PASSES = 9.51  # times that the loss moves its logits in fp32, forward and backward: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +142,7 @@ class _Layer:
             "expert_communication": passes * expert,
         }
         busy = total_seconds(computing)
-        more = _TENSOR_KERNELS * np.log2(jobs.tensor)
+        more = _TENSOR_KERNELS * (jobs.tensor - 1)
         more = more + _EXPERT_KERNELS * jobs.experts / jobs.expert_ranks
         kernels = (3.0 + is_full) * (_KERNELS_PER_LAYER + more)
         starting = kernels * machine.kernel_seconds

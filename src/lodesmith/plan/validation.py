@@ -14,7 +14,14 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.plan.memory import estimate_memory
 from lodesmith.plan.step_time import estimate_step_time
-from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, read_job, read_number
+from lodesmith.plan.table import (
+    MeasuredJob,
+    Row,
+    explain_unknown,
+    read_job,
+    read_number,
+    says_recompute,
+)
 
 _GIGA = 1e9
 
@@ -25,7 +32,7 @@ class Prediction:
 
     id: str
     predicted_seconds: float | None
-    predicted_mem_gb: float | None
+    predicted_mem_gb: float | None  # None also where the row does not say what it recomputes
     measured_seconds: float | None
     measured_mem_gb: float | None = None
     note: str  # why there is no prediction, empty if there is one
@@ -69,10 +76,12 @@ def predict_rows(path: Path) -> list[Prediction]:
 def predict_row(row: Row) -> Prediction:
     """Return the prediction for one row."""
     note = explain_unknown(row)
-    seconds = memory = None
+    seconds: float | None = None
+    memory: float | None = None
     if note is None:
         try:
             seconds, memory = _predict(read_job(row))
+            memory = memory if says_recompute(row) else None
         except UserError as error:
             note = f"the row makes no sense: {error}"
     return Prediction(
@@ -156,6 +165,9 @@ def validation_text(predictions: list[Prediction]) -> str:
             f"{summary['median_absolute_memory_error']:.1%}, 90th percentile "
             f"{summary['percentile_90_absolute_memory_error']:.1%}"
         )
+    silent = sum(bool(row.predicted_seconds) and not row.predicted_mem_gb for row in predictions)
+    if silent:
+        lines.append(f"memory of {silent:,} rows: not told, as they do not say what they recompute")
     notes = Counter(row.note for row in predictions if row.note)
     lines.extend(f"{count:>6,}  {note}" for note, count in notes.most_common())
     return "\n".join(lines)
