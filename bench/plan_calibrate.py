@@ -5,9 +5,9 @@
 Models of ten sizes, sequences and batches are trained for a few steps each by `lodesmith run`, on
 the sources of Python's standard library, one process each. Then every other run calibrates the
 device `cpu` and the rest is predicted by the file before and after, both ways; and the smaller half
-calibrates for the larger, which is what a person with a larger model in mind would do. It takes four
-minutes on two idle cores. A machine at other work measures that work: run it alone, and distrust
-runs whose steps differ much.
+calibrates for the larger, which is what a person with a larger model in mind would do. It takes
+four minutes on two idle cores. A machine at other work measures that work: run it alone, and
+distrust runs whose steps differ much.
 """
 
 import argparse

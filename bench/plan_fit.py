@@ -8,6 +8,8 @@ never MFU, whose conventions differ from source to source. Judged are
 
 - half: rows fall into halves by source, model and device, so that twins stay together; fitted on
   one half, compared on the other, both ways, and that for four ways to split;
+- four fifths: the same where only rows of one configuration stay together, so that the rest are
+  other layouts of known jobs;
 - leave one source out: a program never seen, with the average of the others' habits, and what one
   run of it adds;
 - order: of two measured layouts of one job that differ by more than 5 %, is the quicker one told.
@@ -297,6 +299,26 @@ _CLASSES: dict[str, Callable[[Row], bool]] = {
 }
 
 
+def judge_layouts(table: Table, constants: Constants) -> None:
+    """Fit four fifths of the configurations, compare on the rest: other layouts of known jobs."""
+    predicted = np.zeros(len(table.rows))
+    parts = np.array([_part_of(job, row) for job, row in zip(table.jobs, table.rows, strict=True)])
+    for part in range(_PARTS):
+        values = constants.values(fit(table, constants, parts != part))
+        predicted[parts == part] = predict(table, values)[parts == part]
+    print("fitted on four fifths of the configurations, compared on the others")
+    report("all", table, predicted, np.ones(len(table.rows), bool))
+    judge_order(table, predicted)
+
+
+_PARTS = 5
+
+
+def _part_of(job: tuple[str, ...], row: Row) -> int:
+    key = "|".join([*job, *(row[name] for name in _LAYOUT)])
+    return hashlib.sha256(key.encode()).digest()[0] % _PARTS
+
+
 def _half_of(row: Row, number: int) -> int:
     key = "|".join([str(number), *(row[name] for name in ("source", "model", "device", "devices"))])
     return hashlib.sha256(key.encode()).digest()[0] & 1
@@ -515,6 +537,7 @@ def main() -> None:
     judge_memory(table)
     if not arguments.quick:
         judge_halves(table, constants)
+        judge_layouts(table, constants)
         judge_unknown_programs(table, constants)
     else:
         for stack in sorted(set(table.stacks)):
