@@ -10,6 +10,7 @@ import threading
 import time
 
 import httpx
+import psutil
 import pytest
 import uvicorn
 
@@ -126,6 +127,30 @@ def ask_until_answered(client):
         statuses.append(client.post(CHAT, json=chat()).status_code)
         time.sleep(0.1)
     return statuses
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that it is alone")
+def test_a_killed_server_leaves_no_vllm_behind(tmp_path, monkeypatch, model_folder):
+    program = tmp_path / "vllm"
+    program.write_text("#!/bin/sh\necho $$\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from lodesmith.infer.config import EngineConfig\n"
+        "from lodesmith.serve.vllm_process import VllmCommand, VllmProcess\n"
+        "VllmProcess(VllmCommand(folder=Path(sys.argv[1]), name='a', engine=EngineConfig()))\n"
+        "time.sleep(600)"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(model_folder)], stdout=subprocess.PIPE, text=True
+    )
+    vllm = psutil.Process(int(server.stdout.readline()))
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    _, alive = psutil.wait_procs([vllm], timeout=60)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_vllm_that_is_not_here_or_does_not_start_is_named(tmp_path, monkeypatch, model_folder):

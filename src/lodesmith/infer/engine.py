@@ -37,6 +37,7 @@ from lodesmith.infer.interface import (
     check_adapter,
     check_request,
 )
+from lodesmith.infer.native_runner import NativeRunner
 from lodesmith.infer.runner import lay_out_pass
 from lodesmith.infer.sampling import Sampler, measure_logprobs
 from lodesmith.infer.scheduler import Chunk
@@ -195,7 +196,10 @@ class LocalEngine:
         self._thread.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(self.config.num_threads or count_free_cores())
+        num_threads = self.config.num_threads or count_free_cores()
+        if isinstance(self._runner, NativeRunner):  # PyTorch only chooses tokens
+            num_threads = min(num_threads, torch.get_num_threads())
+        torch.set_num_threads(num_threads)
         try:
             with torch.inference_mode():
                 while self._wait_for_work():
@@ -269,7 +273,9 @@ class LocalEngine:
             chosen.append(sequence)
             rows.append(first - 1)
         if chosen:
-            self._choose(chosen, states_OD[rows])
+            # To index wakes PyTorch's threads, which then spin for a while where ours compute.
+            all_rows = len(rows) == len(states_OD)
+            self._choose(chosen, states_OD if all_rows else states_OD[rows])
 
     def _look_at(self, chunk: Chunk, states_TD: Tensor) -> None:
         """Note what was asked about the tokens of a prompt."""

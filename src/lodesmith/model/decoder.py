@@ -171,7 +171,10 @@ class Trunk(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        weight_VD = torch.empty(config.vocab_size, config.hidden_size)
+        if not weight_VD.is_meta:  # torch would import its compiler, for a second, to fill nothing
+            nn.init.normal_(weight_VD)
+        self.embed_tokens = nn.Embedding.from_pretrained(weight_VD, freeze=False)
         self.layers = nn.ModuleList(
             Layer(config, layer=layer) for layer in range(config.num_hidden_layers)
         )

@@ -11,9 +11,10 @@ from lodesmith.serve.api_page import add_api_page
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.chat_page import add_chat_page
 from lodesmith.serve.faults import ERRORS, ApiError, explain_validation
-from lodesmith.serve.front import REQUEST_SECONDS, Front
+from lodesmith.serve.front import Front
 from lodesmith.serve.guard import Guard
 from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.listen import REQUEST_SECONDS
 from lodesmith.serve.quotas import quotas_of
 from lodesmith.serve.routes import add_completions, add_information, add_tokens
 

@@ -8,10 +8,9 @@ from fastapi import Request
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.guard import CALLER
 from lodesmith.serve.keys import Caller
+from lodesmith.serve.listen import REQUEST_SECONDS
 from lodesmith.serve.quotas import Quotas
 from lodesmith.serve.service import Service
-
-REQUEST_SECONDS = 600.0  # OpenAI's clients wait as long
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""The socket that a server listens on, bound before anything heavy is imported or loaded."""
+"""The socket that a server listens on, bound before anything heavy is imported or loaded, and how
+long those who come through it may take."""
 
 import errno
 import socket
 
 from lodesmith.core.errors import UserError
 
+REQUEST_SECONDS = 600.0  # after which an answer is given up; OpenAI's clients wait as long
 STOP_SECONDS = 10  # that running requests get to finish once a server is told to stop
 
 

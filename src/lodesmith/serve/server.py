@@ -1,29 +1,23 @@
-"""The server in the foreground: its models, one port, until it is told to stop."""
+"""The server in the foreground: its models, one port, until it is told to stop.
 
-import contextlib
-import signal
+A model's weights are packed by C, which needs no interpreter. Meanwhile the web side is imported
+and the tokenizer made ready, so that the first answer comes sooner.
+"""
+
 import socket
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
+import torch
 
-from lodesmith.core.log import say
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, open_folder
-from lodesmith.serve.adapters import AdapterShelf
-from lodesmith.serve.app import create_app
-from lodesmith.serve.catalogue import ServedModels
-from lodesmith.serve.front import REQUEST_SECONDS
 from lodesmith.serve.keeper import KeptEngine
 from lodesmith.serve.keys import ApiKeys, check_binding
-from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
-from lodesmith.serve.service import Service
-from lodesmith.serve.vllm_process import VllmCommand, VllmProcess
-from lodesmith.serve.vllm_proxy import create_proxy
+from lodesmith.serve.listen import REQUEST_SECONDS, bind
 
 Models = Mapping[str, Path | LoadedModel]
 """What is served: a Hugging Face folder, or a model in memory, by the name clients call it."""
@@ -67,35 +61,47 @@ def serve_on(
     listener: socket.socket, models: Models, *, settings: ServerSettings, quiet: bool = False
 ) -> None:
     """Serve models on a socket that listens already."""
-    loaded = [
-        model if isinstance(model, LoadedModel) else open_folder(model, name=name)
+    torch.set_num_threads(1)  # its threads would spin where ours compute; its engines take more
+    loaded = {
+        name: model if isinstance(model, LoadedModel) else open_folder(model, name=name)
         for name, model in models.items()
-    ]
+    }
+    with ThreadPoolExecutor(len(loaded)) as pool:
+        starting = [
+            pool.submit(KeptEngine, partial(model.start_engine, settings.engine))
+            for model in loaded.values()
+        ]
+        from lodesmith.serve import site
 
-    def start(name: str, model: LoadedModel) -> Service:
-        kept = KeptEngine(lambda: model.start_engine(settings.engine))
-        return Service(name=name, tokenizer=model.tokenizer, engine=kept, created=int(time.time()))
-
-    services = [start(*each) for each in zip(models, loaded, strict=True)]
-    folder = settings.adapters
-    shelf = None if folder is None else AdapterShelf(folder, services[0])
+        for model in loaded.values():
+            _ = model.tokenizer.token_bytes
+    engines = _all_or_none(starting)
     try:
-        if not quiet:
-            for service in services:
-                limits = service.engine.limits
-                say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
-                    f"{limits.max_num_seqs} requests at once")  # fmt: skip
-            say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
-        app = create_app(
-            ServedModels(services),
+        site.answer(
+            listener,
+            {
+                name: (model.tokenizer, engine)
+                for (name, model), engine in zip(loaded.items(), engines, strict=True)
+            },
             keys=settings.keys,
             request_seconds=settings.request_seconds,
-            shelf=shelf,
+            adapters=settings.adapters,
+            quiet=quiet,
         )
-        _run(app, listener)
     finally:
-        for service in services:
-            service.engine.close()
+        for engine in engines:
+            engine.close()
+
+
+def _all_or_none(starting: Sequence[Future[KeptEngine]]) -> list[KeptEngine]:
+    """Return engines that have started; where one has not, close the others and say why."""
+    failures = [failure for future in starting if (failure := future.exception()) is not None]
+    if failures:
+        for future in starting:
+            if future.exception() is None:
+                future.result().close()
+        raise failures[0]
+    return [future.result() for future in starting]
 
 
 def serve_by_vllm(
@@ -108,35 +114,14 @@ def serve_by_vllm(
         EngineError: there is no vLLM, or it did not start.
     """
     check_binding(host, settings.keys)
-    command = VllmCommand(folder=folder, name=name, engine=settings.engine or EngineConfig())
-    with bind(host, port) as listener, VllmProcess(command) as vllm:
-        say(f"listening on {url_of(listener)}/v1, vllm on {vllm.url} (Ctrl-C stops)")
-        app = create_proxy(
-            vllm, name=name, keys=settings.keys, request_seconds=settings.request_seconds
+    from lodesmith.serve import site
+
+    with bind(host, port) as listener:
+        site.answer_by_vllm(
+            listener,
+            folder,
+            name=name,
+            engine=settings.engine or EngineConfig(),
+            keys=settings.keys,
+            request_seconds=settings.request_seconds,
         )
-        _run(app, listener)
-
-
-def _run(app: FastAPI, listener: socket.socket) -> None:
-    """Answer until SIGINT or SIGTERM."""
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
-    )
-    with _signals_end_quietly():
-        uvicorn.Server(config).run(sockets=[listener])
-
-
-@contextlib.contextmanager
-def _signals_end_quietly() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the server and nothing else.
-
-    uvicorn stops in order and then raises the signal again, so that the process dies of it. A
-    server that stopped as it was told to has not failed, and exits with 0.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    earlier = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

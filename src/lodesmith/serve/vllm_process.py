@@ -5,9 +5,11 @@ Source: vLLM documentation, "vllm serve": MODEL, --host, --port, --served-model-
 """
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +24,12 @@ from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 20.0  # that running requests get to finish
+
+_TIED = (
+    "import os, sys; from lodesmith.core.process import die_with_parent; "
+    "die_with_parent(int(sys.argv[1])); os.execvp(sys.argv[2], sys.argv[2:])"
+)
+"""Becomes the command that follows, and on Linux dies with us: no vLLM keeps a GPU for nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +78,17 @@ class VllmProcess:
 
     def __exit__(self, *error: object) -> None:
         self._stopping.set()
+        self._watcher.join()  # first: it may be starting another one just now
         self._end()
-        self._watcher.join()
 
     def _start(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(self._command.words(port), stdin=subprocess.DEVNULL)
+        tied = [sys.executable, "-c", _TIED, str(os.getpid())]
+        command = [*tied, *self._command.words(port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + self._command.start_seconds

@@ -1,0 +1,99 @@
+"""The web side of a server: answers over running engines, until it is told to stop.
+
+It is imported late, see `server`.
+"""
+
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from lodesmith.core.log import say
+from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.infer.config import EngineConfig
+from lodesmith.infer.interface import Engine
+from lodesmith.serve.adapters import AdapterShelf
+from lodesmith.serve.app import create_app
+from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.listen import STOP_SECONDS, url_of
+from lodesmith.serve.service import Service
+from lodesmith.serve.vllm_process import VllmCommand, VllmProcess
+from lodesmith.serve.vllm_proxy import create_proxy
+
+
+def answer(
+    listener: socket.socket,
+    engines: Mapping[str, tuple[Tokenizer, Engine]],
+    *,
+    keys: ApiKeys | None,
+    request_seconds: float,
+    adapters: Path | None,
+    quiet: bool,
+) -> None:
+    """Answer by running engines, each under its model's name, until SIGINT or SIGTERM."""
+    created = int(time.time())
+    services = [
+        Service(name=name, tokenizer=tokenizer, engine=engine, created=created)
+        for name, (tokenizer, engine) in engines.items()
+    ]
+    if not quiet:
+        for service in services:
+            limits = service.engine.limits
+            say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
+                f"{limits.max_num_seqs} requests at once")  # fmt: skip
+        say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
+    shelf = None if adapters is None else AdapterShelf(adapters, services[0])
+    app = create_app(
+        ServedModels(services), keys=keys, request_seconds=request_seconds, shelf=shelf
+    )
+    _run(app, listener)
+
+
+def answer_by_vllm(
+    listener: socket.socket,
+    folder: Path,
+    *,
+    name: str,
+    engine: EngineConfig,
+    keys: ApiKeys | None,
+    request_seconds: float,
+) -> None:
+    """Answer by a vLLM of its own, until SIGINT or SIGTERM.
+
+    Raises:
+        EngineError: there is no vLLM, or it did not start.
+    """
+    with VllmProcess(VllmCommand(folder=folder, name=name, engine=engine)) as vllm:
+        say(f"listening on {url_of(listener)}/v1, vllm on {vllm.url} (Ctrl-C stops)")
+        _run(create_proxy(vllm, name=name, keys=keys, request_seconds=request_seconds), listener)
+
+
+def _run(app: FastAPI, listener: socket.socket) -> None:
+    """Answer until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+    )
+    with _signals_end_quietly():
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the server and nothing else.
+
+    uvicorn stops in order and then raises the signal again, so that the process dies of it. A
+    server that stopped as it was told to has not failed, and exits with 0.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
