@@ -53,6 +53,7 @@ def test_help_imports_nothing_heavy():
         (["trace"], "give one of"),
         (["export", "nothing-here", "-o", "x"], "no artifact nothing-here"),
         (["serve", "quickstart-model"], "no artifact quickstart-model"),
+        (["serve", "/no/such/model"], "there is no folder /no/such/model"),
         (["clean", "absent.warc", "-o", "out.jsonl"], "absent.warc"),
     ],
 )

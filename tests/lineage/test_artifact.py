@@ -109,6 +109,10 @@ def test_artifacts_are_found_by_the_beginning_of_their_id(tmp_path):
         space.find("toy")
     with pytest.raises(UserError, match="no artifact pretrain"):
         space.find("pretrain")
+    for name in ("*", "[t]oy", "../artifacts/toy", str(tmp_path / "artifacts" / "toy")):
+        with pytest.raises(UserError, match="no artifact"):
+            space.find(name)
+        assert space.find_unfinished(name) is None
 
 
 def test_ancestors_are_found_by_kind(tmp_path):

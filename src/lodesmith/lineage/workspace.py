@@ -81,7 +81,7 @@ class Workspace:
         Raises:
             UserError: none or several artifacts have that name.
         """
-        matches = [path for path in sorted(self.artifacts.glob(f"{name}*")) if path.is_dir()]
+        matches = _folders_named(self.artifacts, name)
         exact = [path for path in matches if path.name == name]
         if len(exact or matches) == 1:
             return open_artifact((exact or matches)[0])
@@ -97,9 +97,9 @@ class Workspace:
 
         None if there is not exactly one, or if the name stands for a finished artifact.
         """
-        if any(self.artifacts.glob(f"{name}*")):
+        if _folders_named(self.artifacts, name):
             return None
-        matches = [path for path in (self.root / "unfinished").glob(f"{name}*") if path.is_dir()]
+        matches = _folders_named(self.root / "unfinished", name)
         return matches[0] if len(matches) == 1 else None
 
     def find_ancestor(self, artifact: Artifact, kind: str) -> Artifact:
@@ -188,3 +188,11 @@ def _read_holder(file: IO[str]) -> str:
         return f"process {holder['pid']} ({holder['command']})"
     except (ValueError, KeyError):
         return "another process"
+
+
+def _folders_named(parent: Path, beginning: str) -> list[Path]:
+    """Return the folders in a folder whose names begin so; a name is no pattern and no path."""
+    if not parent.is_dir():
+        return []
+    return [path for path in sorted(parent.iterdir())
+            if path.name.startswith(beginning) and path.is_dir()]  # fmt: skip

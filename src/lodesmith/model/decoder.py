@@ -174,7 +174,7 @@ class Trunk(nn.Module):
         weight_VD = torch.empty(config.vocab_size, config.hidden_size)
         if not weight_VD.is_meta:  # torch would import its compiler, for a second, to fill nothing
             nn.init.normal_(weight_VD)
-        self.embed_tokens = nn.Embedding.from_pretrained(weight_VD, freeze=False)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, _weight=weight_VD)
         self.layers = nn.ModuleList(
             Layer(config, layer=layer) for layer in range(config.num_hidden_layers)
         )
