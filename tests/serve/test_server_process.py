@@ -19,7 +19,7 @@ from lodesmith.lineage.artifact import Draft
 from lodesmith.serve.background import background_server
 from lodesmith.serve.config import Question, ServeConfig
 from lodesmith.serve.listen import bind
-from lodesmith.serve.server import serve
+from lodesmith.serve.server import ServerSettings, serve
 from lodesmith.serve.stage import make, model_to_ask
 
 SERVE = "from lodesmith.serve.server import serve; from pathlib import Path; import sys; \
@@ -104,6 +104,12 @@ def test_a_taken_port_is_named_before_the_model_is_loaded(tmp_path):
 def test_listening_elsewhere_without_keys_is_refused_before_anything_is_bound(tmp_path):
     with pytest.raises(UserError, match="--api-keys"):
         serve({"tiny": tmp_path}, host="0.0.0.0", port=0)
+
+
+def test_a_folder_of_adapters_that_is_not_there_is_named(model_folder, tmp_path):
+    settings = ServerSettings(adapters=tmp_path / "none")
+    with pytest.raises(UserError, match=r"no folder .*none for adapters"):
+        serve({"tiny": model_folder}, port=0, settings=settings)
 
 
 def test_a_folder_that_is_no_model_ends_the_child_with_a_clear_error(tmp_path, capfd):

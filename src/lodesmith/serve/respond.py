@@ -7,7 +7,6 @@ Source: HTML Living Standard, "Server-sent events"; OpenAI API reference, "Strea
 """
 
 import asyncio
-import contextlib
 import json
 import time
 import uuid
@@ -18,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from lodesmith.core.log import warn
 from lodesmith.serve.answers import Answers, Piece
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.protocol import GenerationBody, StreamOptions
@@ -115,9 +115,11 @@ class _AnswerStream(StreamingResponse):
         except TimeoutError:
             error = ApiError(504, _too_slow(self._limit_seconds), code="timeout")
             last = {"type": "http.response.body", "body": _event(error.body())}
-            with contextlib.suppress(TimeoutError, OSError):  # the client may not be reading
+            try:
                 async with asyncio.timeout(1):
                     await send(last)
+            except (TimeoutError, OSError):
+                warn(f"a client did not read its answer for {self._limit_seconds:g} s; cut off")
         finally:
             self._answers.cancel()
 

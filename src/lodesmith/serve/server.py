@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from lodesmith.core.errors import UserError
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, open_folder
 from lodesmith.serve.keeper import KeptEngine
@@ -60,7 +61,14 @@ def serve(
 def serve_on(
     listener: socket.socket, models: Models, *, settings: ServerSettings, quiet: bool = False
 ) -> None:
-    """Serve models on a socket that listens already."""
+    """Serve models on a socket that listens already.
+
+    Raises:
+        UserError: a model or the folder of adapters is not there, or is wrong.
+        DamagedArtifactError: a model's file is torn.
+    """
+    if settings.adapters is not None and not settings.adapters.is_dir():
+        raise UserError(f"there is no folder {settings.adapters} for adapters")
     torch.set_num_threads(1)  # its threads would spin where ours compute; its engines take more
     loaded = {
         name: model if isinstance(model, LoadedModel) else open_folder(model, name=name)

@@ -36,7 +36,10 @@ def create_proxy(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        async with httpx.AsyncClient(trust_env=False, timeout=request_seconds) as client:
+        limits = httpx.Limits(max_connections=None)  # vLLM knows best how many it answers
+        async with httpx.AsyncClient(
+            trust_env=False, timeout=request_seconds, limits=limits
+        ) as client:
             proxy.client = client
             yield
 
