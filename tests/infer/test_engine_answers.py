@@ -193,6 +193,14 @@ def test_listeners_are_woken_once_a_step_when_all_of_it_has_been_told():
     assert woken == [3, 6, 9, 3 * 4 + 3]
 
 
+def test_an_engine_takes_no_more_threads_of_pytorch_than_its_process_does():
+    decoder, seen = make_decoder(), queue.SimpleQueue()
+    torch.set_num_threads(1)
+    with LocalEngine(decoder, config=EngineConfig(num_threads=2)) as engine:
+        engine.submit([greedy((1, 2))], lambda *_: seen.put(torch.get_num_threads()))
+        assert seen.get(timeout=60) == 1
+
+
 def test_closing_ends_every_request_and_refuses_more():
     got = queue.SimpleQueue()
     engine = start(make_decoder(), max_num_seqs=1)

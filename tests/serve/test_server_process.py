@@ -175,6 +175,18 @@ def test_the_tuned_model_is_asked_if_there_is_one():
     assert model_to_ask({"pretrain": "small talk"}) == "small talk"
 
 
+def test_a_model_is_started_without_the_compiler_of_pytorch(model_folder):
+    code = (
+        "import sys; from pathlib import Path; from lodesmith.infer.load import load_folder\n"
+        "loaded = load_folder(Path(sys.argv[1]), name='tiny')\n"
+        "print(loaded.generate('a', max_tokens=2) and 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model_folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
 def test_config_and_stage_need_no_torch_and_the_port_does_not_change_the_artifact():
     code = (
         "import sys, lodesmith.serve.config, lodesmith.infer.config; print('torch' in sys.modules)"
