@@ -4,8 +4,9 @@
 
 MODEL is a Hugging Face folder. All get the same questions, words and model on one thread; seconds
 are CPU-seconds of the process that scores, without loading and importing. The harness computes the
-model itself (`hf`, fp32 and fp64) and asks our server (`local-completions`). What is apart in fp32
-is set beside what fp32 itself is apart from fp64, for ours and for the harness.
+model itself (`hf`, fp32 and fp64) and asks our server (`local-completions`). The metrics are the
+shares right, the bits per byte of the right answers, and (`hf` only) those of whole texts. What
+log-likelihoods are apart in fp32 is set beside what fp32 itself is apart from fp64.
 """
 
 import argparse
@@ -19,11 +20,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import log
 from pathlib import Path
 
+from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
 from lodesmith.evaluate.benchmarks.items import read_items
 from lodesmith.evaluate.benchmarks.task_file import read_task
+from lodesmith.evaluate.scoring import start_of_text
 
 _OURS = """
 import json, sys, time
@@ -31,7 +35,9 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
+from lodesmith.data.documents import Document
 from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate.scoring import score_bits_per_byte
 from lodesmith.evaluate.line import load_subject
 from lodesmith.lineage.workspace import Workspace
 folder, rows, answer, dtype = sys.argv[1:]
@@ -40,18 +46,26 @@ subject.model.to(getattr(torch, dtype))
 pairs = [Pair(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 started = time.process_time()
 values = log_likelihoods(subject.model, encode_pairs(subject, pairs))
-json.dump([time.process_time() - started, values], open(answer, "w"))
+seconds = time.process_time() - started
+texts = [
+    Document(id=str(place), source="", url="", language="zh", text=row["context"])
+    for place, row in enumerate(json.load(open(rows)))
+]
+bits = score_bits_per_byte(subject, texts)["bits_per_byte"]
+json.dump([seconds, values, bits], open(answer, "w"))
 """
 
 _PEER = """
-import json, sys, time
+import json, math, sys, time
 import torch
 torch.set_num_threads(1)
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-folder, rows, answer, dtype, batch = sys.argv[1:]
-size = int(batch)
-model = HFLM(pretrained=folder, dtype=dtype, device="cpu", batch_size=size, max_length=2048)
+folder, rows, answer, dtype, batch, first = sys.argv[1:]
+model = HFLM(
+    pretrained=folder, dtype=dtype, device="cpu", batch_size=int(batch), max_length=2048,
+    prefix_token_id=int(first),
+)
 """
 
 _CLIENT = """
@@ -73,9 +87,24 @@ requests = [
 ]
 started = time.process_time()
 values = [value for value, _ in model.loglikelihood(requests, disable_tqdm=True)]
-json.dump([time.process_time() - started, values], open(answer, "w"))
+seconds = time.process_time() - started
+"""
+_ROLL = """
+texts = [row["context"] for row in json.load(open(rows))]
+asked = [
+    Instance(request_type="loglikelihood_rolling", doc={}, arguments=(text,), idx=place)
+    for place, text in enumerate(texts)
+]
+nats = -sum(model.loglikelihood_rolling(asked, disable_tqdm=True))
+bits = nats / math.log(2) / sum(len(text.encode()) for text in texts)
+json.dump([seconds, values, bits], open(answer, "w"))
+"""
+_NO_ROLL = """
+json.dump([seconds, values, None], open(answer, "w"))
 """
 _START_SECONDS = 120
+
+Found = tuple[float, list[float], float | None]  # CPU-seconds, log-likelihoods, bits per byte
 
 
 def main() -> None:
@@ -100,10 +129,12 @@ def main() -> None:
               f"{sum(len(row['choices']) for row in questions)} answers")  # fmt: skip
         _tell("ours", ours, questions, ours, exact)
         for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 1)):
-            theirs = _run(arguments.peer, _PEER + _SCORE, [model, str(rows)], dtype, str(batch))
+            script, first = _PEER + _SCORE + _ROLL, str(_first_token(arguments.model))
+            more = (dtype, str(batch), first)
+            theirs = _run(arguments.peer, script, [model, str(rows)], *more)
             _tell(f"hf, {dtype}, batches of {batch}", theirs, questions, ours, exact)
         with _serve(model) as address:
-            theirs = _run(arguments.peer, _CLIENT + _SCORE, [model, str(rows)], address)
+            theirs = _run(arguments.peer, _CLIENT + _SCORE + _NO_ROLL, [model, str(rows)], address)
         _tell("through our server", theirs, questions, ours, exact)
 
 
@@ -146,39 +177,48 @@ def _questions(arguments: argparse.Namespace) -> list[dict[str, object]]:
     ]
 
 
-def _run(python: str, script: str, arguments: list[str], *more: str) -> tuple[float, list[float]]:
+def _first_token(folder: Path) -> int:
+    """Return what stands before a text of its own."""
+    return start_of_text(Tokenizer.load(folder))[-1]
+
+
+def _run(python: str, script: str, arguments: list[str], *more: str) -> Found:
     answer = Path(arguments[1]).with_suffix(".answer")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [python, "-c", script, *arguments, str(answer), *more]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-    seconds, values = json.loads(answer.read_text())
-    return seconds, values
+    seconds, values, bits = json.loads(answer.read_text())
+    return seconds, values, bits
 
 
 def _tell(
     name: str,
-    found: tuple[float, list[float]],
+    found: Found,
     questions: list[dict[str, object]],
-    ours: tuple[float, list[float]],
-    exact: tuple[float, list[float]],
+    ours: Found,
+    exact: Found,
 ) -> None:
-    seconds, values = found
+    seconds, values, bits = found
     metrics, others = _metrics(values, questions), _metrics(ours[1], questions)
+    if bits is not None:
+        metrics, others = (*metrics, bits), (*others, ours[2])
     apart, rounded = (
         max(abs(one - other) for one, other in zip(values, others[1], strict=True))
         for others in (ours, exact)
     )
     gap = max(abs(one - other) for one, other in zip(metrics, others, strict=True))
+    shown = ", ".join(f"{value:.7f}" for value in metrics)
     print(
-        f"  {name:26} {len(questions) / seconds:8.2f} questions a CPU-second  acc "
-        f"{metrics[0]:.6f} acc_norm {metrics[1]:.6f}  apart from ours: metrics {gap:.1e}, "
+        f"  {name:26} {len(questions) / seconds:8.2f} questions a CPU-second  metrics {shown}"
+        f"  apart from ours: metrics {gap:.1e}, "
         f"log-likelihoods {apart:.1e}, from ours in fp64 {rounded:.1e}; "
         f"ours is {seconds / ours[0]:.2f} times as fast"
     )
 
 
-def _metrics(values: list[float], questions: list[dict[str, object]]) -> tuple[float, float]:
-    right, normalised, place = 0, 0, 0
+def _metrics(values: list[float], questions: list[dict[str, object]]) -> tuple[float, ...]:
+    """Return the shares right, plain and per character, and bits per byte of the right answers."""
+    right, normalised, place, nats, size = 0, 0, 0, 0.0, 0
     for question in questions:
         choices = question["choices"]
         scores = values[place : place + len(choices)]
@@ -186,7 +226,9 @@ def _metrics(values: list[float], questions: list[dict[str, object]]) -> tuple[f
         right += scores.index(max(scores)) == question["right"]
         shares = [score / len(word) for score, word in zip(scores, choices, strict=True)]
         normalised += shares.index(max(shares)) == question["right"]
-    return right / len(questions), normalised / len(questions)
+        nats -= scores[question["right"]]
+        size += len(choices[question["right"]].encode())
+    return right / len(questions), normalised / len(questions), nats / log(2) / size
 
 
 if __name__ == "__main__":

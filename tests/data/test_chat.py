@@ -118,7 +118,7 @@ def test_a_model_without_template_takes_no_messages(tokenizer: Tokenizer, tmp_pa
         ([], "messages is empty"),
         (say(("robot", "hi")), r"messages\[0\]\.role is 'robot'"),
         (say(("user", "hi"), ("system", "late")), r"messages\[1\] is a system message"),
-        ([{"role": "user", "content": None}], r"messages\[0\]\.content is a NoneType"),
+        ([{"role": "user", "content": None}], r"messages\[0\]\.content is null"),
         ([{"content": "hi"}], r"messages\[0\]\.role is None"),
     ],
 )

@@ -55,6 +55,22 @@ def test_observations_are_kept_but_do_not_change_the_digest(tmp_path):
     assert one.file("rates.json").exists()
 
 
+def test_what_was_refused_leaves_nothing_behind_unless_work_was_done(tmp_path):
+    def refuse(draft):
+        write_text(draft.path / "half.txt", "written")
+        raise UserError("no")
+
+    def refuse_late(draft):
+        draft.markers.once("first", lambda: None)
+        refuse(draft)
+
+    space = Workspace(tmp_path)
+    for make_wrongly, kept in ((refuse, []), (refuse_late, [order().id])):
+        with pytest.raises(UserError, match="no"):
+            space.build(order(), make_wrongly)
+        assert [path.name for path in (tmp_path / "unfinished").iterdir()] == kept
+
+
 def test_an_interrupted_attempt_is_gone_on_with_and_counted(tmp_path):
     calls = []
 

@@ -95,7 +95,7 @@ def test_tool_calls_become_text_whoever_wrote_them():
     [
         ({"label": 1, "messages": HI}, "label is 1; it is true"),
         ({"robot": 1}, "has the fields robot, which is no form known here"),
-        ([1], "has the fields list, which"),
+        ([1], "is a list; a record is an object"),
         ({"messages": HI[::-1]}, r"messages\[0\] is the assistant's, after nothing"),
         ({"messages": "hi"}, 'has no "messages"'),
         ({"conversations": [{"from": "robot", "value": "x"}]}, "a turn is from 'robot'"),
@@ -103,7 +103,11 @@ def test_tool_calls_become_text_whoever_wrote_them():
         ({"prompt": "a", "chosen": "x", "rejected": "x"}, "are the same answer"),
         ({"prompt": "a", "chosen": HI, "rejected": [HI[0] | {"content": "b"}, HI[1]]},
          "answer different questions|messages"),
-        ({"text": 1}, "text is a int"),
+        ({"text": 1}, "text is a number"),
+        ({"instruction": "a", "output": "b", "history": ["ab"]}, "history must be a list of pairs"),
+        ({"instruction": "a", "output": "b", "input": ["x"]}, "input is a list; it must be text"),
+        ({"messages": [HI[0], HI[1] | {"content": [1], "tool_calls": [{"function": {"name": "f",
+          "arguments": {}}}]}]}, r"messages\[1\]\.content is a list"),
         ({"messages": HI, "tools": "{"}, "tools is not JSON"),
     ],
 )  # fmt: skip

@@ -108,13 +108,13 @@ def evaluate(
             tokenizer=tokenizer,
             asking=asking,
         )
-    if html is not None:
-        write_text(html, render_page(scores, model=model, baseline=baseline))
     typer.echo(
         json.dumps(scores, ensure_ascii=False, indent=2)
         if as_json
         else to_text(scores, baseline=baseline)
     )
+    if html is not None:
+        write_text(html, render_page(scores, model=model, baseline=baseline))
 
 
 def _read_counts(text: str) -> list[int]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from lodesmith.core.errors import UserError
+from lodesmith.data.rows import name_value
 from lodesmith.data.tokenizer import MESSAGE_END, MESSAGE_START, Tokenizer
 
 if TYPE_CHECKING:
@@ -176,9 +177,7 @@ def check_messages(messages: Sequence[Message]) -> None:
                 f"messages[{number}].role is {role!r}; it must be one of {', '.join(ROLES)}"
             )
         if not isinstance(content, str):
-            raise UserError(
-                f"messages[{number}].content is a {type(content).__name__}; it must be text"
-            )
+            raise UserError(f"messages[{number}].content is {name_value(content)}; it must be text")
         if role == "system" and number > 0:
             raise UserError(f"messages[{number}] is a system message; it can only come first")
 

@@ -22,6 +22,19 @@ _STEP_BYTES = 4096  # of input: a Zstandard bomb of that size unpacks to 128 MiB
 _MAX_WINDOW_BYTES = 1 << 27  # what a Zstandard decoder should bear (RFC 8878, section 3.1.1.1.2)
 
 
+_JSON_NAMES = {"NoneType": "null", "bool": "true or false", "int": "a number", "float": "a number",
+               "str": "a text", "list": "a list", "dict": "an object"}  # fmt: skip
+
+
+def name_value(value: Any) -> str:
+    """Return what a JSON value is, in JSON's words.
+
+    >>> name_value(None), name_value([1])
+    ('null', 'a list')
+    """
+    return _JSON_NAMES.get(type(value).__name__, f"a {type(value).__name__}")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row, or what stands in its place."""

@@ -10,6 +10,7 @@ import numpy as np
 from lodesmith.core.errors import UserError
 from lodesmith.core.seal import ENDING, reveal
 from lodesmith.data.documents import Document, parse_document, read_documents, read_folder
+from lodesmith.data.json_record import load_record
 from lodesmith.data.tokens import TokenSet
 from lodesmith.evaluate.ngram import Numbers
 
@@ -141,7 +142,7 @@ def _parse_lines(path: Path) -> Iterator[Document]:
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
+            data = load_record(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{number}: is not JSON ({error.msg})") from None
         if not isinstance(data, dict) or not isinstance(data.get("text"), str):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.config import Config
-from lodesmith.core.errors import DamagedArtifactError, explain_os_error
+from lodesmith.core.errors import DamagedArtifactError, UserError, explain_os_error
 from lodesmith.core.process import Cost, measure_cost
 from lodesmith.core.shards import Markers
 from lodesmith.core.shards.nursery import close_nursery
@@ -146,13 +146,18 @@ def make_artifact(order: Order, *, final: Path, unfinished: Path, make: Make) ->
 
     Raises:
         EngineError: the disk is full, read-only or forbidden; what was done so far is kept.
+        UserError: `make` refused its input.
     """
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
         attempts = _count_attempt(unfinished)
         draft = Draft(path=unfinished)
         with measure_cost() as cost:
-            make(draft)
+            try:
+                make(draft)
+            except UserError:
+                _drop_if_nothing_is_done(draft)
+                raise
             close_nursery()  # its workers' CPU time counts only when it has ended
         receipt = _write_receipt(order, draft, cost=cost, attempts=attempts)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +170,12 @@ def make_artifact(order: Order, *, final: Path, unfinished: Path, make: Make) ->
             raise
         raise clear from error
     return Artifact(path=final, receipt=receipt)
+
+
+def _drop_if_nothing_is_done(draft: Draft) -> None:
+    """Remove a draft whose input was refused before there was work to go on with."""
+    if all(path.name == _ATTEMPTS_FILE for path in draft.scratch.iterdir()):
+        shutil.rmtree(draft.path)
 
 
 def open_artifact(folder: Path) -> Artifact:

@@ -14,6 +14,7 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.core.seal import ENDING, reveal, seal
 from lodesmith.core.storage import hash_file, write_bytes
+from lodesmith.data.json_record import decode_record, load_record
 from lodesmith.data.rows import ROW_FAULTS, open_lines
 
 JSON_ENDINGS = (".jsonl", ".json", ".jsonl.gz", ".jsonl.zst", ".json.gz", ".json.zst")
@@ -73,7 +74,7 @@ def _line_entries(text: str, path: Path) -> Iterator[tuple[str, Any]]:
         if not line.strip():
             continue
         try:
-            yield f"{path}:{number}", json.loads(line)
+            yield f"{path}:{number}", load_record(line)
         except json.JSONDecodeError as error:
             if number == last and _is_cut(error, line):
                 raise _cut_off(path, number, error) from None
@@ -81,7 +82,6 @@ def _line_entries(text: str, path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _list_entries(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    decoder = json.JSONDecoder()
     at, line, counted = text.index("[") + 1, 1, 0
     while True:
         at = _skip(text, at, _SPACE)
@@ -89,7 +89,7 @@ def _list_entries(text: str, path: Path) -> Iterator[tuple[str, Any]]:
         if text.startswith("]", at):
             return
         try:
-            entry, end = decoder.raw_decode(text, at)
+            entry, end = decode_record(text, at)
         except json.JSONDecodeError as error:
             fault_line = text.count("\n", 0, error.pos) + 1
             if _is_cut(error, text):

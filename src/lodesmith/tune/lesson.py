@@ -276,6 +276,11 @@ def _encode(
             kept.append(sample)
             groups.append(group)
     dropped.update({reason: reasons[reason] for reason in sorted(reasons)})
+    if not kept and not reasons:
+        raise UserError(
+            f"{domain.domain}: its files hold no record to learn from, once some are held out; "
+            "give files with more"
+        )
     if not kept:
         raise UserError(
             f"{domain.domain}: no record has a token to learn within sequence_length "

@@ -6,6 +6,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message, check_messages
+from lodesmith.data.json_record import load_record
 from lodesmith.tune.rows import Harvest, Row, guess_language
 
 _MAY_FOLLOW = {
@@ -59,7 +60,7 @@ def _entries(payload: bytes, name: str) -> Iterator[tuple[str, Any]]:
 
 def _load(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return load_record(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{place}: is not JSON ({error.msg}); one object a line") from None
 

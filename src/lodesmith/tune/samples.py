@@ -21,6 +21,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message
+from lodesmith.data.rows import name_value
 from lodesmith.tune.files import read_entries
 from lodesmith.tune.messages import check_turns
 from lodesmith.tune.tools import flatten_tools, text_of
@@ -79,11 +80,13 @@ def parse_sample(entry: Any, place: str) -> Sample:
     Raises:
         UserError: its fields are of no known form, or wrong.
     """
-    fields = set(entry) if isinstance(entry, dict) else set()
+    if not isinstance(entry, dict):
+        raise UserError(f"{place}: is {name_value(entry)}; a record is an object with fields")
+    fields = set(entry)
     for needed, parse in _FORMS:
         if needed <= fields:
             return parse(entry, place)
-    shown = ", ".join(sorted(map(str, fields))) or type(entry).__name__
+    shown = ", ".join(sorted(map(str, fields))) or "(none)"
     raise UserError(
         f"{place}: the record has the fields {shown}, which is no form known here; give "
         "`messages`, `conversations`, `instruction` and `output`, `prompt` and `completion`, "
@@ -184,10 +187,10 @@ def _sharegpt_turn(turn: Any, place: str) -> Message:
 
 def _alpaca_turns(entry: Mapping[str, Any], place: str) -> Iterator[Message]:
     for pair in _list(entry.get("history") or [], place):
-        question, answer = pair
-        yield _message("user", question)
-        yield _message("assistant", answer)
-    more = entry.get("input") or ""
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise UserError(f"{place}: history must be a list of pairs: question, answer")
+        yield from map(_message, ("user", "assistant"), pair)
+    more = _string(entry, "input", place) if entry.get("input") is not None else ""
     instruction = _string(entry, "instruction", place)
     yield _message("user", f"{instruction}\n\n{more}" if more else instruction)
     if "output" in entry and "chosen" not in entry:
@@ -223,7 +226,7 @@ def _message(role: str, content: Any) -> Message:
 def _string(entry: Mapping[str, Any], name: str, place: str) -> str:
     value = entry[name]
     if not isinstance(value, str):
-        raise UserError(f"{place}: {name} is a {type(value).__name__}; it must be text")
+        raise UserError(f"{place}: {name} is {name_value(value)}; it must be text")
     return value
 
 

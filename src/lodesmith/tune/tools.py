@@ -9,6 +9,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message
+from lodesmith.data.rows import name_value
 
 _OFFER = (
     "These tools can be called, each described by a JSON schema:\n{tools}\n"
@@ -31,7 +32,7 @@ def text_of(system: Any, tools: Any, place: str) -> str:
     if not tools:
         return said
     if not isinstance(tools, list):
-        raise UserError(f"{place}: tools is a {type(tools).__name__}; it must be a list")
+        raise UserError(f"{place}: tools is {name_value(tools)}; it must be a list")
     offer = _OFFER.format(tools="\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools))
     return f"{said}\n\n{offer}" if said else offer
 
@@ -49,7 +50,7 @@ def flatten_tools(messages: Any, place: str) -> list[Message]:
 
 def _content(message: dict[str, Any], place: str) -> Any:
     calls, content = message.get("tool_calls"), message.get("content")
-    if not calls:
+    if not calls or not isinstance(content, str | None):
         return content
     try:
         written = [_write_call(call["function"]) for call in calls]

@@ -10,6 +10,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.seal import ENDING, reveal
+from lodesmith.data.json_record import load_record
 from lodesmith.evaluate.benchmarks.task_file import TaskFile
 
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
@@ -98,7 +99,7 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = load_record(line)
         except json.JSONDecodeError as error:
             raise UserError(
                 f"{path}:{number}: is not JSON ({error.msg}, column {error.colno} of {len(line)}); "

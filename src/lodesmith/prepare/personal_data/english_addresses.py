@@ -10,6 +10,7 @@ areas; Canada Post's addressing guidelines for the letters that its codes leave 
 import re
 from collections.abc import Iterator
 
+from lodesmith.prepare.personal_data.given_names import GIVEN_NAMES
 from lodesmith.prepare.personal_data.spans import Span
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
@@ -23,6 +24,7 @@ _TOWN = r"(?:(?:[,\n]{1,2} ?[A-Z][\w' -]{1,30}?)?[,\n]{1,2} ?[A-Z]{2}[,\n]? ?\d{
 _STREET = re.compile(
     rf"\d(?<!\d\d)\d{{0,5}}[A-Za-z]?,? (?:[NSEW]\.? )?(?:{_CAPITAL} ){{1,4}}{_SUFFIX}{_FLAT}{_TOWN}"
 )
+_COPYRIGHT = re.compile(rf"(?:19|20)\d\d(?:, | (?:{'|'.join(sorted(GIVEN_NAMES))})\b)")  # J. Lane
 _ROMANCE = (  # what a street is called stands before its name
     r"(?:Rue|rue|Avenue|Boulevard|Place|Chemin|Impasse|Allée|Quai|Via|Viale|Piazza|Corso|Rua|"
     r"Avenida|Praça|Travessa|Largo|Calle|Carrera|Plaza|Paseo|Strada|Bulevar|[Uu]l\.|Ulica)"
@@ -70,7 +72,14 @@ _CORNER = re.compile(
 def find_english_addresses(text: str) -> Iterator[Span]:
     """Yield streets with their number, post boxes, flats, and towns with a post's code."""
     for pattern in (_STREET, _ROMANCE_STREET):
-        yield from (Span("address", *match.span()) for match in pattern.finditer(text))
+        for match in pattern.finditer(text):
+            if not _COPYRIGHT.match(match[0]):
+                yield Span("address", *match.span())
+    yield from _find_led_by_numbers(text)
+    yield from _find_led_by_words(text)
+
+
+def _find_led_by_numbers(text: str) -> Iterator[Span]:
     for match in _NUMBER_BEHIND.finditer(text):
         is_year = match[0].isdigit() and int(match[0]) in _YEARS
         if not is_year and (start := _read_back(text, match.start(), _BEFORE_NUMBER)) is not None:
@@ -79,7 +88,6 @@ def find_english_addresses(text: str) -> Iterator[Span]:
         for match in pattern.finditer(text):
             if (start := _read_back(text, match.start(), before)) is not None:
                 yield Span("address", start, match.end())
-    yield from _find_led_by_words(text)
 
 
 def _find_led_by_words(text: str) -> Iterator[Span]:

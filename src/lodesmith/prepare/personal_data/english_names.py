@@ -42,7 +42,7 @@ _DOES = re.compile(
 )
 _NO_NAMES = frozenset((
     "The", "This", "That", "And", "But", "When", "Where", "Why", "How", "What", "Who", "You", "It",
-    "He", "She", "There", "Not", "If", "Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Sir", "Madam",
+    "He", "She", "There", "None", "If", "Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Sir", "Madam",
 ))  # fmt: skip
 _WORD = re.compile(r"[A-Z](?<![\w'’.-][A-Z])[a-z]{1,11}(?![\w-])")
 _BEHIND_GIVEN = re.compile(rf"(?: {_PART}){{1,2}}")
@@ -59,7 +59,7 @@ def find_english_names(text: str) -> Iterator[Span]:
     """Yield names beside a title, a cue or a deed of people, and given names with what follows."""
     for pattern in (_NAMED, _GREETED, _SIGNED, _BY, _SAID, _DOES):
         for match in pattern.finditer(text):
-            if match[1].split(" ", 1)[0] not in _NO_NAMES:
+            if match[1].split(" ", 1)[0] not in _NO_NAMES and not match[1].isupper():
                 yield Span("person", *match.span(1))
     for match in _WORD.finditer(text):
         if match[0] in GIVEN_NAMES and not _is_place(text, match.start(), match.end()):
