@@ -2,7 +2,7 @@
 
 Rows that begin alike share what they begin with (see `shared_prefix`), groups of like width share a
 forward pass, and logits (the dearest part of a small model with a large vocabulary) are computed
-only where a token is scored.
+only where a token is scored, and once for all tokens that one state predicts.
 
 Shapes: B groups, T tokens, P tokens before them all, N heads, K key and value heads, H head size.
 """
@@ -132,13 +132,15 @@ def _score(model: Decoder, groups: Sequence[Group], head: _Head) -> list[tuple[i
     """Return the place and log-likelihood of every row of these groups."""
     layout, device = _Layout(groups, head.num_tokens), _device(model)
     attend = _attend(layout, head, device)
+    sources, places = torch.unique(torch.tensor(layout.sources), return_inverse=True)
     states = model.hidden_at(
-        torch.tensor(layout.sources, device=device),
+        sources.to(device),
         layout.ids.to(device),
         position_ids_BT=layout.positions.to(device),
         attend=attend,
     )
-    losses = _losses(model, states, torch.tensor(layout.targets, device=device)).double()
+    targets = torch.tensor(layout.targets, device=device)
+    losses = _losses(model, states, places.to(device), targets).double()
     return [
         (place, -sum(float(losses[start:end].sum()) for start, end in spans))
         for place, spans in layout.spans
@@ -169,18 +171,23 @@ def _attend(layout: _Layout, head: _Head, device: torch.device) -> Attend:
     return attend
 
 
-def _losses(model: Decoder, states: Tensor, targets: Tensor) -> Tensor:
-    """Return -log p of each target, a block at a time to bound the memory that logits take."""
+def _losses(model: Decoder, states: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+    """Return -log p of each target, a block at a time to bound the memory that logits take.
+
+    Args:
+        model: makes logits of states.
+        states: that predict something.
+        places: which of them predicts each target.
+        targets: tokens.
+    """
     dtype = torch.promote_types(states.dtype, torch.float32)
-    losses = [
-        F.cross_entropy(
-            model.logits(states[start : start + _LOGITS_PER_BLOCK]).to(dtype),
-            targets[start : start + _LOGITS_PER_BLOCK],
-            reduction="none",
-        )
-        for start in range(0, len(targets), _LOGITS_PER_BLOCK)
-    ]
-    return torch.cat(losses)
+    losses = torch.empty(len(targets), dtype=dtype, device=targets.device)
+    for start in range(0, len(states), _LOGITS_PER_BLOCK):
+        logits = model.logits(states[start : start + _LOGITS_PER_BLOCK]).to(dtype)
+        is_here = (places >= start) & (places < start + _LOGITS_PER_BLOCK)
+        here = places[is_here] - start, targets[is_here]
+        losses[is_here] = -F.log_softmax(logits, dim=-1)[here]
+    return losses
 
 
 def _device(model: Decoder) -> torch.device:
