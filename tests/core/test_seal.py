@@ -88,7 +88,7 @@ def test_a_grant_ends_with_its_block_and_never_lies_in_the_workspace(tmp_path):
     assert granted_key() is None
     assert protect(b"plain") == b"plain"
     assert reveal(b"plain", name="x") == b"plain"
-    with pytest.raises(UserError, match=r"x is sealed; only a chain of .* privacy\.key"):
+    with pytest.raises(UserError, match=r"x is sealed; only a run whose recipe names privacy\.key"):
         reveal(sealed, name="x")
     with pytest.raises(UserError, match="lies in the workspace"), grant(path, workspace=tmp_path):
         pass

@@ -132,8 +132,8 @@ def reveal(data: bytes, *, name: str) -> bytes:
     key = granted_key()
     if key is None:
         raise UserError(
-            f"{name} is sealed; only a chain of domains whose recipe names privacy.key_file opens "
-            "it, and evaluate with --key-file"
+            f"{name} is sealed; only a run whose recipe names privacy.key_file opens it, and "
+            "evaluate with --key-file"
         )
     return unseal(data, key, name=name)
 
