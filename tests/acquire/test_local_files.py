@@ -88,6 +88,13 @@ def test_the_fingerprint_changes_with_a_file_and_only_then(tmp_path: Path) -> No
     assert find(root).fingerprint() != before
 
 
+def test_sealed_files_are_not_stored_in_the_open(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.sealed").write_bytes(b"LDSEAL1\n")
+    for entry in ("a.jsonl.sealed", "*.sealed"):
+        with pytest.raises(UserError, match=r"a\.jsonl\.sealed is sealed, and pages are stored"):
+            list_files([str(tmp_path / entry)], patterns=["**/*.txt"])
+
+
 @pytest.mark.parametrize("entry", ["none", "none/*.html", "none.html"])
 def test_what_does_not_exist_is_a_users_error(tmp_path: Path, entry: str) -> None:
     with pytest.raises(UserError, match="none"):
