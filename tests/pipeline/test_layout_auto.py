@@ -1,6 +1,7 @@
 """`pretrain.parallel=auto`: the planner is asked, and the trainer gets sizes."""
 
 import pytest
+from tiny_life import write_life
 
 from lodesmith.core.errors import UserError
 from lodesmith.parallel.config import ParallelConfig
@@ -36,3 +37,11 @@ def test_sizes_that_are_given_stay(monkeypatch):
 def test_a_batch_that_no_layout_suits_is_refused(monkeypatch):
     with pytest.raises(UserError, match="parallel: no layout of this model suits 1 ranks"):
         settled(monkeypatch, cores=2, overrides=["pretrain.global_batch_size=6"])
+
+
+def test_a_layout_that_does_not_fit_is_refused_before_any_data_is_made(tmp_path):
+    recipe, workspace = write_life(tmp_path), tmp_path / "workspace"
+    given = ["pretrain.parallel={tensor_parallel_size: 3}"]
+    with pytest.raises(UserError, match=r"num_attention_heads \(2\) .* may be 2"):
+        run.run(str(recipe), overrides=given, workspace=workspace)
+    assert not list(workspace.rglob("receipt.json"))

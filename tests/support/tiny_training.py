@@ -7,7 +7,8 @@ from pathlib import Path
 from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.job import TokenSetData, TrainingJob
+from lodesmith.train.job import PackedData, TokenSetData, TrainingJob
+from lodesmith.train.packed import pack_documents, write_packed
 
 VOCAB_SIZE = 40
 SHAPE = DecoderConfig(
@@ -60,6 +61,16 @@ def laid_out_job(folder: Path, **settings) -> TrainingJob:
         settings["num_ranks"] = "auto"
     shape = LAYERED.model_copy(update={"experts": settings.pop("experts", None)})
     return replace(make_job(folder, **settings), start=shape)
+
+
+def packed_job(folder, **settings):
+    """Teach answers of one token to questions of two, with nothing learnt on the questions."""
+    documents = [
+        ([number % 39, (number * 7) % 39, (number * 8) % 39], [False, False, True])
+        for number in range(200)
+    ]
+    write_packed(folder / "packed", pack_documents(documents, sequence_length=16, padding_id=39))
+    return replace(make_job(folder, **settings), data=PackedData(folder / "packed"))
 
 
 def weights_digest(job: TrainingJob) -> str:

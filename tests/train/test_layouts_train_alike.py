@@ -5,12 +5,14 @@ each of 20 steps are, after which a wrong update of any weight would show.
 """
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
 from distributed_runs import run_distributed
 from layout_runs import EXPERTS, losses_of, losses_of_ranks
-from tiny_training import laid_out_job
+from tiny_training import LAYERED, laid_out_job, packed_job
+from torch._dynamo.utils import counters
 
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.loss_scale import LossScale
@@ -109,6 +111,22 @@ def test_recomputing_changes_no_bit_and_compiling_only_rounding(tmp_path):
     compiled = losses_of(job, Ranks(rank=0, num_ranks=1))
     for said, wanted in zip(compiled, plain, strict=True):
         assert said == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+def test_packed_documents_are_recomputed_to_the_same_bits_and_compiled_in_few_graphs(tmp_path):
+    def learn(name, **settings):
+        job = replace(packed_job(tmp_path / name, **settings), start=LAYERED)
+        return losses_of(job, Ranks(rank=0, num_ranks=1))
+
+    plain = learn("plain")
+    for recompute in ("selective", "full"):
+        assert learn(recompute, activation_checkpointing=recompute) == plain
+    torch._dynamo.reset()
+    counters.clear()
+    for said, wanted in zip(learn("compiled", compile="aot_eager"), plain, strict=True):
+        assert said == pytest.approx(wanted, rel=1e-5)
+    assert counters["stats"]["unique_graphs"] <= 12  # not one for each way to pack a batch
 
 
 def test_fp16_learns_what_fp32_learns_though_its_scale_starts_too_high(tmp_path, monkeypatch):

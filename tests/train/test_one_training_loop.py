@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_training import SHAPE, make_job, weights_digest
+from tiny_training import SHAPE, make_job, packed_job, weights_digest
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
@@ -14,9 +14,8 @@ from lodesmith.model.checkpoint import load_decoder
 from lodesmith.parallel.checkpoint.export import export_checkpoint
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train import loop
-from lodesmith.train.job import PackedData, RankTask, TrainingJob
+from lodesmith.train.job import RankTask, TrainingJob
 from lodesmith.train.metrics import LineReader, MetricsFile, read_metrics
-from lodesmith.train.packed import pack_documents, write_packed
 from lodesmith.train.pulse import Pulse, PulseBoard
 from lodesmith.train.training import Training
 
@@ -185,16 +184,6 @@ def test_long_gradients_are_shortened(tmp_path):
     run(clipped)
     assert read_metrics(clipped.metrics_file)[0]["grad_norm"] > 1e-3  # told before shortening
     assert weights_digest(free) != weights_digest(clipped)
-
-
-def packed_job(folder, **settings):
-    """Teach answers of one token to questions of two, with nothing learnt on the questions."""
-    documents = [
-        ([number % 39, (number * 7) % 39, (number * 8) % 39], [False, False, True])
-        for number in range(200)
-    ]
-    write_packed(folder / "packed", pack_documents(documents, sequence_length=16, padding_id=39))
-    return replace(make_job(folder, **settings), data=PackedData(folder / "packed"))
 
 
 def test_tuning_goes_on_from_a_model_folder_and_learns_masked_tokens_only(tmp_path):

@@ -121,6 +121,21 @@ def test_what_is_computed_again_and_a_gradient_less_need_less_memory():
     assert rank.model == 2 * 4 * big.num_parameters  # rank 0 collects it, and holds its bytes
 
 
+def test_gradients_that_outlive_a_micro_batch_leave_holes_and_norms_are_not_shared():
+    shape = LAYERED.model_copy(update={"hidden_size": 1024})
+    config = TrainingConfig(max_steps=1, global_batch_size=16, micro_batch_size=8)
+
+    def estimate(**layout):
+        parallel = ParallelConfig(**layout)
+        return memory.estimate_rank(shape, config.model_copy(update={"parallel": parallel}))
+
+    one, several = estimate(data_parallel_shard_size=2), estimate()
+    assert one.holes == 0
+    assert several.holes == several.activations + 4 * shape.num_parameters
+    assert estimate(pipeline_parallel_size=2).holes == 0  # whose micro-batches overlap anyway
+    assert several.activations / 2 < estimate(tensor_parallel_size=2).activations
+
+
 def test_a_model_too_large_for_its_gpu_is_told_with_figures(tmp_path, monkeypatch):
     gpu = Gpu(name="T", compute_capability=(9, 0), free_bytes=1 << 30, total_bytes=2 << 30)
     monkeypatch.setattr(memory, "find_gpus", lambda: [gpu])

@@ -54,10 +54,32 @@ def treat_layer(
         if compile_backend is not None:
             layer.compile(backend=compile_backend)
         return
-    forward: Any = layer.forward
+    layer.forward = _treat(layer.forward, recompute, compile_backend)
+
+
+def treat_halves(
+    layer: nn.Module, *, recompute: Recompute = "none", compile_backend: str | None = None
+) -> None:
+    """Do to each half of a dense layer what `treat_layer` does to a whole one.
+
+    For `Decoder.hidden_at`, which thinks about fewer tokens than it reads, and about another number
+    in each batch.
+    """
+    if recompute == "none" and compile_backend is None:
+        return
+    halves: Any = layer
+    halves.read = _treat(halves.read, recompute, compile_backend)
+    halves.think = _treat(halves.think, recompute, compile_backend, dynamic=True)
+
+
+def _treat(
+    forward: Any, recompute: Recompute, compile_backend: str | None, *, dynamic: bool | None = None
+) -> Any:
     if compile_backend is not None:
-        forward = torch.compile(forward, backend=compile_backend)
-    layer.forward = functools.partial(_run_again, forward, recompute == "selective")
+        forward = torch.compile(forward, backend=compile_backend, dynamic=dynamic)
+    if recompute == "none":
+        return forward
+    return functools.partial(_run_again, forward, recompute == "selective")
 
 
 def _run_again(forward: Any, selects: bool, *inputs: Any) -> Any:

@@ -32,7 +32,7 @@ from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.norms import global_norm
 from lodesmith.parallel.parts import fill_part, local_part, part_of
 from lodesmith.parallel.stages import Stage
-from lodesmith.parallel.tensor import vocabulary_losses
+from lodesmith.parallel.tensor import LabelLosses, label_losses, vocabulary_losses
 
 _SCHEDULES: dict[PipelineSchedule, Any] = {
     "1f1b": Schedule1F1B,
@@ -95,6 +95,11 @@ class ShardedDecoder:
         for stage in self.stages:
             _shard(stage, layout, treatment)
         self._num_labels, self._loss_scale = 1, 1.0
+        self._label_losses: LabelLosses = label_losses
+        if treatment.compile_backend is not None:
+            self._label_losses = torch.compile(
+                label_losses, backend=treatment.compile_backend, dynamic=False
+            )
         self._reduce: Reduce | None = None
         self._schedules: dict[int, Any] = {}  # by the number of micro-batches
         self._pipeline_stages: list[PipelineStage] = []
@@ -182,8 +187,9 @@ class ShardedDecoder:
 
     def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor, micro: slice | None = None) -> Tensor:
         losses_Bt = vocabulary_losses(
-            logits_BTv, labels_Bt, group=self.layout.group("tp"), z_loss=self.treatment.z_loss
-        )
+            logits_BTv, labels_Bt, group=self.layout.group("tp"), z_loss=self.treatment.z_loss,
+            label_losses=self._label_losses,
+        )  # fmt: skip
         if self._reduce is None:
             return losses_Bt.sum() * (self._loss_scale / self._num_labels)
         assert micro is not None  # noqa: S101 refused for pipelines

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.model.config import DecoderConfig
+from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.pipeline.recipe import Recipe
 from lodesmith.pipeline.stages import Stage
+from lodesmith.pretrain.config import PretrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +39,36 @@ def look_ahead(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> Ite
 
 
 def refuse_early(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> None:
-    """Refuse now, not when all data is made, what the GPUs of this machine cannot compute.
+    """Refuse now, not when all data is made, what cannot be trained so.
 
     Raises:
-        UserError: there are too few GPUs, or they or torchao are not what float8 wants.
+        UserError: the layout does not fit the model or the batch; there are too few GPUs, or they
+            or torchao are not what float8 wants.
     """
     config = recipe.pretrain
-    if config is None or (config.device == "cpu" and config.matmul_dtype is None):
+    if config is None:
         return
-    from lodesmith.train.checks import check_gpus  # runs on CPUs need none of this
+    if (config.parallel, config.device, config.matmul_dtype) == (None, "cpu", None):
+        return
+    from lodesmith.train.checks import check_gpus  # most runs need none of this
     from lodesmith.train.crew import choose_ranks_here
 
     ahead = look_ahead(recipe, stages, space)
     if any(stage.kind == "pretrain" and not stage.done for stage in ahead):
+        _check_layout(recipe, config)
         check_gpus("pretrain", config, num_ranks=choose_ranks_here(config))
+
+
+def _check_layout(recipe: Recipe, config: PretrainConfig) -> None:
+    """Check a layout against the vocabulary that is asked for; a short text may give a smaller."""
+    layout = config.parallel
+    if recipe.model is None or recipe.tokenize is None or not isinstance(layout, ParallelConfig):
+        return
+    check_layout(
+        layout,
+        DecoderConfig.from_model(recipe.model, vocab_size=recipe.tokenize.vocab_size),
+        num_ranks=layout.num_ranks,
+        sequence_length=config.sequence_length,
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_batch_size,
+    )

@@ -6,6 +6,7 @@ model; each rank writes its part of a checkpoint.
 
 import math
 
+from lodesmith.core.process import give_back_memory
 from lodesmith.core.storage import JSON
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.lora import save_adapter, take_adapter
@@ -46,6 +47,8 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
             continue
         if not finished:
             return None
+        del steps, checkpoints
+        give_back_memory()  # to have room for the whole model
         with pulse.during(Phase.SAVING):
             decoder = collect_decoder(training.learner, job)
             if ranks.rank != 0:

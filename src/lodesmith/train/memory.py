@@ -37,6 +37,7 @@ class RankMemory:
     gathered: float  # layers that a sharded rank holds whole while it computes them
     activations: float
     logits: float  # and the gradient of the matrix that makes them
+    holes: float  # that the heap keeps between what stays from micro-batch to micro-batch
     checkpoint: float  # what is staged: weights and averages; second copies only fill what is left
     model: float  # the whole model as rank 0 collects and writes it, when the steps are over
     process: float = _PROCESS_BYTES
@@ -49,12 +50,12 @@ class RankMemory:
     @property
     def total(self) -> float:
         """All of it while the rank takes steps."""
-        return self.computing + self.checkpoint + self.process
+        return self.computing + self.holes + self.checkpoint + self.process
 
     @property
     def more_at_end(self) -> float:
         """What rank 0 wants beyond that to write the model: all but the state is free again."""
-        return max(0.0, self.model - (self.computing - self.state))
+        return max(0.0, self.model - (self.computing - self.state) - self.holes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +89,13 @@ def estimate_rank(
     layers = shape.num_hidden_layers
     weights = share.hidden + share.others
     kept = _AVERAGES * weights - (share.hidden if config.optimizer == "muon" else 0)
+    activations = tokens * layers * _activation_bytes(shape, config, tensor=share.tensor)
     return RankMemory(
         state=weights / share.shards * (1 + share.gradients + _AVERAGES) * _FLOAT_BYTES,
         gathered=0.0 if layout is None else _gathered_bytes(shape, config, layout, share),
-        activations=tokens * _activation_bytes(shape, config) * layers / share.tensor,
+        activations=activations,
         logits=_logit_bytes(shape, config, tokens, share.tensor),
+        holes=activations + weights * _FLOAT_BYTES if _keeps_gradients(config, layout) else 0.0,
         checkpoint=(weights + kept) / share.writers * _FLOAT_BYTES,
         model=shape.num_parameters * _FLOAT_BYTES * (1 if layout is None else 2),
         process=_PROCESS_BYTES + (0 if layout is None else _LAYOUT_BYTES),
@@ -104,15 +107,28 @@ def _gathered_bytes(
 ) -> float:
     """Return the bytes of weights and gradients that a rank holds whole for a while.
 
-    Two layers and the ends; a pipeline gathers all of a stage. Where a step has several
-    micro-batches, all gradients are whole until the last one. One shard is copied like many.
+    Two layers and the ends; a pipeline gathers all of a stage. One shard is copied like many.
     """
     weights = share.hidden + share.others
     two = 2 * shape.num_non_embedding_parameters / shape.num_hidden_layers / share.tensor
     at_once = weights if layout.pipeline_parallel_size > 1 else two + share.others
-    rows = layout.data_parallel_size * config.micro_batch_size
-    gradients = weights if config.global_batch_size > rows else at_once
+    gradients = weights if _num_micro_batches(config, layout) > 1 else at_once
     return (at_once + gradients) * _FLOAT_BYTES
+
+
+def _num_micro_batches(config: TrainingConfig, layout: ParallelConfig) -> int:
+    return config.global_batch_size // (layout.data_parallel_size * config.micro_batch_size)
+
+
+def _keeps_gradients(config: TrainingConfig, layout: ParallelConfig | None) -> bool:
+    """Tell whether whole gradients stay, in pieces, while micro-batches come and go.
+
+    They lie between what a micro-batch frees, so the next one finds no room of its size: the heap
+    was seen to grow by about as much again as both. A pipeline's micro-batches overlap anyway.
+    """
+    if layout is None or layout.pipeline_parallel_size > 1:
+        return False
+    return _num_micro_batches(config, layout) > 1
 
 
 def _logit_bytes(shape: DecoderConfig, config: TrainingConfig, tokens: int, tensor: int) -> float:
@@ -120,8 +136,7 @@ def _logit_bytes(shape: DecoderConfig, config: TrainingConfig, tokens: int, tens
     copies = _LOGIT_COPIES if tensor == 1 else _SHARED_LOGIT_COPIES
     layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
     if layout is not None and layout.pipeline_parallel_size > 1:  # keeps what came out of each
-        rows = layout.data_parallel_size * config.micro_batch_size
-        copies += config.global_batch_size // rows - 1
+        copies += _num_micro_batches(config, layout) - 1
     return shape.vocab_size / tensor * (copies * tokens + shape.hidden_size) * _FLOAT_BYTES
 
 
@@ -154,12 +169,13 @@ def _share(shape: DecoderConfig, layout: ParallelConfig) -> _Share:
     )
 
 
-def _activation_bytes(shape: DecoderConfig, config: TrainingConfig) -> float:
+def _activation_bytes(shape: DecoderConfig, config: TrainingConfig, *, tensor: int) -> float:
     """Return the bytes that one token leaves behind on a rank, of each layer.
 
     Each operation keeps its input: the residual stream twice, and in the format of products norms
     2 D, heads before and after they are normalised and turned, attention's output, and the
-    feed-forward layer's three products. Where layers are computed again, one at a time is whole.
+    feed-forward layer's three products. Of `tensor` ranks that share a layer each has its share,
+    but what norms gave whole. Where layers are computed again, one at a time is whole.
     """
     width = shape.intermediate_size
     if shape.experts is not None:
@@ -168,9 +184,10 @@ def _activation_bytes(shape: DecoderConfig, config: TrainingConfig) -> float:
     heads = shape.num_attention_heads * shape.head_dim
     keys = shape.num_key_value_heads * shape.head_dim
     product = _FLOAT_BYTES if config.param_dtype == "fp32" else _HALF_BYTES
-    stream = shape.hidden_size * _FLOAT_BYTES
-    whole = 2 * stream + (2 * shape.hidden_size + 5 * (heads + keys) + 4 * width) * product
-    dear = stream + (2 * shape.hidden_size + 2 * (heads + keys) + 2 * width) * product
+    stream = shape.hidden_size * _FLOAT_BYTES / tensor
+    normed = 2 * shape.hidden_size * product
+    whole = 2 * stream + normed + (5 * (heads + keys) + 4 * width) * product / tensor
+    dear = stream + normed + (2 * (heads + keys) + 2 * width) * product / tensor
     kept = {"none": whole, "selective": dear, "full": stream}[config.activation_checkpointing]
     return kept if kept == whole else kept + whole / shape.num_hidden_layers
 
@@ -228,6 +245,7 @@ def _explain(rank: RankMemory) -> str:
             "activation_checkpointing, or a smaller micro_batch_size or sequence_length",
         ),
         "logits": ("logits", "a smaller micro_batch_size or vocab_size"),
+        "holes": ("holes in the heap", "a micro_batch_size that makes a step of one micro-batch"),
     }
     sizes = {name: getattr(rank, name) for name in remedies}
     shown = ", ".join(

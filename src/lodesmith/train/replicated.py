@@ -14,19 +14,20 @@ from torch import Tensor
 
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.config import DecoderConfig
-from lodesmith.model.decoder import Decoder
+from lodesmith.model.decoder import Attend, Decoder, FeedForward, Layer
 from lodesmith.model.lora import add_adapter
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
 from lodesmith.parallel.float8 import use_float8
-from lodesmith.parallel.layers import treat_layer
+from lodesmith.parallel.layers import treat_halves, treat_layer
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.batch import Batch
 from lodesmith.train.dtypes import DTYPES
-from lodesmith.train.job import TrainingJob
-from lodesmith.train.loss import summed_loss
+from lodesmith.train.job import PackedData, TrainingJob
+from lodesmith.train.loss import sum_labels, summed_loss
 from lodesmith.train.objective import make_objective
 from lodesmith.train.optimizer import Optimizer, trained_weights
+from lodesmith.train.segments import attend_within_segments
 from lodesmith.train.shared_muon import SharedWork
 
 
@@ -39,14 +40,26 @@ class ReplicatedLearner:
         self.decoder, self.config, self.ranks, self.beat = decoder, job.config, ranks, beat
         self.own_seconds = 0.0
         self.dtype = DTYPES[job.config.param_dtype]
+        self.sum_labels, self.attend_within = sum_labels, attend_within_segments
+        is_masked = isinstance(job.data, PackedData)
         for layer in decoder.model.layers:
+            assert isinstance(layer, Layer)  # noqa: S101 for the type checker
             if job.config.matmul_dtype == "float8":
                 use_float8(layer, emulate=ranks.device == "cpu")
-            treat_layer(
+            is_last = layer is decoder.model.layers[-1]
+            splits = is_masked and is_last and isinstance(layer.mlp, FeedForward)
+            treat = treat_halves if splits else treat_layer
+            treat(
                 layer,
                 recompute=job.config.activation_checkpointing,
                 compile_backend=job.config.compile,
             )
+        if job.config.compile is not None:
+            # One kernel for any number of labels; documents' lengths would make a graph each.
+            self.sum_labels = torch.compile(
+                sum_labels, backend=job.config.compile, dynamic=is_masked
+            )
+            self.attend_within = _attend_outside_graphs
         self.adapter = job.adapter
         self.objective = make_objective(job.objective, job.objective_settings)
         self.parts = own_parts(ranks)
@@ -91,6 +104,8 @@ class ReplicatedLearner:
                         objective=self.objective,
                         dtype=self.dtype,
                         z_loss=self.config.z_loss or 0.0,
+                        sum_labels=self.sum_labels,
+                        attend_within=self.attend_within,
                     )
                     (loss * factor).backward()  # type: ignore[no-untyped-call]
                     tail[0] += loss.detach()
@@ -133,6 +148,12 @@ class ReplicatedLearner:
     @property
     def _part_size(self) -> int:
         return self.config.global_batch_size // NUM_PARTS
+
+
+def _attend_outside_graphs(segment_ids_BT: Tensor) -> Attend:  # noqa: N803 shape suffix
+    attend = attend_within_segments(segment_ids_BT)
+    outside: Attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
+    return outside
 
 
 def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) -> ReplicatedLearner:
