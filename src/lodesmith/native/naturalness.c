@@ -187,10 +187,10 @@ static uint8_t is_function(const natural_model *of, uint64_t word) {
     return *at == word;
 }
 
-/* A text cut into words; all arrays belong to it. */
+/* A text cut into words. */
 typedef struct {
     const uint64_t *parts;
-    uint64_t *words;
+    uint64_t *words; /* these and sizes are the caller's */
     uint8_t *levels, *sizes, *is_content;
     size_t count;
     run_counts runs[3];
@@ -286,7 +286,6 @@ static void find_numbers(natural_text *text, int64_t *numbers) {
 }
 
 static void free_text(natural_text *text) {
-    free(text->words);
     free(text->levels);
     for (int run = 0; run < 3; run++) {
         free(text->runs[run].slots);
@@ -297,11 +296,9 @@ static void free_text(natural_text *text) {
 /* Cuts a text into words and counts its runs. Returns how many words, or -1 without memory. */
 static int64_t read_text(const natural_model *of, natural_text *text, const uint8_t *flags,
                          size_t count) {
-    text->words = malloc((count + 1) * sizeof(uint64_t));
-    text->levels = malloc(3 * (count + 1));
-    if (!text->words || !text->levels) return -1;
-    text->sizes = text->levels + count + 1;
-    text->is_content = text->sizes + count + 1;
+    text->levels = malloc(2 * (count + 1));
+    if (!text->levels) return -1;
+    text->is_content = text->levels + count + 1;
     int64_t num_words = ls_natural_segment(text->parts, flags, count, of->filter, of->num_bits,
                                            text->words, text->levels, text->sizes);
     if (num_words < 0) return -1;
@@ -317,12 +314,12 @@ static int64_t read_text(const natural_model *of, natural_text *text, const uint
 
 /* Measures a text whose parts ls_words_split wrote.
  *
- * symbols: room for 4 * count; words, pairs, triples and sizes begin `count` apart.
+ * words, sizes: room for `count`, as of ls_natural_segment. symbols: room for 4 * count; words, pairs, triples and sizes begin `count` apart.
  * numbers: room for ten. Returns how many words, or -1 without memory. */
 LS_EXPORT int64_t ls_natural_measure(const natural_model *of, const uint64_t *parts,
-                                     const uint8_t *flags, size_t count, int64_t *symbols,
-                                     int64_t *numbers) {
-    natural_text text = {.parts = parts};
+                                     const uint8_t *flags, size_t count, uint64_t *words,
+                                     uint8_t *sizes, int64_t *symbols, int64_t *numbers) {
+    natural_text text = {.parts = parts, .words = words, .sizes = sizes};
     int64_t num_words = read_text(of, &text, flags, count);
     if (num_words >= 0) {
         find_symbols(of, &text, symbols, count);

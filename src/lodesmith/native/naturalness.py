@@ -38,6 +38,8 @@ class RunSorts:
 class Measured:
     """What a text shows; symbols are places in the tables of words, pairs, triples and sizes."""
 
+    words: Hashes
+    sizes: Levels  # of the words, in parts
     symbols: list[NDArray[np.int64]]
     num_at_level: list[int]  # words that are at least so frequent: levels 1 to 5
     tops: list[int]  # of words, pairs, triples: copies of the three most frequent
@@ -122,18 +124,21 @@ def measure(
         bits.ctypes.data, 8 * len(bits), function_words.ctypes.data, len(function_words),
         sorts.salts, sorts.num_levels,
     )  # fmt: skip
+    words, sizes = np.empty(len(parts), np.uint64), np.empty(len(parts), np.uint8)
     symbols = np.empty((_NUM_TABLES, len(parts)), np.int64)
     numbers = np.empty(_NUM_LEVELS + 5, np.int64)
     count = _declare().ls_natural_measure(
         ctypes.byref(model), parts.ctypes.data, flags.ctypes.data, len(parts),
-        symbols.ctypes.data, numbers.ctypes.data,
+        words.ctypes.data, sizes.ctypes.data, symbols.ctypes.data, numbers.ctypes.data,
     )  # fmt: skip
     if count < 0:
         raise EngineError("there is no memory left to judge a text; use fewer workers")
-    sizes = (count, max(count - 1, 0), max(count - 2, 0), count)
+    lengths = (count, max(count - 1, 0), max(count - 2, 0), count)
     found = numbers.tolist()
     return Measured(
-        symbols=[row[:size] for row, size in zip(symbols, sizes, strict=True)],
+        words=words[:count],
+        sizes=sizes[:count],
+        symbols=[row[:length] for row, length in zip(symbols, lengths, strict=True)],
         num_at_level=found[:_NUM_LEVELS],
         tops=found[_NUM_LEVELS:-2],
         num_function=found[-2],
@@ -157,7 +162,7 @@ def _declare() -> ctypes.CDLL:
         pointer, pointer, size, pointer, long, pointer, pointer, pointer,
     ]  # fmt: skip
     kernels.ls_natural_measure.argtypes = [
-        pointer, pointer, pointer, size, pointer, pointer,
+        pointer, pointer, pointer, size, pointer, pointer, pointer, pointer,
     ]  # fmt: skip
     kernels.ls_natural_segment.restype = kernels.ls_natural_measure.restype = ctypes.c_int64
     for name in ("keys", "add", "levels"):

@@ -1,18 +1,19 @@
 """How natural a Chinese or English text reads: spun and stuffed text score low, without labels.
 
-Text spun by replacing words with synonyms holds rare words that stand once and pairs of words that
-nobody puts side by side; text stuffed with keywords repeats the same few content words with little
-grammar between them. Both show in statistics that a file of less than a megabyte can hold: how
-frequent each word is, and which pairs and triples of words are usual.
+Text spun by replacing words with synonyms holds rare words that stand once, pairs of words that
+nobody puts side by side, and words that do not fit among their neighbours; text stuffed with
+keywords repeats the same few content words with little grammar between them. All of it shows in
+statistics that a file of a few megabytes can hold.
 
 A text becomes a sequence of symbols: how frequent each word is and whether the text repeats it;
 for each pair, whether it is usual, given how frequent its words are; for each triple, given its
-pairs. What each symbol says about spinning is a log-odds learnt by spinning good text with a
-spinner of our own; such sums and shares go through one logistic function. Six measures of
-repetition and grammar go through another. `bench/make_naturalness.py` makes the file again from
-packages.
+pairs. What each symbol says about spinning is a log-odds learnt by spinning good text. A small
+network judges each word by those around it (`native/replaced.c`). Such sums and shares go through
+one logistic function, six measures of repetition and grammar through another.
+`bench/make_naturalness.py` makes the file again from packages.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from lodesmith.native import naturalness as native
 from lodesmith.native import words as native_words
 from lodesmith.native.census import NUM_CLASSES, count_classes
+from lodesmith.native.replaced import Detector, Network, Replaced
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -38,22 +40,29 @@ _SORTS = native.RunSorts(
 
 _MIN_WORDS = 30  # fewer say nothing
 _MIN_SIMPLIFIED = 0.9  # of Chinese characters; the model knows no others
+_LETTERS_PER_CHARACTER = 4  # that say as much in English as a character in Chinese
+_HAN = re.compile("[\u4e00-\u9fff]")
 _SIMPLIFIED, _TRADITIONAL, _LATIN, _OTHERS = range(1, 5)  # not in GB 2312; not Chinese or English
 
-# How the two heads count together, in units of their logits. The offsets are what one in a hundred
-# texts of the model's own sources exceeds, and a little more for text of other kinds.
+# How the two heads count together, in units of their logits. The offsets are what one in fourteen
+# good texts of kinds that nothing was learnt from exceeds, the steepness spreads what lies around.
 _MOST_TRUST, _SPUN_WEIGHT = 1.0, 0.8
 _FREE_STUFFING = {"zh": 0.3, "en": 0.0}
 _STUFFED_WEIGHT = {"zh": 1.5, "en": 2.0}
 _MUCH_STUFFING = 1.5  # from here on it weighs one more
-_OFFSETS = {"zh": 3.0, "en": 3.6}
+_OFFSETS, _STEEPNESS = {"zh": 2.6, "en": 2.6}, 1.5
 _SCANNED_CHARS = 20_000  # of a long text; more do not change its score
 _WORD_KINDS, _PAIR_KINDS, _TRIPLE_KINDS, _SIZE_KINDS = 9, 8, 3, 4
 TABLE_SHAPES = (
     (_WORD_KINDS,), (_WORD_KINDS**2, _PAIR_KINDS), (_PAIR_KINDS**2, _TRIPLE_KINDS),
     (_SIZE_KINDS * 6,),
 )  # fmt: skip
-NUM_SPUN = 4 + 5  # features of the first head; the rest are of the second; both have the last one
+NUM_SPUN = (
+    4 + 5 + 4
+)  # features of the first head; the rest are of the second; both have the last one
+
+NETWORK_TABLES = ("keys", "vectors", "own", "window", "subject", "offsets", "output")
+NETWORK_NUMBERS = ("hidden_shift", "offset", "scale")
 
 _STOPS = "。？！.?!"
 
@@ -87,6 +96,7 @@ class Statistics:
 
     symbols: list[Places]  # of words, pairs, triples, sizes: places in the tables
     shares: list[float]  # of words at each level of frequency
+    replaced: list[float]  # how many words seem to stand in the place of others
     stuffing: list[float]
     num_words: int
 
@@ -97,6 +107,7 @@ class NaturalModel:
 
     bits: NDArray[np.uint8]
     function_words: NDArray[np.uint64]  # sorted hashes
+    detectors: dict[str, Detector]
     tables: dict[str, list[Numbers]]  # log-odds of each symbol
     weights: dict[str, Numbers]  # (2, features + 1): spun, stuffed; the last is the offset
     scales: dict[str, Numbers]  # (2, features): mean and deviation
@@ -105,24 +116,27 @@ class NaturalModel:
 def score_naturalness(text: str, language: str) -> float | None:
     """Return how natural a text reads, 0 to 1; None where nothing can be said.
 
-    0.5 is what about one in a hundred good texts falls below, less in some fields.
+    0.5 is what about one in fourteen good texts falls below, and most spun ones; 0.02 fewer than
+    one in a hundred.
 
     Args:
         text: lines of a document.
         language: ISO 639-1 code; "und" is taken for Chinese or English if its words are.
     """
-    known = _choose(text, language)
+    known, is_mixed = _choose(text, language)
     if known is None:
         return None
+    if is_mixed:
+        text = _own_lines(text, known)
     model = load_model()
-    found = measure(text, model.bits, model.function_words)
+    found = measure(text, model.bits, model.function_words, model.detectors[known])
     if found is None:
         return None
     features = to_features(found, model.tables[known])
     mean, deviation = model.scales[known]
     scaled = np.clip((features - mean) / deviation, -4, 4)
     logits = model.weights[known][:, :-1] @ scaled + model.weights[known][:, -1]
-    total = _join(logits, known) - _OFFSETS[known]
+    total = _STEEPNESS * (_join(logits, known) - _OFFSETS[known])
     return round(float(1 / (1 + np.exp(min(total, 30.0)))), 4)
 
 
@@ -138,19 +152,32 @@ def _join(logits: Numbers, language: str) -> float:
     return _SPUN_WEIGHT * spun + weighed + max(stuffed - _MUCH_STUFFING, 0.0)
 
 
-def _choose(text: str, language: str) -> str | None:
-    """Return which half of the model knows a text, None if neither does."""
+def _choose(text: str, language: str) -> tuple[str | None, bool]:
+    """Return which half of the model knows a text, None if neither does, and if both may."""
     part = text[:_SCANNED_CHARS]
     counts = count_classes(part.encode("utf-8", "replace"), _classes()).sum(axis=0).tolist()
     chinese, letters = counts[_SIMPLIFIED] + counts[_TRADITIONAL], counts[_LATIN]
     is_simplified = counts[_SIMPLIFIED] >= _MIN_SIMPLIFIED * chinese
+    is_mixed = min(chinese, letters / _LETTERS_PER_CHARACTER) > _MIN_WORDS
     if language in ("zh", "und") and chinese > _MIN_WORDS and not is_simplified:
-        return None
+        return None, is_mixed
     if language != "und":
-        return language if language in LANGUAGES else None
+        return (language if language in LANGUAGES else None), is_mixed
     if counts[_OTHERS] > len(part) / 50:
-        return None
-    return "zh" if 2 * chinese > letters else "en" if letters > len(part) / 2 else None
+        return None, is_mixed
+    known = "zh" if 2 * chinese > letters else "en" if letters > len(part) / 2 else None
+    return known, is_mixed
+
+
+def _own_lines(text: str, language: str) -> str:
+    """Return the lines of a text in two languages that are in one; all, where they say nothing."""
+    lines = text[:_SCANNED_CHARS].split("\n")
+    is_chinese = [4 * len(_HAN.findall(line)) > len(line) for line in lines]
+    own = "\n".join(
+        line for line, each in zip(lines, is_chinese, strict=True) if each == (language == "zh")
+    )
+    least = _MIN_WORDS * (1 if language == "zh" else _LETTERS_PER_CHARACTER)
+    return own if len(own) > 2 * least else text
 
 
 @cache
@@ -174,6 +201,7 @@ def load_model() -> NaturalModel:
         return NaturalModel(
             bits=file["bits"],
             function_words=file["function_words"],
+            detectors={name: Detector(read_network(file, name)) for name in LANGUAGES},
             tables={
                 name: [file[f"{name}_table_{n}"] for n in range(len(TABLE_SHAPES))]
                 for name in LANGUAGES
@@ -181,6 +209,25 @@ def load_model() -> NaturalModel:
             weights={name: file[f"{name}_weights"] for name in LANGUAGES},
             scales={name: file[f"{name}_scales"] for name in LANGUAGES},
         )
+
+
+def read_network(file: Any, language: str) -> Network:
+    """Return the network that `pack_network` packed."""
+    read = {name: file[f"{language}_network_{name}"] for name in NETWORK_TABLES}
+    numbers = file[f"{language}_network_numbers"].tolist()
+    read["vectors"] = read["vectors"].astype(np.int16)
+    return Network(**read, **dict(zip(NETWORK_NUMBERS, numbers, strict=True)))
+
+
+def pack_network(network: Network, language: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays that the model file holds of a network."""
+    arrays = {f"{language}_network_{name}": getattr(network, name) for name in NETWORK_TABLES}
+    numbers = [getattr(network, name) for name in NETWORK_NUMBERS]
+    vectors = network.vectors.astype(np.int8)  # half the file
+    return arrays | {
+        f"{language}_network_vectors": vectors,
+        f"{language}_network_numbers": np.array(numbers, np.int64),
+    }
 
 
 def hash_function_words(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -197,7 +244,10 @@ def cut(text: str, bits: NDArray[np.uint8]) -> tuple[Any, Any, Any, Any]:
 
 
 def measure(
-    text: str, bits: NDArray[np.uint8], function_words: NDArray[np.uint64]
+    text: str,
+    bits: NDArray[np.uint8],
+    function_words: NDArray[np.uint64],
+    detector: Detector,
 ) -> Statistics | None:
     """Return the statistics of a text, None if it is too short."""
     text = text[:_SCANNED_CHARS]
@@ -210,9 +260,15 @@ def measure(
     return Statistics(
         symbols=found.symbols,
         shares=[_logit(count, found.num_words) for count in found.num_at_level],
+        replaced=_find_replaced(detector.read(found.words, found.sizes, flags)),
         stuffing=_find_stuffing(text, found),
         num_words=found.num_words,
     )
+
+
+def _find_replaced(found: Replaced) -> list[float]:
+    above = (_logit(count, found.num_judged, prior=0.1, weight=10) for count in found.num_above)
+    return [found.sum / (found.num_judged + 15), *above]
 
 
 def _find_stuffing(text: str, found: native.Measured) -> list[float]:
@@ -238,4 +294,6 @@ def to_features(found: Statistics, tables: list[Numbers]) -> Numbers:
         float(table[places].sum()) / (len(places) + 15)  # short texts stay near zero
         for table, places in zip(tables, found.symbols, strict=True)
     ]
-    return np.array([*odds, *found.shares, *found.stuffing, np.log(found.num_words)])
+    return np.array(
+        [*odds, *found.shares, *found.replaced, *found.stuffing, np.log(found.num_words)]
+    )
