@@ -7,7 +7,7 @@
     apt-get download libreoffice-help-zh-cn libreoffice-help-en-us installation-guide-amd64 \
         debian-reference-zh-cn debian-reference-en linux-doc-6.1 python3.11-doc wordnet-base \
         anarchism
-    cd ..; .venv/bin/python bench/make_naturalness.py packages
+    cd ..; .venv/bin/pip install joblib; .venv/bin/python bench/make_naturalness.py packages
 
 From them come numbers only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0), which
 words stand side by side (the same, and the packages' news, reviews, encyclopedia pages, letters
