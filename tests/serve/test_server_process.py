@@ -53,16 +53,19 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_zero(model_folder,
     process.stderr.close()
 
 
-def test_the_option_rounds_the_weights(model_folder, loaded):
+def test_the_options_round_the_weights_and_bound_requests(model_folder, loaded):
     process, url = start_foreground(
-        "-m", "lodesmith", "serve", str(model_folder), "--port", "0", "--quantization", "int4"
-    )
+        "-m", "lodesmith", "serve", str(model_folder), "--port", "0", "--quantization", "int4",
+        "--max-model-len", "64", "--max-num-seqs", "2", "--threads", "1",
+    )  # fmt: skip
     body = {"prompt": [1, 2, 3], "max_tokens": 8, "temperature": 0, "logprobs": 1}
     answer = httpx.post(f"{url}/completions", json={"model": model_folder.name, **body},
                         trust_env=False, timeout=60)  # fmt: skip
+    [card] = httpx.get(f"{url}/models", trust_env=False, timeout=60).json()["data"]
     process.terminate()
     assert process.wait(timeout=60) == 0
     process.stderr.close()
+    assert card["max_model_len"] == 64
     served = answer.json()["choices"][0]["logprobs"]["token_logprobs"]
     by_form = {}
     for form in (None, "int4"):
