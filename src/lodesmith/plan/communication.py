@@ -15,8 +15,8 @@ from lodesmith.plan.machine import Machine
 from lodesmith.plan.memory import count_rank_parameters
 
 _SUM_BYTES = 4  # most that is sent of one gradient: sums are kept in fp32
-_HOP_SECONDS = 3.95e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
-_BUCKET_WAITS = 7.72  # such waits for each layer, where the optimizer is sharded: fitted
+_HOP_SECONDS = 6.55e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
+_BUCKET_WAITS = 8.56  # such waits for each layer, where the optimizer is sharded: fitted
 _HIDING_SHARE = 0.9  # of compute under which gathering can hide
 
 
