@@ -146,3 +146,13 @@ def test_each_stage_of_zero_shards_one_more_part(stage: str, parts: int):
         for name in ("optimizer", "gradients", "weights")
     ]
     assert sum(shared) == parts
+
+
+def test_a_loss_in_place_and_no_dropout_need_less():
+    plain = estimate_memory(SHAPE, Layout(), TRAINING, reserved_bytes=0)
+    lean = estimate_memory(
+        SHAPE, Layout(), replace(TRAINING, logit_bytes=2, has_dropout=False), reserved_bytes=0
+    )
+    assert lean.logits == pytest.approx(plain.logits / 5)
+    layers = SHAPE.num_hidden_layers
+    assert plain.activations - lean.activations == pytest.approx(2 * SBH * layers)

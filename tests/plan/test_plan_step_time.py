@@ -123,3 +123,32 @@ def test_a_program_that_fuses_kernels_moves_fewer_bytes_and_multiplies_as_much()
     )
     assert 0 < fused.elementwise < apart.elementwise
     assert fused.matmul == apart.matmul
+
+
+def exposed_gradients(training: Training = TRAINING, **changes: bool) -> float:
+    cluster, device = load_cluster("selene-280")
+    stack = load_stack("megatron").changed(**changes)
+    return estimate_step_time(
+        MT_NLG, LAYOUT, training, cluster=cluster, device=device, stack=stack
+    ).data_communication
+
+
+def test_a_program_that_reduces_gradients_behind_compute_shows_less_of_them():
+    assert 0 < exposed_gradients(overlaps_data=True) < exposed_gradients(overlaps_data=False)
+
+
+def test_gradients_hide_behind_one_micro_batch_whatever_their_number():
+    hidden = [
+        exposed_gradients(training, overlaps_data=False)
+        - exposed_gradients(training, overlaps_data=True)
+        for training in (TRAINING, replace(TRAINING, global_batch_size=16 * 1920))
+    ]
+    assert hidden[0] == pytest.approx(hidden[1])
+
+
+def test_gradients_in_bf16_are_sent_in_half_the_time_of_fp32_and_a_wider_sum_in_no_more():
+    narrow, wide, widest = (
+        exposed_gradients(replace(TRAINING, gradient_bytes=width)) for width in (2, 4, 6)
+    )
+    assert 2 * narrow == pytest.approx(wide)
+    assert widest == wide

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
+from lodesmith.plan.table import read_job
 from lodesmith.plan.validation import (
     predict_row,
     predict_rows,
@@ -123,6 +124,22 @@ def test_memory_is_not_guessed_where_a_row_does_not_say_what_it_recomputes(recom
     assert prediction.predicted_seconds
     assert (prediction.predicted_mem_gb is not None) == is_told
     assert ("memory of 1 rows: not told" in validation_text([prediction])) != is_told
+
+
+@pytest.mark.parametrize(
+    ("changes", "stack", "network", "precision"),
+    [
+        ({"source": "llm-foundry"}, "llm-foundry", 25, "bf16"),
+        ({"source": "llm-foundry", "device": "H100-80GB-SXM"}, "llm-foundry", 50, "bf16"),
+        ({"source": "Megatron-LM", "table": "Table 2 ZeRO-3"}, "ZeRO-3", 25, "bf16"),
+        ({"source": "torchtitan", "precision": "fp8 rowwise"}, "torchtitan", 50, "bf16"),
+        ({"source": "torchtitan", "precision": "fp8 tensorwise"}, "torchtitan", 50, "fp8"),
+    ],
+)
+def test_what_columns_leave_out_comes_from_the_programs_file(changes, stack, network, precision):
+    job = read_job({**ROW, **changes})
+    assert (job.stack.name, job.training.precision) == (stack, precision)
+    assert job.cluster.network_gb_per_second == network
 
 
 def test_rows_without_measurements_are_predicted_but_not_compared(tmp_path):
