@@ -249,7 +249,10 @@ def _checked(folder: Path, name: str, weight: Tensor, wanted: dict[str, torch.Si
             f"{tuple(wanted[name])}"
         )
     if not weight.dtype.is_floating_point or not _is_finite(weight):
-        raise DamagedArtifactError(f"{folder}: weight {name} has values that are not finite")
+        raise DamagedArtifactError(
+            f"{folder}: weight {name} has values that are not finite (NaN or infinity); "
+            "fetch or make the model again"
+        )
     return weight
 
 
