@@ -5,17 +5,20 @@ each of 20 steps are, after which a wrong update of any weight would show.
 """
 
 import importlib.util
+import random
 from dataclasses import replace
 
 import pytest
 import torch
 from distributed_runs import run_distributed
 from layout_runs import EXPERTS, losses_of, losses_of_ranks
-from tiny_training import LAYERED, laid_out_job, packed_job
+from tiny_training import LAYERED, laid_out_job, make_job
 from torch._dynamo.utils import counters
 
 from lodesmith.parallel.ranks import Ranks
+from lodesmith.train.job import PackedData
 from lodesmith.train.loss_scale import LossScale
+from lodesmith.train.packed import pack_documents, write_packed
 
 DP, SHARD, TP, PP, CP, EP = (
     "data_parallel_replicate_size",
@@ -115,8 +118,16 @@ def test_recomputing_changes_no_bit_and_compiling_only_rounding(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 def test_packed_documents_are_recomputed_to_the_same_bits_and_compiled_in_few_graphs(tmp_path):
+    chance = random.Random(1)
+    documents = [
+        ([length * place % 39 for place in range(length)], [False] + [True] * (length - 1))
+        for length in (chance.randint(2, 12) for _ in range(300))
+    ]
+    write_packed(tmp_path, pack_documents(documents, sequence_length=16, padding_id=39))
+
     def learn(name, **settings):
-        job = replace(packed_job(tmp_path / name, **settings), start=LAYERED)
+        job = make_job(tmp_path / name, **settings)
+        job = replace(job, start=LAYERED, data=PackedData(tmp_path))
         return losses_of(job, Ranks(rank=0, num_ranks=1))
 
     plain = learn("plain")
