@@ -164,8 +164,9 @@ class TokenSet:
             _check_ends(ends, meta["num_documents"], meta["num_tokens"])
             return cls(folder=folder, tokens=tokens, ends=ends, **meta)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            missing = isinstance(error, FileNotFoundError)
-            why = f"{Path(error.filename).name} is missing" if missing else str(error)
+            why = str(error)
+            if isinstance(error, FileNotFoundError):
+                why = f"{Path(error.filename).name} is missing"
             raise DamagedArtifactError(
                 f"{folder} is no whole token set ({why}); remove its artifact and run again"
             ) from None
