@@ -35,8 +35,8 @@ def test_anything_else_is_a_fault_of_one_kind(text):
     [
         ('{"text": "a \\ud83d"}', "half a character"),
         ('{"\\udc00": 1}', "half a character"),
-        ("[" * 100_000, "nested too deeply"),
-        ("9" * 5_000, "too many digits"),
+        pytest.param("[" * 100_000, "nested too deeply", id="deep"),
+        pytest.param("9" * 5_000, "too many digits", id="long"),
         ("{} {}", "Extra data"),
         ('{"text": "cut', "Unterminated string"),
     ],
