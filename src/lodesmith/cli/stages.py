@@ -84,7 +84,7 @@ def print_result(result: "RunResult", *, as_json: bool) -> None:
         return
     if not result.made:
         done = ", ".join(result.artifacts)
-        say(f"nothing to do: {done} of {result.recipe} are done already")
+        say(f"nothing to do: {result.recipe} has its {done} already")
     if result.report:
         from lodesmith.pipeline.report import summarise
 

@@ -57,9 +57,7 @@ TABLE_SHAPES = (
     (_WORD_KINDS,), (_WORD_KINDS**2, _PAIR_KINDS), (_PAIR_KINDS**2, _TRIPLE_KINDS),
     (_SIZE_KINDS * 6,),
 )  # fmt: skip
-NUM_SPUN = (
-    4 + 5 + 4
-)  # features of the first head; the rest are of the second; both have the last one
+NUM_SPUN = 4 + 5 + 4  # features of the first head; the rest are the second's; both have the last
 
 NETWORK_TABLES = ("keys", "vectors", "own", "window", "subject", "offsets", "output")
 NETWORK_NUMBERS = ("hidden_shift", "offset", "scale")
