@@ -55,9 +55,6 @@ def draw_loss(steps: Sequence[int], losses: Sequence[float], *, title: str) -> M
     frame = Frame((min(steps), max(steps)), (min(ticks_y[0], *losses), max(ticks_y[-1], *losses)))
     kept = _thin(len(steps))
     parts = [
-        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-            _WIDTH, _HEIGHT, title
-        ),
         *(frame.horizontal(value) for value in ticks_y),
         *(frame.vertical(value) for value in ticks_x if min(steps) <= value <= max(steps)),
         frame.name("step"),
@@ -65,7 +62,7 @@ def draw_loss(steps: Sequence[int], losses: Sequence[float], *, title: str) -> M
     ]
     trend = smooth(losses)
     parts.append(frame.line([steps[i] for i in kept], [trend[i] for i in kept], style="bold"))
-    return Markup("").join([*parts, Markup("</svg>")])
+    return frame.draw(parts, title=title)
 
 
 def pick_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
@@ -131,6 +128,13 @@ class Frame:
         """Return a value (or a text) below its place."""
         return Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
             self.x(value), self.height - _BOTTOM + 18, text or f"{value:,.0f}"
+        )
+
+    def draw(self, parts: Sequence[Markup], *, title: str) -> Markup:
+        """Return the chart with all that is in it; its title is for those who cannot see it."""
+        begin = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+        return Markup("").join(
+            [begin.format(self.width, self.height, title), *parts, Markup("</svg>")]
         )
 
     def name(self, text: str) -> Markup:

@@ -55,15 +55,14 @@ class Curve:
         xs = sorted({point.x for point in points})
         frame = Frame((xs[0], xs[-1]), (min(ticks_y[0], *values), max(ticks_y[-1], *values)),
                       size=_SIZE)  # fmt: skip
-        parts = [_open(f"{self.task} by {self.axis}")]
-        parts += [frame.horizontal(tick, self.show(tick)) for tick in ticks_y]
+        parts = [frame.horizontal(tick, self.show(tick)) for tick in ticks_y]
         parts += [frame.vertical(tick) for tick in _ticks_below(xs)]
         parts.append(frame.name(self.axis))
         if self.chance is not None:
             parts.append(frame.line(xs[:1] + xs[-1:], [self.chance] * 2, style="guess"))
         for number, line in enumerate(self.lines.values()):
             parts.append(_draw_line(frame, line, is_first=number == 0))
-        return Markup("").join([*parts, Markup("</svg>")])
+        return frame.draw(parts, title=f"{self.task} by {self.axis}")
 
     def show(self, value: float) -> str:
         """Return a value as people read it."""
@@ -79,8 +78,7 @@ def draw_reliability(bins: Sequence[Sequence[float]], *, title: str) -> Markup:
     """
     frame = Frame((0.0, 1.0), (0.0, 1.0), size=_SIZE)
     most = max(number for number, _, _ in bins)
-    parts = [_open(title)]
-    parts += [frame.horizontal(tick, f"{100 * tick:.0f}%") for tick in _QUARTERS]
+    parts = [frame.horizontal(tick, f"{100 * tick:.0f}%") for tick in _QUARTERS]
     parts += [frame.vertical(tick, f"{100 * tick:.0f}") for tick in _QUARTERS]
     parts += [frame.name("how sure, %"), frame.line([0, 1], [0, 1], style="guess")]
     for number, sure, right in bins:
@@ -89,7 +87,7 @@ def draw_reliability(bins: Sequence[Sequence[float]], *, title: str) -> Markup:
         radius = max(2.0, _LARGEST_DOT * sqrt(number / most))
         parts.append(frame.line([sure, sure], [low, high], style="thin"))
         parts.append(_dot(frame, sure, right, radius=radius, told=told))
-    return Markup("").join([*parts, Markup("</svg>")])
+    return frame.draw(parts, title=title)
 
 
 def _draw_line(frame: Frame, line: Sequence[Point], *, is_first: bool) -> Markup:
@@ -120,9 +118,3 @@ def _ticks_below(xs: Sequence[float]) -> list[float]:
     if len(xs) <= _MOST_TICKS and is_apart:
         return list(xs)
     return [tick for tick in pick_ticks(xs[0], xs[-1], about=4) if xs[0] <= tick <= xs[-1]]
-
-
-def _open(title: str) -> Markup:
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        *_SIZE, title
-    )

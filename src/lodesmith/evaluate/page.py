@@ -11,15 +11,9 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.templates import open_templates
 from lodesmith.core.version import VERSION
 from lodesmith.evaluate.charts import Curve, Point, draw_reliability
+from lodesmith.evaluate.metrics import SHARES, main_metrics
 from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING
 
-_SHARES = {
-    "acc": "right",
-    "acc_norm": "right, per character",
-    "acc_calibrated": "right, calibrated",
-    "exact_match": "exact match",
-    "pass_at_1": "passed at the first try",
-}
 _SERIES = {
     BY_EXAMPLES: ("num_fewshot", "worked examples"),
     OVER_TRAINING: ("step", "training step"),
@@ -107,7 +101,7 @@ def _lines_of_task(task: str, scores: dict[str, Any], baseline: dict[str, Any]) 
 
 
 def _lines_of_score(task: str, score: dict[str, Any], before: dict[str, Any]) -> Iterator[Line]:
-    for name, words in _SHARES.items():
+    for name, words in SHARES.items():
         if name in score:
             low, high = score.get(f"{name}_ci95") or (None, None)
             yield Line(
@@ -131,9 +125,9 @@ def curves_of(scores: dict[str, Any], series: str) -> list[Curve]:
         if len(places) < 2:
             continue
         is_share = "bits_per_byte" not in part
-        metrics = [name for name in ("acc_calibrated", *_SHARES) if name in part]
+        metrics = main_metrics(part)
         lines = {
-            _SHARES.get(name, "bits per byte"): [_point(place, key, name) for place in places]
+            SHARES.get(name, "bits per byte"): [_point(place, key, name) for place in places]
             for name in (metrics[:2] if is_share else ["bits_per_byte"])
         }
         chance = part.get("chance") if is_share else None

@@ -4,13 +4,13 @@
  * LOAD_SCALES. A half is 16 outputs, half a panel: HALF_VECTORS registers.
  */
 #include "decoder.h"
+#include "kernels.h"
 
 #include <math.h>
 
 #define HALF 16
 #define FETCHED_AHEAD 4608 /* bytes of a panel */
 #define HALF_VECTORS (HALF / LANES)
-#define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

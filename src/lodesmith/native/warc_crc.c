@@ -9,11 +9,8 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HAS_TARGETS
 #include <immintrin.h>
-#define HAS_FOLDING 1
-#else
-#define HAS_FOLDING 0
 #endif
 
 /* The tables are filled by the compiler's own hand: constant, so no thread has to wait for one. */
@@ -34,7 +31,7 @@ static inline uint32_t step_byte(uint32_t crc, uint8_t byte) {
     return crc >> 4 ^ HALF[crc & 15];
 }
 
-#if HAS_FOLDING
+#if HAS_TARGETS
 __attribute__((target("pclmul,sse4.1"))) static inline __m128i fold(__m128i a, __m128i k,
                                                                     __m128i next) {
     __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
@@ -99,7 +96,7 @@ static uint32_t plain_crc(uint32_t crc, const uint8_t *data, size_t size) {
 
 uint32_t update_crc32(uint32_t crc, const uint8_t *data, size_t size) {
     crc = ~crc;
-#if HAS_FOLDING
+#if HAS_TARGETS
     if (size >= 64 && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1")) {
         size_t folded = size & ~(size_t)15;
         crc = fold_crc(crc, data, folded);

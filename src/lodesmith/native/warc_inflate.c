@@ -11,13 +11,6 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAS_CLONES 1
-#else
-#define HAS_CLONES 0
-#endif
-#define ALWAYS_INLINE __attribute__((always_inline)) static inline
-
 enum { AT_HEADER, AT_BLOCK, IN_STORED, IN_CODES, AT_TRAILER, AT_END };
 
 /* A table entry: bits 0-7 how many bits it takes, extra bits included; 8-11 how many of these are
@@ -412,7 +405,7 @@ static inline void copy_match_fast(uint8_t *to, unsigned distance, unsigned leng
 
 /* Rounds of up to three literals and a match, with no check but for the symbols themselves. Ends
  * with the state between two symbols; says whether the data are bad. */
-ALWAYS_INLINE int copy_rounds(Inflater *state, Input *input, Output *output, uint64_t produced) {
+INLINE int copy_rounds(Inflater *state, Input *input, Output *output, uint64_t produced) {
     const uint32_t *main = state->main, *distance_table = state->distance;
     const unsigned main_bits = state->main_bits, distance_bits = state->distance_bits;
     const uint32_t mask = (1u << main_bits) - 1, distance_mask = (1u << distance_bits) - 1;
@@ -482,7 +475,7 @@ ALWAYS_INLINE int copy_rounds(Inflater *state, Input *input, Output *output, uin
     return result;
 }
 
-#if HAS_CLONES
+#if HAS_TARGETS
 /* Shifts by a register that need no fixed one, and masks of so many bits in one step. */
 __attribute__((target("bmi2"))) static int copy_rounds_bmi2(Inflater *state, Input *input,
                                                             Output *output, uint64_t produced) {
@@ -491,7 +484,7 @@ __attribute__((target("bmi2"))) static int copy_rounds_bmi2(Inflater *state, Inp
 #endif
 
 static int copy_symbols_fast(Inflater *state, Input *input, Output *output, uint64_t produced) {
-#if HAS_CLONES
+#if HAS_TARGETS
     if (__builtin_cpu_supports("bmi2")) return copy_rounds_bmi2(state, input, output, produced);
 #endif
     return copy_rounds(state, input, output, produced);

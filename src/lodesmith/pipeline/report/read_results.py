@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lodesmith.evaluate.metrics import SHARES, main_metrics
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.pipeline.report.read_data import read_file
 
@@ -102,14 +103,6 @@ class Benchmark:
     samples: tuple[Mapping[str, str], ...]  # of the last model
 
 
-_METRICS = {
-    "acc_calibrated": "right, calibrated",
-    "acc": "right",
-    "exact_match": "exact match",
-    "pass_at_1": "passed at the first try",
-}  # the first that a score has counts
-
-
 def read_benchmarks(evaluate: Artifact) -> tuple[Benchmark, ...]:
     """Return the scores of the benchmarks that the recipe asked for."""
     found = read_file(evaluate, "scores.json").get("benchmarks", {})
@@ -118,11 +111,11 @@ def read_benchmarks(evaluate: Artifact) -> tuple[Benchmark, ...]:
 
 def _benchmark(task: str, by_model: Mapping[str, Any]) -> Benchmark:
     last = list(by_model.values())[-1]
-    metric = next(name for name in _METRICS if name in last)
+    metric = main_metrics(last)[0]
     return Benchmark(
         task=task,
         title=last["title"],
-        metric=_METRICS[metric],
+        metric=SHARES[metric],
         num_items=last["num_items"],
         chance=last.get("chance"),
         results=tuple(
