@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
+from lodesmith.core.divisors import near_divisors
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig
 
@@ -134,24 +135,10 @@ def check_layout(
         raise UserError("\n".join(f"parallel: {fault}" for fault in faults))
 
 
-def nearest_divisors(number: int, wanted: int) -> list[int]:
-    """Return the nearest divisors of a number on both sides of what was wanted.
-
-    >>> nearest_divisors(12, 5)
-    [4, 6]
-    >>> nearest_divisors(7, 9)
-    [7]
-    """
-    divisors = [size for size in range(1, number + 1) if number % size == 0]
-    return [size for size in divisors if size <= wanted][-1:] + [
-        size for size in divisors if size > wanted
-    ][:1]
-
-
 def _indivisible(what: str, number: int, axis: str, size: int) -> str | None:
     if number % size == 0:
         return None
-    nearest = " or ".join(str(divisor) for divisor in nearest_divisors(number, size))
+    nearest = " or ".join(map(str, sorted(near_divisors(number, size))))
     return f"{what} ({number}) is not a multiple of {axis} ({size}); {axis} may be {nearest}"
 
 

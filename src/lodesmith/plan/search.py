@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from lodesmith.core.divisors import list_divisors, near_divisors, next_to
 from lodesmith.plan.hardware import Cluster, Device
 from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, grid_of, jobs_of, layout_at
 from lodesmith.plan.layout import Attention, Layout, Training
 from lodesmith.plan.machine import Machine, machine_of
 from lodesmith.plan.memory import MemoryUse, estimate_memories, memory_at
-from lodesmith.plan.shape import ModelShape, near_divisors, next_to
+from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_steps, step_at, total_seconds
 
@@ -191,7 +192,7 @@ def explain_ranks(shape: ModelShape, sizes: Mapping[str, int], cluster: Cluster)
     ways = []
     for name, size in sizes.items():
         left, rest = divmod(cluster.num_devices, ranks // size)
-        near = next_to([each for each in _divisors(left) if can_be[name](each)], size)
+        near = next_to([each for each in list_divisors(left) if can_be[name](each)], size)
         if size > 1 and not rest and near:
             ways.append(f"{name} to {_or(near)}")
     if all(can_be[name](size) for name, size in sizes.items()):
@@ -237,7 +238,7 @@ def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Itera
     waiting: list[_Columns] = []
     size = 0
     for tensor in _powers_of_two(cluster.devices_per_node):
-        for pipeline in _divisors(shape.num_hidden_layers):
+        for pipeline in list_divisors(shape.num_hidden_layers):
             for context in _context_sizes(training, cluster):
                 ranks = tensor * pipeline * context
                 if cluster.num_devices % ranks:
@@ -259,7 +260,7 @@ def _schedules(
     """Return every schedule of one split of the devices."""
     tensor, pipeline, context, data = sizes
     micro = [size for size in _MICRO_BATCHES if data * size <= training.global_batch_size] or [1]
-    virtual = _divisors(shape.num_hidden_layers // pipeline) if pipeline > 1 else [1]
+    virtual = list_divisors(shape.num_hidden_layers // pipeline) if pipeline > 1 else [1]
     kinds = _sharding_choices(pipeline, data * context, cluster.devices_per_node // tensor)
     choices = np.meshgrid(
         micro,
@@ -305,7 +306,7 @@ def _sharding_choices(pipeline: int, copies: int, in_node: int) -> list[tuple[in
 def _expert_sizes(shape: ModelShape, copies: int) -> list[int]:
     if not shape.num_experts:
         return [1]
-    return [size for size in _divisors(shape.num_experts) if size <= copies]
+    return [size for size in list_divisors(shape.num_experts) if size <= copies]
 
 
 def _context_sizes(training: Training, cluster: Cluster) -> Iterator[int]:
@@ -320,7 +321,3 @@ def _powers_of_two(limit: int) -> Iterator[int]:
     while size <= limit:
         yield size
         size *= 2
-
-
-def _divisors(number: int) -> list[int]:
-    return [size for size in range(1, number + 1) if number % size == 0]

@@ -6,16 +6,14 @@ biases) and `qwen3` (the same with normalised queries and keys) are what Lodesmi
 Lodesmith lays out but does not train. Each may have experts in place of its MLP.
 """
 
-import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from lodesmith.core.divisors import near_divisors
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import ModelConfig
 
 Kind = Literal["gpt", "llama", "qwen3"]
-_MOST_TRIED = 10**6  # divisors of a mistaken size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,24 +118,6 @@ def gpt_shape(
         max_position_embeddings=max_position_embeddings,
         tie_word_embeddings=True,
     )
-
-
-def near_divisors(number: int, wanted: int) -> list[int]:
-    """Return the divisors of a number next to a wanted one, below and above, the nearest first.
-
-    >>> near_divisors(32, 7)
-    [8, 4]
-    """
-    small = [each for each in range(1, min(math.isqrt(number), _MOST_TRIED) + 1)
-             if number % each == 0]  # fmt: skip
-    return next_to({*small, *(number // each for each in small)}, wanted)
-
-
-def next_to(sizes: Collection[int], wanted: int) -> list[int]:
-    """Return the size next below a wanted one and the one next above, the nearest first."""
-    near = [max((size for size in sizes if size < wanted), default=None),
-            min((size for size in sizes if size > wanted), default=None)]  # fmt: skip
-    return sorted((size for size in near if size), key=lambda size: abs(size - wanted))
 
 
 def name_divisors(number: int, wanted: int) -> str:

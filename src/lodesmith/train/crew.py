@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from lodesmith.core.divisors import list_divisors
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.gpus import find_gpus
 from lodesmith.core.log import say
@@ -199,8 +200,8 @@ def possible_jobs(job: TrainingJob, *, wanted: int) -> dict[int, TrainingJob]:
         return {size: job for size in (1, 2) if size <= wanted}
     full = as_layout(job.config.parallel)
     replicas, shards = full.data_parallel_replicate_size, full.data_parallel_shard_size
-    sizes = [(count, shards) for count in _divisors(replicas)]
-    sizes += [(1, count) for count in _divisors(shards)]
+    sizes = [(count, shards) for count in reversed(list_divisors(replicas))]
+    sizes += [(1, count) for count in reversed(list_divisors(shards))]
     jobs = {wanted: job}
     for replicate, shard in sizes:
         changed = {"data_parallel_replicate_size": replicate, "data_parallel_shard_size": shard}
@@ -212,10 +213,6 @@ def possible_jobs(job: TrainingJob, *, wanted: int) -> dict[int, TrainingJob]:
             continue  # it does not divide, or does not fit into memory
         jobs.setdefault(layout.num_ranks, smaller)
     return jobs
-
-
-def _divisors(number: int) -> list[int]:
-    return [size for size in range(number, 0, -1) if number % size == 0]
 
 
 def _order(fault: Fault) -> int:
