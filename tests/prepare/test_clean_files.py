@@ -137,6 +137,33 @@ def test_every_record_ends_in_one_output_with_the_step_and_the_value(tmp_path: P
     )
 
 
+def test_a_mixed_page_comes_out_with_the_language_of_each_paragraph_that_is_left(
+    tmp_path: Path,
+) -> None:
+    chinese = (
+        "医院的影像科每天为上百位病人做超声检查，医生把看到的情况写进报告，病人第二天就能拿到。"
+    )
+    spam = "加微信 vx88888 领取彩金，澳门首家线上赌场上线啦，注册就送888元！"
+    lines = [
+        chinese,
+        spam,
+        f"{chinese}这是第二段。",
+        *_text(1).split("\n"),
+        "报告由两位医生核对过才发出。",
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"text": "\n".join(lines)}))
+    _, kept, dropped = _run(tmp_path, path)
+    assert dropped == []
+    left = kept[0]["text"].split("\n")
+    assert left == [line for line in lines if line != spam]
+    assert kept[0]["measures"]["paragraph_languages"] == [
+        ["zh", 2],
+        ["en", len(left) - 3],
+        ["zh", 1],
+    ]
+
+
 def test_faulty_files_are_told_in_one_line_each_and_the_rest_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,10 +1,20 @@
 """The language of a document, told by script and by words."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.language import detect_language, identify, judge_language
+from lodesmith.prepare.language import (
+    detect_language,
+    identify,
+    judge_language,
+    label_paragraphs,
+)
 from lodesmith.prepare.pages import Drop
 
 _ENGLISH = "The settings of a document can be changed with the commands that you find in the menu."
@@ -121,6 +131,41 @@ def test_terms_and_commands_in_chinese_are_no_second_language() -> None:
 def test_headings_without_kana_are_japanese_on_a_japanese_page() -> None:
     text = "基本設定方法\n設定は「ツール」メニューのコマンドで変更できます。\n" * 4
     assert identify(_document(text))[0].measures["languages"] == {"ja": 1.0}
+
+
+def _paragraph_languages(lines: list[str], **arguments: frozenset[str]) -> list[list[str | int]]:
+    found, _ = identify(_document("\n".join(lines)))
+    runs: list[list[str | int]] = label_paragraphs(found, **arguments).measures[
+        "paragraph_languages"
+    ]
+    return runs
+
+
+def test_each_paragraph_of_a_mixed_page_has_its_language() -> None:
+    lines = [_CHINESE] * 3 + [_ENGLISH, "Home"] + [f"{_CHINESE} {_ENGLISH}"] + [_CHINESE]
+    assert _paragraph_languages(lines) == [["zh", 3], ["en", 2], ["en+zh", 1], ["zh", 1]]
+
+
+def test_code_goes_with_the_paragraph_before_it() -> None:
+    code = "from the list with this and that: print(numbers) and return from the loop"
+    lines = [_CHINESE, code, _CHINESE, _ENGLISH]
+    labelled = _paragraph_languages(lines, code_lines=frozenset([code]))
+    assert labelled == [["zh", 3], ["en", 1]]
+
+
+@given(st.lists(st.sampled_from([_CHINESE, _ENGLISH, _GERMAN, "", "x", "42"]), min_size=1))
+def test_labels_cover_every_line_once(lines: list[str]) -> None:
+    document = replace(
+        _document("\n".join(lines)), language="zh", measures={"languages": {"zh": 0.5, "en": 0.5}}
+    )
+    runs = label_paragraphs(document).measures["paragraph_languages"]
+    assert sum(count for _, count in runs) == len(lines)
+    assert all(before[0] != after[0] for before, after in pairwise(runs))
+
+
+def test_a_page_in_one_language_has_no_labels() -> None:
+    found, _ = identify(_document("\n".join([_ENGLISH] * 5)))
+    assert label_paragraphs(found) is found
 
 
 def test_a_page_in_many_languages_is_not_unclear() -> None:

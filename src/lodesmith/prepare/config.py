@@ -12,7 +12,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.shards import Engine
 from lodesmith.core.storage import JSON, hash_file
 
-STAGE_VERSION = 4  # raised when the same pages and settings begin to give other bytes
+STAGE_VERSION = 5  # raised when the same pages and settings begin to give other bytes
 
 STEPS = (
     "extract",

@@ -215,7 +215,15 @@ class _Finish:
             if isinstance(after, Rejected):
                 return after
             document = after
-        return item.with_document(document)
+        return item.with_document(self._label(document, item.code_lines))
+
+    def _label(self, document: Document, code_lines: frozenset[str]) -> Document:
+        """Return a document with the language of each paragraph, now that no line goes any more."""
+        if "language" not in self.steps:
+            return document
+        from lodesmith.prepare.language import label_paragraphs
+
+        return label_paragraphs(document, code_lines=code_lines)
 
     def _apply(self, step: str, document: Document) -> Document | Rejected:
         """Take a document through one step of this pass; those of the passes before do nothing."""
