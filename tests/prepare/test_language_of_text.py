@@ -133,6 +133,19 @@ def test_headings_without_kana_are_japanese_on_a_japanese_page() -> None:
     assert identify(_document(text))[0].measures["languages"] == {"ja": 1.0}
 
 
+def test_an_address_without_kana_is_japanese_on_a_japanese_page_and_a_chinese_sentence_is_not() -> (
+    None
+):
+    japanese = ["設定は「ツール」メニューのコマンドで変更できます。"] * 4
+    address = "住所 神奈川県川崎市宮前区宮崎二丁目一番地二十二号 営業時間 午前十時 終了 午後六時"
+    assert identify(_document("\n".join([*japanese, address])))[0].measures["languages"] == {
+        "ja": 1.0
+    }
+    chinese = "这本书是我在图书馆里借来的，里面的故事讲的是一位年轻的医生怎样帮助了他的病人。"
+    shares = identify(_document("\n".join([*japanese, chinese])))[0].measures["languages"]
+    assert set(shares) == {"ja", "zh"}
+
+
 def _paragraph_languages(lines: list[str], **arguments: frozenset[str]) -> list[list[str | int]]:
     found, _ = identify(_document("\n".join(lines)))
     runs: list[list[str | int]] = label_paragraphs(found, **arguments).measures[

@@ -48,6 +48,10 @@ _OF_THE_SCRIPTS = {"zh", "ja", "ko"}  # told by the characters
 _SAMPLE_CHARS = 600
 _MIN_LETTERS = 20  # of a paragraph that votes; half of it in other writing than English has
 _MIN_CJK_LETTERS = 4  # that tell a language by themselves
+_CHINESE_FUNCTION = re.compile(
+    "[的了是在不我你他她们們这這]"
+)  # grammar, which Japanese has in kana
+_MIN_CHINESE_FUNCTION = 2  # of them in a line of _LINE_CHARS; Japanese has one in 目的 or 終了
 _MIN_WORDS_BESIDE = 6  # in another language, beside Chinese: fewer are a name or a term
 _MIN_CONFIDENCE_BESIDE = 0.9
 _MIN_LINE_CONFIDENCE = 0.5
@@ -214,8 +218,8 @@ def _languages_of_line(
 ) -> list[tuple[str, float, bool]]:
     """Return the languages of a line, the share of its words in each, and whether that is sure."""
     found, confidence = _of_line(line, counts)
-    if found == "zh" and language == "ja" and counts.all_letters < _MIN_LETTERS:
-        return [("ja", 1.0, True)]  # a heading without kana
+    if found == "zh" and language == "ja" and not _is_plain_chinese(line, counts):
+        return [("ja", 1.0, True)]  # a heading or an address without kana
     other = _beside_cjk(line, counts)
     if other is not None:
         num_cjk = counts.cjk / _CHARACTERS_PER_WORD
@@ -223,6 +227,13 @@ def _languages_of_line(
         return [(_cjk_language(counts), share, True), (other, 1.0 - share, True)]
     is_sure = confidence >= _MIN_LINE_CONFIDENCE
     return [(found if is_sure else language, 1.0, is_sure)]
+
+
+def _is_plain_chinese(line: str, counts: LineCensus) -> bool:
+    """Whether characters without kana, on a Japanese page, are Chinese."""
+    if counts.all_letters < _MIN_LETTERS:
+        return False
+    return len(_CHINESE_FUNCTION.findall(line)) >= _MIN_CHINESE_FUNCTION
 
 
 def _beside_cjk(line: str, counts: LineCensus) -> str | None:
