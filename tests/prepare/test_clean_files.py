@@ -164,6 +164,39 @@ def test_a_mixed_page_comes_out_with_the_language_of_each_paragraph_that_is_left
     ]
 
 
+def test_the_funnel_counts_each_input_by_itself(tmp_path: Path) -> None:
+    for name, numbers in (("news", (1, 2)), ("help", (3,))):
+        (tmp_path / name).mkdir()
+        for number in numbers:
+            (tmp_path / name / f"{number}.html").write_text(_markup(number))
+    short = tmp_path / "short.txt"
+    short.write_text("This is the text that you see.")
+    summary, kept, dropped = _run(tmp_path, tmp_path / "news", tmp_path / "help", short)
+    names = [str(tmp_path / name) for name in ("help", "news", "short.txt")]
+    quality = next(step for step in summary.funnel["steps"] if step["step"] == "quality")
+    assert {
+        name: (group["documents_in"], group["documents_out"])
+        for name, group in quality["by_corpus"].items()
+    } == dict(zip(names, [(1, 1), (2, 2), (1, 0)], strict=True))
+    assert [record["corpus"] for record in kept] == [names[1], names[1], names[0]]
+    assert [record["corpus"] for record in dropped] == [names[2]]
+
+
+def test_a_json_line_with_texts_in_another_charset_is_read(tmp_path: Path) -> None:
+    chinese = "医院的影像科每天为上百位病人做超声检查，医生把看到的情况写进报告。" * 4
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(
+        json.dumps({"id": "gbk", "text": chinese}, ensure_ascii=False).encode("gb18030")
+        + b"\n"
+        + json.dumps({"id": "cut", "text": _text(1)}).encode().replace(b"document", b"docum\xe9nt")
+        + b'\n{"id": "half", "text": "\xff'
+    )
+    _, kept, dropped = _run(tmp_path, path, steps=["extract"])
+    assert [record["text"] for record in kept][:1] == [chinese]
+    assert [record["source"].rpartition("#")[2] for record in kept] == ["gbk", "cut"]
+    assert [record["reason"] for record in dropped] == ["extract: line is no JSON (3)"]
+
+
 def test_faulty_files_are_told_in_one_line_each_and_the_rest_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

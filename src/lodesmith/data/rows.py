@@ -40,7 +40,8 @@ class Row:
     """One row, or what stands in its place."""
 
     number: int  # from 1, empty lines counted
-    values: dict[str, Any] = field(default_factory=dict)  # texts of a Parquet table are bytes
+    values: dict[str, Any] = field(default_factory=dict)
+    """Texts of a Parquet table, and those of a JSON line that are no UTF-8, are bytes."""
     fault: str | None = None  # why there are no values: the same words for all such rows
     value: int | None = None  # what was measured of the fault
 
@@ -74,12 +75,33 @@ def read_json_rows(
 
 def _parse_line(line: bytes, number: int) -> Row:
     try:
-        values = json.loads(line)
+        values = _load(line)
     except (ValueError, RecursionError):
         return Row(number, fault="line is no JSON", value=number)
     if not isinstance(values, dict):
         return Row(number, fault="line is no JSON object", value=number)
     return Row(number, values)
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except UnicodeDecodeError:
+        values = json.loads(line.decode("utf-8", "surrogateescape"))
+    if not isinstance(values, dict):
+        return values
+    return {name: _as_written(value) for name, value in values.items()}
+
+
+def _as_written(value: Any) -> Any:
+    """Return a text that is no UTF-8 as its bytes, so that its reader finds out the charset."""
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+    return value
 
 
 def _skip_line(file: IO[bytes]) -> int:

@@ -80,7 +80,8 @@ def clean(
         inputs: .warc .arc .wet .html .txt .jsonl (also .gz, some .zst) .parquet files, or folders
             of them; an archive is known whatever its name. A JSON or Parquet record holds `text`,
             `html` or `raw`.
-        output: one JSON a line: id, source, url, language, text, title, headings, corpus.
+        output: one JSON a line: id, source, url, language, text, title, headings, corpus (the
+            input that it came from).
         rejected: the same, and why, for each record that is not in `output`.
         config: settings; the defaults if not given.
         steps: names out of `STEPS`; all if not given. They always run in that order.
@@ -186,7 +187,7 @@ def _find_sources(
     for path in inputs:
         for file in _list_folder(path, problems) if path.is_dir() else [path]:
             if file.absolute() not in written:
-                source = _open_source(file, problems)
+                source = _open_source(file, show_name(path), problems)
                 if source is not None:
                     sources.setdefault(file.absolute(), source)
     return list(sources.values())
@@ -234,8 +235,8 @@ def show_name(path: Path) -> str:
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _open_source(path: Path, problems: list[str]) -> Source | None:
-    """Return a file as a source, or None and a line on why it is none."""
+def _open_source(path: Path, corpus: str, problems: list[str]) -> Source | None:
+    """Return a file of one of the inputs as a source, or None and a line on why it is none."""
     kind, name = kind_of(path) or _look_inside(path), show_name(path)
     if kind is None:
         problems.append(f"{name} is left out: its name ends in none of {', '.join(_KINDS)}")
@@ -254,7 +255,7 @@ def _open_source(path: Path, problems: list[str]) -> Source | None:
         problems.append(f"{name} is left out: it is empty")
         return None
     times = _INFLATES_TIMES if path.name.lower().endswith(_COMPRESSED) else 1
-    return Source(path=path, kind=kind, name=name, num_bytes=status.st_size * times)
+    return Source(path=path, kind=kind, name=name, corpus=corpus, num_bytes=status.st_size * times)
 
 
 def kind_of(path: Path) -> str | None:
