@@ -4,7 +4,6 @@ import ctypes
 import itertools
 from collections.abc import Iterable, Sequence
 from functools import cache
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,7 @@ class MergeLearner:
     def __enter__(self) -> "MergeLearner":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._kernels.ls_bpe_free(self._handle)
         self._handle = None
 

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from types import TracebackType
 from typing import IO, Self
 
 from lodesmith.core.storage import write_json
@@ -53,12 +52,7 @@ class Starter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._waiting:
             _end(process)
 
