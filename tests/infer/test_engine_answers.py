@@ -160,15 +160,23 @@ def test_zero_new_tokens_only_score_the_prompt(decoder):
 
 
 def test_a_full_queue_refuses_and_a_cancelled_request_makes_room():
-    got = queue.SimpleQueue()
+    got, checked = queue.SimpleQueue(), threading.Event()
+
+    def deliver(_, event):
+        got.put(event)
+        checked.wait(timeout=60)  # the engine goes on when all below has been asked
+
     with start(make_decoder(), max_num_seqs=1, max_num_queued_seqs=1) as engine:
-        [first] = engine.submit([greedy((1,), max_tokens=90)], lambda _, event: got.put(event))
+        [first] = engine.submit([greedy((1,), max_tokens=90)], deliver)
         assert isinstance(got.get(timeout=30), NewToken)  # it has the only row
         [second] = engine.submit([greedy((2,), max_tokens=90)], lambda _, event: None)
         with pytest.raises(QueueFullError, match="1 requests wait already"):
             engine.submit([greedy((3,))], lambda _, event: None)
-        engine.cancel(second)
+        engine.cancel(second)  # from now on there is room, whether the engine has seen it or not
+        [third] = engine.submit([greedy((3,))], lambda _, event: None)
+        engine.cancel(third)
         engine.cancel(first)
+        checked.set()
         events = [got.get(timeout=30)]
         while not isinstance(events[-1], Finished):
             events.append(got.get(timeout=30))

@@ -119,7 +119,7 @@ class LocalEngine:
                 raise EngineError(self._failure or "the engine is closed")
             for request in requests:
                 check_adapter(request, self.limits)  # again: one may have been unloaded just now
-            num_waiting = len(self._scheduler.waiting)
+            num_waiting = self._count_waiting()
             if num_waiting + len(requests) > limits.max_num_queued_seqs:
                 raise QueueFullError(
                     f"{num_waiting} requests wait already and at most "
@@ -130,6 +130,13 @@ class LocalEngine:
                 tickets.append(self._add(request, Listener(place, deliver, wake, self._to_wake)))
             self._changed.notify()
         return tickets
+
+    def _count_waiting(self) -> int:
+        """Return how many wait that nobody has cancelled: a cancelled one makes room at once."""
+        waiting = self._scheduler.waiting
+        if not self._cancelled:
+            return len(waiting)
+        return sum(sequence.ticket not in self._cancelled for sequence in waiting)
 
     def _add(self, request: GenerationRequest, listener: Listener) -> Ticket:
         sampler = Sampler(request.sampling, prompt_ids=request.input_ids, guide=request.guide)
