@@ -37,15 +37,17 @@ torch.set_num_threads(1)
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.data.documents import Document
 from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.scoring import score_bits_per_byte
-from lodesmith.evaluate.line import load_subject
-from lodesmith.lineage.workspace import Workspace
+from lodesmith.evaluate.scoring import Subject, open_weights, score_bits_per_byte
+from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.model.checkpoint import load_decoder
 folder, rows, answer, dtype = sys.argv[1:]
-subject = load_subject(folder, workspace=Workspace(Path("none")))
-subject.model.to(getattr(torch, dtype))
+folder = Path(folder)
+model = open_weights(folder) if dtype == "float32" else load_decoder(folder).double()
+subject = Subject(model=model, tokenizer=Tokenizer.load(folder), window=2048, folder=folder)
+scorer = subject.scorer
 pairs = [Pair(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
 started = time.process_time()
-values = log_likelihoods(subject.model, encode_pairs(subject, pairs))
+values = log_likelihoods(scorer, encode_pairs(subject, pairs))
 seconds = time.process_time() - started
 texts = [
     Document(id=str(place), source="", url="", language="zh", text=row["context"])

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.evaluate import likelihood
-from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate import native_scorer, torch_scorer
+from lodesmith.evaluate.likelihood import log_likelihoods, open_scorer
+from lodesmith.evaluate.native_scorer import NativeScorer
 from lodesmith.evaluate.rows import Row, slide_windows
 from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
 from lodesmith.evaluate.shared_prefix import group_rows
+from lodesmith.evaluate.torch_scorer import TorchScorer
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 
@@ -25,6 +27,11 @@ _MODEL = Decoder.fresh(
 )  # fmt: skip
 for _weight in _MODEL.parameters():  # fresh ones are the identity, which hides faults
     torch.nn.init.normal_(_weight, std=0.3, generator=torch.Generator().manual_seed(1))
+_SCORERS = {"native": NativeScorer(_MODEL, window=64), "torch": TorchScorer(_MODEL)}
+
+
+def make_scorer(kind, model):
+    return NativeScorer(model, window=64) if kind == "native" else TorchScorer(model)
 
 
 @given(num_tokens=st.integers(0, 200), window=st.integers(2, 40))
@@ -42,7 +49,8 @@ def test_after_the_first_window_half_a_window_comes_before_each_scored_token(num
     assert all(row.first > window // 2 for row in rows[1:])
 
 
-def test_likelihoods_are_those_of_a_plain_forward_pass(tiny_config):
+@pytest.mark.parametrize("kind", _SCORERS)
+def test_likelihoods_are_those_of_a_plain_forward_pass(tiny_config, kind):
     model = Decoder.fresh(tiny_config, seed=3)
     rows = [Row([5, 6, 7, 8, 9], 2), Row([1, 2], 1), Row([9, 9, 3], 1)]
     expected = []
@@ -51,7 +59,8 @@ def test_likelihoods_are_those_of_a_plain_forward_pass(tiny_config):
             log_p = model(torch.tensor([row.input_ids])).log_softmax(-1)[0]
         places = range(row.first, len(row.input_ids))
         expected.append(sum(float(log_p[at - 1, row.input_ids[at]]) for at in places))
-    assert log_likelihoods(model, rows) == pytest.approx(expected, rel=1e-5)
+    found = log_likelihoods(make_scorer(kind, model), rows)
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def plain(model: Decoder, row: Row) -> float:
@@ -65,27 +74,40 @@ beginnings = st.lists(st.integers(0, 3), min_size=1, max_size=24)
 
 
 @given(
-    head=st.sampled_from([0, 20]),
+    kind=st.sampled_from(list(_SCORERS)),
+    head=st.sampled_from([0, 20, 32, 35]),
     rows=st.lists(st.tuples(beginnings, st.integers(1, 30)), min_size=1, max_size=12),
 )
-def test_rows_that_begin_alike_have_the_likelihoods_of_rows_alone(head, rows):
-    model = _MODEL
+def test_rows_that_begin_alike_have_the_likelihoods_of_rows_alone(kind, head, rows):
     made = []
     for ids, first in rows:
-        whole = [*range(7, 7 + head), *ids, ids[0]]
+        whole = [*(7 + at % 30 for at in range(head)), *ids, ids[0]]
         made.append(Row(whole, min(head + first if head else first, len(whole) - 1)))
-    assert log_likelihoods(model, made) == pytest.approx(
-        [plain(model, row) for row in made], abs=1e-4
+    assert log_likelihoods(_SCORERS[kind], made) == pytest.approx(
+        [plain(_MODEL, row) for row in made], abs=1e-4
     )
 
 
-def test_small_batches_and_blocks_change_nothing(tiny_config, monkeypatch):
-    model = Decoder.fresh(tiny_config, seed=3)
+@pytest.mark.parametrize("kind", _SCORERS)
+def test_small_passes_and_little_room_change_nothing(monkeypatch, kind):
+    trunk = list(range(1, 36))
     rows = [Row(list(range(1, size)), 1) for size in (3, 9, 4, 30, 12)]
-    whole = log_likelihoods(model, rows)
-    monkeypatch.setattr(likelihood, "_TOKENS_PER_FORWARD", 8)
-    monkeypatch.setattr(likelihood, "_LOGITS_PER_BLOCK", 3)
-    assert log_likelihoods(model, rows) == pytest.approx(whole, rel=1e-5)
+    rows += [Row([*trunk, *range(end, 2 * end)], 20 + end) for end in range(1, 13)]
+    whole = log_likelihoods(make_scorer(kind, _MODEL), rows)
+    monkeypatch.setattr(torch_scorer, "_TOKENS_PER_FORWARD", 8)
+    monkeypatch.setattr(torch_scorer, "_LOGITS_PER_BLOCK", 3)
+    monkeypatch.setattr(native_scorer, "_ROWS_OF_PASS", 8)
+    monkeypatch.setattr(native_scorer, "_BLOCKS", 3)
+    monkeypatch.setattr(native_scorer, "_STATES_AT_ONCE", 3)
+    found = log_likelihoods(make_scorer(kind, _MODEL), rows)
+    assert found == pytest.approx(whole, rel=1e-5)
+    assert whole == pytest.approx([plain(_MODEL, row) for row in rows], rel=1e-4)
+
+
+def test_a_dense_model_on_the_cpu_is_scored_by_the_kernels_and_others_by_torch(tiny_config):
+    model = Decoder.fresh(tiny_config, seed=3)
+    assert isinstance(open_scorer(model, window=8), NativeScorer)
+    assert isinstance(open_scorer(model.double(), window=8), TorchScorer)
 
 
 def test_a_uniform_model_needs_log2_of_the_vocabulary_for_each_token(

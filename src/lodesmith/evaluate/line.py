@@ -12,12 +12,10 @@ import torch
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.config import trained_window
-from lodesmith.evaluate.scoring import Subject
+from lodesmith.evaluate.scoring import Subject, open_weights
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import MODEL_KINDS
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.model.checkpoint import load_decoder
-from lodesmith.model.decoder import Decoder
 from lodesmith.model.locate import locate_model
 from lodesmith.parallel.checkpoint.export import is_checkpoint_folder, load_checkpoint, stored_steps
 
@@ -39,7 +37,9 @@ class LineModel:
             return load_subject(self.name, workspace=workspace)
         decoder, _ = load_checkpoint(self.checkpoints, step=self.step)
         window = min(decoder.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
-        return _subject(decoder, folder=self.tokenizer, window=window)
+        model = decoder.to("cuda") if torch.cuda.is_available() else decoder
+        return Subject(model=model, tokenizer=Tokenizer.load(self.tokenizer), window=window,
+                       folder=self.tokenizer)  # fmt: skip
 
 
 def find_line(
@@ -109,16 +109,11 @@ def _check_tokenizer(folder: Path | None) -> Path:
 def load_subject(name: str, *, workspace: Workspace) -> Subject:
     """Return a model by its id, folder or file, ready to be measured."""
     folder = locate_model(name, workspace)
-    decoder = load_decoder(folder)
-    window = min(decoder.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
+    model = open_weights(folder)
+    window = min(model.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
     pretrain = made_from(name, "pretrain", workspace)
     if pretrain is not None:
         window = trained_window(pretrain.receipt.config)
-    return _subject(decoder, folder=folder, window=window)
-
-
-def _subject(decoder: Decoder, *, folder: Path, window: int) -> Subject:
-    model = decoder.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
 
 

@@ -85,11 +85,10 @@ def _load(folder: Path, window: int) -> "Subject":
     import torch
 
     from lodesmith.data.tokenizer import Tokenizer
-    from lodesmith.evaluate.scoring import Subject
-    from lodesmith.model.checkpoint import load_decoder
+    from lodesmith.evaluate.scoring import Subject, open_weights
 
     torch.set_num_threads(1)
-    model = load_decoder(folder).eval()
+    model = open_weights(folder)
     return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
 
 

@@ -2,27 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lodesmith.core.log import Progress
 from lodesmith.data.documents import Document
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.intervals import wilson_interval
-from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate.likelihood import Scorer, log_likelihoods, open_scorer
 from lodesmith.evaluate.rows import Row, slide_windows
 from lodesmith.evaluate.sentences import NUM_CHOICES, Question, ask_questions
-from lodesmith.model.decoder import Decoder
+from lodesmith.infer.native_runner import is_computable
+from lodesmith.infer.weights import StoredWeights, Weights
+from lodesmith.model.checkpoint import load_decoder
 
 _DIGITS = 6  # of a score: rounding of sums in another order must not show
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """A model that is measured."""
 
-    model: Decoder
+    model: Weights
     tokenizer: Tokenizer
     window: int  # tokens that it sees at once
     folder: Path = Path()  # where it came from
@@ -31,6 +36,11 @@ class Subject:
     def name(self) -> str:
         """What it is called in messages."""
         return self.folder.name
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """Says how likely tokens are; made of the model as it is when it is first asked for."""
+        return open_scorer(self.model, window=self.window)
 
 
 def score_bits_per_byte(
@@ -48,7 +58,7 @@ def score_bits_per_byte(
         for ids in subject.tokenizer.encode_batch(texts)
         for row in slide_windows([*start_of_text(subject.tokenizer), *ids], window=subject.window)
     ]
-    nats = -sum(log_likelihoods(subject.model, rows, progress=progress))
+    nats = -sum(log_likelihoods(subject.scorer, rows, progress=progress))
     return {
         "num_documents": len(texts),
         "num_bytes": num_bytes,
@@ -76,7 +86,7 @@ def score_next_sentence(
         for question in questions
         for row in _rows_of(question, subject, context_tokens=context_tokens)
     ]
-    scores = log_likelihoods(subject.model, rows, progress=progress)
+    scores = log_likelihoods(subject.scorer, rows, progress=progress)
     num_right = sum(
         _is_right(question, scores, number) for number, question in enumerate(questions)
     )
@@ -87,6 +97,19 @@ def score_next_sentence(
         "ci95": [round(low, _DIGITS), round(high, _DIGITS)],
         "chance": 1 / NUM_CHOICES,
     }
+
+
+def open_weights(folder: Path) -> Weights:
+    """Return the model of a folder where it is computed fastest.
+
+    Raises:
+        UserError: the folder holds no model that can be computed here.
+        DamagedArtifactError: a file is torn.
+    """
+    stored = StoredWeights.of(folder)
+    if torch.cuda.is_available():
+        return load_decoder(folder).to("cuda")
+    return stored if is_computable(stored) else load_decoder(folder)
 
 
 def start_of_text(tokenizer: Tokenizer) -> tuple[int, ...]:

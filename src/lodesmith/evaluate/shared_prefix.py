@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lodesmith.evaluate.rows import Row
 
 _MIN_SHARED_FRACTION = 0.5  # of the shorter row; below it rows are quicker side by side
+_MIN_COMMON_TOKENS = 16  # of all rows: fewer are computed with each group
 _MAX_PACKED_TOKENS = 2048  # of one group: the mask grows with the square
 
 
@@ -69,12 +70,14 @@ def _common(one: Row, other: Row) -> int:
 
 
 def shared_by_all(groups: Sequence[Group]) -> int:
-    """Return how many unscored tokens every row begins with."""
+    """Return how many unscored tokens every row begins with; 0 if they are not worth keeping."""
+    if len(groups) == 1:
+        return 0
     first = groups[0].rows[0][1]
     shared = min(min(row.first for _, row in group.rows) - 1 for group in groups)
     for group in groups:
         shared = min(shared, group.num_shared, _common(first, group.rows[0][1]))
-    return max(shared, 0)
+    return shared if shared >= _MIN_COMMON_TOKENS else 0
 
 
 def batches(groups: Sequence[Group], *, max_tokens: int, skipped: int) -> Iterator[list[Group]]:

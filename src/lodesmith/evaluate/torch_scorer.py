@@ -1,4 +1,4 @@
-"""Log-likelihoods of token rows under a decoder: the one place where evaluation runs a model.
+"""Likelihoods in PyTorch: on GPUs, and of models that the kernels in C do not compute.
 
 Rows that begin alike share what they begin with (see `shared_prefix`), groups of like width share a
 forward pass, and logits (the dearest part of a small model with a large vocabulary) are computed
@@ -8,21 +8,19 @@ Shapes: B groups, T tokens, P tokens before them all, N heads, K key and value h
 """
 # ruff: noqa: N803, N806, N812 shape suffixes and F are the house's names for tensors
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lodesmith.core.log import Progress
 from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.shared_prefix import Group, batches, group_rows, shared_by_all
+from lodesmith.evaluate.shared_prefix import Group, batches, shared_by_all
 from lodesmith.model.decoder import Attend, Decoder, causal_attention
 
 _TOKENS_PER_FORWARD = 2048
 _LOGITS_PER_BLOCK = 1024
-_MIN_COMMON_TOKENS = 16  # fewer are not worth keeping
 
 Layers = dict[int, tuple[Tensor, Tensor]]  # keys and values of the tokens before all rows, 1KPH
 
@@ -35,38 +33,25 @@ class _Head:
     layers: Layers
 
 
-@torch.inference_mode()
-def log_likelihoods(
-    model: Decoder, rows: Sequence[Row], *, progress: Progress | None = None
-) -> list[float]:
-    """Return the natural log of each row's scored tokens' joint probability.
+class TorchScorer:
+    """A scorer over a decoder, on the device where it lies."""
 
-    The result does not depend on the order of the rows but for rounding.
+    def __init__(self, model: Decoder) -> None:
+        self._model = model
 
-    Args:
-        model: on the device where it is to run.
-        rows: tokens; none longer than the model's positions.
-        progress: advanced by the tokens scored.
-    """
-    results = [0.0] * len(rows)
-    groups = group_rows([row for row in rows if row.num_scored])
-    places = [place for place, row in enumerate(rows) if row.num_scored]
-    if not groups:
-        return results
-    head = _compute_head(model, groups)
-    for batch in batches(groups, max_tokens=_TOKENS_PER_FORWARD, skipped=head.num_tokens):
-        for place, value in _score(model, batch, head):
-            results[places[place]] = value
-        if progress is not None:
-            progress.advance(sum(row.num_scored for group in batch for _, row in group.rows))
-    return results
+    @torch.inference_mode()
+    def score(self, groups: Sequence[Group]) -> Iterator[list[tuple[int, float]]]:
+        """Yield the place and log-likelihood of all rows, some groups at a time."""
+        head = _compute_head(self._model, groups)
+        for batch in batches(groups, max_tokens=_TOKENS_PER_FORWARD, skipped=head.num_tokens):
+            yield _score(self._model, batch, head)
 
 
 def _compute_head(model: Decoder, groups: Sequence[Group]) -> _Head:
     """Return keys and values of what all rows begin with, of nothing if that is little."""
     num_tokens = shared_by_all(groups)
     layers: Layers = {}
-    if num_tokens < _MIN_COMMON_TOKENS or len(groups) == 1:
+    if not num_tokens:
         return _Head(0, layers)
 
     def keep(layer: int, q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor) -> Tensor:
@@ -186,7 +171,7 @@ def _losses(model: Decoder, states: Tensor, places: Tensor, targets: Tensor) -> 
         logits = model.logits(states[start : start + _LOGITS_PER_BLOCK]).to(dtype)
         is_here = (places >= start) & (places < start + _LOGITS_PER_BLOCK)
         here = places[is_here] - start, targets[is_here]
-        losses[is_here] = -F.log_softmax(logits, dim=-1)[here]
+        losses[is_here] = logits.logsumexp(-1)[here[0]] - logits[here]
     return losses
 
 

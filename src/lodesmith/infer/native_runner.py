@@ -94,14 +94,11 @@ class NativeRunner:
         for name, weight in named_weights(weights):
             part, layer = _place(name, is_tied=config.tie_word_embeddings)
             self.native.put(part, weight.numpy(), layer=layer)
-        num_keys, num_values = cache_floats(shape)
-        self.native.lend_memory(
-            {
-                "keys": np.zeros(num_keys, np.float32),  # not there until they are written to
-                "values": np.zeros(num_values, np.float32),
-                **_rotation(config, max_model_len),
-            }
-        )
+        self._cache = {  # not there until it is written to
+            name: np.zeros(size, np.float32)
+            for name, size in zip(("keys", "values"), cache_floats(shape), strict=True)
+        }
+        self.native.lend_memory({**self._cache, **_rotation(config, max_model_len)})
 
     @property
     def block_size(self) -> int:
@@ -111,6 +108,13 @@ class NativeRunner:
     def run(self, now: Pass) -> Tensor:
         """Return the states_OD after the final norm, keys and values of all rows kept."""
         return torch.from_numpy(self.native.run(now))
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy the keys and values of one block of the cache to another."""
+        shape = self.config.num_hidden_layers, self.native.shape.num_blocks, -1
+        for each in self._cache.values():
+            by_block = each.reshape(shape)
+            by_block[:, target] = by_block[:, source]
 
     def take_adapter(self, adapter: Adapter) -> NativeAdapter:
         """Return an adapter in the form in which passes name it.

@@ -137,10 +137,12 @@ def measure_logprobs(
     logits_TV: Tensor, token_ids: Sequence[int], *, num_top: int
 ) -> list[TokenLogprobs]:
     """Return the log-probability of one token at each position, and the most probable ones."""
-    logprobs_TV = logits_TV.log_softmax(-1)
+    # Not log_softmax, whose sum over a large vocabulary was seen to be 1e-5 off on the CPU.
+    sums_T1 = logits_TV.logsumexp(-1, keepdim=True)
     ids_T1 = torch.tensor(token_ids, device=logits_TV.device)[:, None]
-    chosen = logprobs_TV.gather(1, ids_T1)[:, 0].tolist()
-    values, ids = logprobs_TV.topk(min(num_top, logprobs_TV.shape[1]))
+    chosen = (logits_TV.gather(1, ids_T1) - sums_T1)[:, 0].tolist()
+    values, ids = logits_TV.topk(min(num_top, logits_TV.shape[1]))
+    values = values - sums_T1
     return [
         TokenLogprobs(token_id, logprob, tuple(zip(top_ids, top_values, strict=True)))
         for token_id, logprob, top_ids, top_values in zip(

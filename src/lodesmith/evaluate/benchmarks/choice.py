@@ -130,7 +130,7 @@ def _score(
         for number, answer in answers
         for word in questions[number].answers[answer]
     ]
-    values = iter(log_likelihoods(subject.model, encode_pairs(subject, pairs), progress=progress))
+    values = iter(log_likelihoods(subject.scorer, encode_pairs(subject, pairs), progress=progress))
     scores = [[-inf] * len(question.answers) for question in questions]
     for number, answer in answers:
         words = questions[number].answers[answer]
