@@ -13,18 +13,11 @@ import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
 from lodesmith.parallel.config import ParallelConfig
-from lodesmith.plan.calibrate import (
-    MeasuredRun,
-    calibrate,
-    calibration_data,
-    calibration_text,
-    device_yaml,
-    fit_device,
-    predict_run,
-    read_run,
-)
+from lodesmith.plan.calibrate import calibrate, fit_device, predict_run
+from lodesmith.plan.calibration_report import calibration_data, calibration_text, device_yaml
 from lodesmith.plan.hardware import load_device
 from lodesmith.plan.layout import Layout, Training
+from lodesmith.plan.measured_run import MeasuredRun, read_run
 from lodesmith.plan.shape import ModelShape
 from lodesmith.train.launch import run_training
 

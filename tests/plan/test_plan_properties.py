@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lodesmith.plan.hardware import Cluster, Device, load_cluster
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.memory import MemoryUse, estimate_memory
-from lodesmith.plan.search import explain_invalid, search_layouts
+from lodesmith.plan.rules import explain_invalid
+from lodesmith.plan.search import search_layouts
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.step_time import StepTime, estimate_step_time
 

@@ -96,17 +96,19 @@ def _calibrate(
 ) -> tuple[str, str]:
     """Write the device file; return what to print for people, and for machines."""
     from lodesmith.core.storage import write_bytes
-    from lodesmith.plan import calibrate as room
+    from lodesmith.plan.calibrate import calibrate
+    from lodesmith.plan.calibration_report import calibration_data, calibration_text, device_yaml
     from lodesmith.plan.hardware import load_device
+    from lodesmith.plan.measured_run import read_run
 
     if output is None:
         raise UserError("say where the device goes: lodesmith plan calibrate METRICS -o FILE.yaml")
     start = load_device(device)
-    runs = [room.read_run(Path(name), num_ranks=ranks) for name in files]
-    found = room.calibrate(start, runs, name=f"{start.name}, calibrated")
-    write_bytes(output, room.device_yaml(found).encode())
-    text = f"{room.calibration_text(found)}\nwritten: {output}"
-    return text, json.dumps(room.calibration_data(found), indent=2)
+    runs = [read_run(Path(name), num_ranks=ranks) for name in files]
+    found = calibrate(start, runs, name=f"{start.name}, calibrated")
+    write_bytes(output, device_yaml(found).encode())
+    text = f"{calibration_text(found)}\nwritten: {output}"
+    return text, json.dumps(calibration_data(found), indent=2)
 
 
 def _size(

@@ -4,19 +4,18 @@ All layouts are columns of numbers (`jobs.py`), so the whole space is computed, 
 thousands a second: no layout is missed, and the reasons against the others are counted.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from lodesmith.core.divisors import list_divisors, near_divisors, next_to
+from lodesmith.core.divisors import list_divisors
 from lodesmith.plan.hardware import Cluster, Device
-from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, grid_of, jobs_of, layout_at
+from lodesmith.plan.jobs import CHECKPOINTING, SHARDED, Column, Jobs, grid_of, layout_at
 from lodesmith.plan.layout import Attention, Layout, Training
 from lodesmith.plan.machine import Machine, machine_of
 from lodesmith.plan.memory import MemoryUse, estimate_memories, memory_at
+from lodesmith.plan.rules import Mask, list_broken_rules
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_steps, step_at, total_seconds
@@ -31,14 +30,7 @@ _CHECKPOINTING: dict[Attention, tuple[str, ...]] = {
     "flash": ("none", "full"),
     "unfused": ("none", "selective", "full"),
 }
-
-_HEADS = "tensor_parallel_size must divide the query heads"
-_NODE = "tensor parallelism would leave the node"
-_LAYERS = "the pipeline does not divide the layers"
-_BATCH = "data ranks x micro-batch must divide the batch"
-
 _Columns = dict[str, Column]
-_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +80,7 @@ class _Found:
         size = np.size(jobs.micro)
         self._num_tried += size
         valid = np.ones(size, bool)
-        for reason, fails in _reasons(jobs, cluster):
+        for reason, fails in list_broken_rules(jobs, cluster):
             self._drop(reason, valid & fails)
             valid &= ~fails
         if valid.any():
@@ -120,7 +112,7 @@ class _Found:
         self._kept.sort(key=lambda kept: kept[:2])
         del self._kept[_NUM_KEPT:]
 
-    def _drop(self, reason: str, which: _Mask) -> None:
+    def _drop(self, reason: str, which: Mask) -> None:
         if count := int(which.sum()):
             self._dropped[reason] = self._dropped.get(reason, 0) + count
 
@@ -132,105 +124,6 @@ class _Found:
             dropped=dict(sorted(self._dropped.items())),
             least_memory_bytes=self._least,
         )
-
-
-def explain_invalid(
-    shape: ModelShape, layout: Layout, training: Training, *, cluster: Cluster
-) -> str | None:
-    """Return why a layout cannot run whatever the memory, and what could; None if it can."""
-    jobs = jobs_of([(shape, layout, training)])
-    reason = next((reason for reason, fails in _reasons(jobs, cluster) if fails.all()), None)
-    if reason is None:
-        return None
-    layers, heads = shape.num_hidden_layers, shape.num_attention_heads
-    chunks = layout.pipeline_parallel_size * layout.virtual_pipeline_size
-    together = layout.data_parallel_size * layout.micro_batch_size
-    batch = training.global_batch_size
-    hints = {
-        _HEADS: f"{heads} query heads, not {layout.tensor_parallel_size}; "
-        f"nearest: {_or(near_divisors(heads, layout.tensor_parallel_size))}",
-        _LAYERS: f"{layers} layers, {chunks} chunks; nearest: {_or(near_divisors(layers, chunks))}",
-        _BATCH: f"batch {batch}, ranks x micro-batch {together}; nearest batches: "
-        f"{near_multiples(batch, together)}",
-        _NODE: f"{layout.tensor_parallel_size} ranks, {cluster.devices_per_node} devices a node",
-    }
-    return f"{reason} ({hints[reason]})" if reason in hints else reason
-
-
-def near_multiples(number: int, unit: int) -> str:
-    """Return the multiples of a unit around a number.
-
-    >>> near_multiples(1920, 1000)
-    '1000 or 2000'
-    """
-    below = number // unit * unit
-    return f"{below} or {below + unit}" if below else str(unit)
-
-
-def _or(sizes: Sequence[int]) -> str:
-    return " or ".join(str(size) for size in sizes)
-
-
-def explain_ranks(shape: ModelShape, sizes: Mapping[str, int], cluster: Cluster) -> str | None:
-    """Return why so many ranks do not divide a cluster, and what each size may be; None if they do.
-
-    Args:
-        shape: the model.
-        sizes: tensor, pipeline and context parallel sizes by their names.
-        cluster: whose devices they share out.
-    """
-    ranks = math.prod(sizes.values())
-    if cluster.num_devices % ranks == 0:
-        return None
-    can_be = {
-        "tensor_parallel_size": lambda size: (
-            shape.num_attention_heads % size == 0 and size <= cluster.devices_per_node
-        ),
-        "pipeline_parallel_size": lambda size: shape.num_hidden_layers % size == 0,
-        "context_parallel_size": lambda size: size & (size - 1) == 0,
-    }
-    ways = []
-    for name, size in sizes.items():
-        left, rest = divmod(cluster.num_devices, ranks // size)
-        near = next_to([each for each in list_divisors(left) if can_be[name](each)], size)
-        if size > 1 and not rest and near:
-            ways.append(f"{name} to {_or(near)}")
-    if all(can_be[name](size) for name, size in sizes.items()):
-        unit = ranks // math.gcd(ranks, cluster.devices_per_node)
-        fewer = cluster.num_nodes // unit * unit
-        nodes = next_to([each for each in (fewer, fewer + unit) if each], cluster.num_nodes)
-        ways.append(f"plan.num_nodes to {_or(nodes)}")
-    return (
-        f"{ranks} ranks (tensor x pipeline x context) do not divide the {cluster.num_devices} "
-        f"devices of {cluster.num_nodes} nodes; set {', or '.join(ways) or 'other sizes'}"
-    )
-
-
-def _reasons(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, _Mask]]:
-    """Yield each rule that a layout must keep, and which layouts break it."""
-    size = np.size(jobs.micro)
-
-    def rule(reason: str, fails: object) -> tuple[str, _Mask]:
-        return reason, np.broadcast_to(np.asarray(fails, bool), (size,))
-
-    tensor, virtual = np.asarray(jobs.tensor), np.asarray(jobs.virtual)
-    copies = jobs.data * jobs.context
-    yield rule(_HEADS, jobs.heads % tensor != 0)
-    yield rule(_NODE, tensor > cluster.devices_per_node)
-    yield rule(_LAYERS, jobs.layers % (jobs.pipeline * virtual) != 0)
-    yield rule(_BATCH, jobs.batch % (jobs.data * jobs.micro) != 0)
-    yield rule(
-        "an interleaved pipeline needs micro-batches in multiples of its ranks",
-        (virtual > 1) & (jobs.num_micro_batches % jobs.pipeline != 0),
-    )
-    yield rule(
-        "context_parallel_size must divide half the sequence",
-        jobs.sequence % (2 * jobs.context) != 0,
-    )
-    yield rule(
-        "expert_parallel_size must divide the experts and the data ranks",
-        (np.maximum(jobs.experts, 1) % jobs.expert_ranks != 0) | (copies % jobs.expert_ranks != 0),
-    )  # fmt: skip
 
 
 def _enumerate(shape: ModelShape, training: Training, cluster: Cluster) -> Iterator[_Columns]:
