@@ -158,7 +158,7 @@ def test_worked_examples_are_drawn_by_the_seed(model, data):
         ('{"thing": "x", "colour": "green"}', r"items\.jsonl:1: the label 'green' is none that"),
         ('{"thing": "x"}', r"items\.jsonl:1: has no colour"),
         ('{"colour": "red"}', r"items\.jsonl:1: has no field thing"),
-        ('{"thing": "x", "col', r"items\.jsonl:1: is not JSON .* may be cut short"),
+        ('{"thing": "x", "col', r"items\.jsonl:1: the file is cut off"),
         ("[1]", r"items\.jsonl:1: is no JSON object"),
         ("", r"items\.jsonl holds no question of the task"),
     ],

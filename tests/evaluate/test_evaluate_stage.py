@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_said(tmp_path, save_model, changes, message):
     ("name", "content", "message"),
     [
         ("a.jsonl", '{"text": "x"}\n{"body": "y"}\n', r"a\.jsonl:2: has no \"text\""),
-        ("a.jsonl", '{"text": "x"}\n\n{"text"\n', r"a\.jsonl:3: is not JSON"),
+        ("a.jsonl", '{"text": "x"}\n\n{"text"\n', r"a\.jsonl:3: the file is cut off"),
         ("a.txt", "", "holds no text"),
         ("a.pdf", "x", "no kind of text file"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.tune.files import list_files, read_entries
+from lodesmith.tune.files import list_files, read_records
 from lodesmith.tune.samples import Sample, parse_sample, read_samples
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -120,7 +120,7 @@ def test_a_fault_names_file_and_line(entry, fault):
 def test_the_line_of_a_record_in_a_list_is_where_it_begins(tmp_path, indent):
     path = tmp_path / "list.json"
     path.write_text(json.dumps([{"text": "a"}, {"text": "b\nc"}], indent=indent))
-    places = [place.rpartition(":")[2] for place, _ in read_entries(path)]
+    places = [place.rpartition(":")[2] for place, _ in read_records(path)]
     assert places == (["1", "1"] if indent is None else ["2", "5"])
 
 
@@ -138,14 +138,14 @@ def test_a_file_that_was_cut_off_says_so(tmp_path, text, place):
     path = tmp_path / "cut.json"
     path.write_text(text)
     with pytest.raises(UserError, match=rf"cut\.json:{place}: .*cut off"):
-        list(read_entries(path))
+        list(read_records(path))
 
 
 def test_a_fault_inside_a_file_is_no_cut(tmp_path):
     path = tmp_path / "bad.jsonl"
     path.write_text('{"text": "a"\n{"text": "b"}\n')
     with pytest.raises(UserError, match=r"bad\.jsonl:1: is not JSON"):
-        list(read_entries(path))
+        list(read_records(path))
 
 
 def test_names_that_stand_for_nothing_are_refused(tmp_path):

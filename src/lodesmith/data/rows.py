@@ -171,10 +171,15 @@ def is_plain(path: Path) -> bool:
 
 def open_lines(path: Path) -> IO[bytes]:
     """Open a file of lines that may be compressed with gzip or Zstandard, as its name says."""
-    open_frame = _FRAMES.get(path.suffix.lower())
-    if open_frame is not None:
-        return io.BufferedReader(_UnpackedFile(path, open_frame), 1 << 20)
-    return path.open("rb", buffering=1 << 20)
+    return unpack(path.open("rb", buffering=1 << 20), path.suffix)
+
+
+def unpack(file: IO[bytes], ending: str) -> IO[bytes]:
+    """Return a file's bytes unpacked, if its name ends in that of gzip or Zstandard."""
+    open_frame = _FRAMES.get(ending.lower())
+    return (
+        file if open_frame is None else io.BufferedReader(_UnpackedFile(file, open_frame), 1 << 20)
+    )
 
 
 def _open_zstd() -> Any:
@@ -195,8 +200,8 @@ class _UnpackedFile(io.RawIOBase):
     place for its end.
     """
 
-    def __init__(self, path: Path, open_frame: Callable[[], Any]) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: IO[bytes], open_frame: Callable[[], Any]) -> None:
+        self._file = file
         self._open_frame = open_frame
         self._frame: Any = None  # the open one
         self._is_first = True

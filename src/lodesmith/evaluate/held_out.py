@@ -1,16 +1,16 @@
 """The texts that evaluation reads: what the model was trained on, and what was kept from it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.seal import ENDING, reveal
 from lodesmith.data.documents import Document, parse_document, read_documents, read_folder
-from lodesmith.data.json_record import load_record
+from lodesmith.data.entries import JSON_ENDINGS, plain_name, read_entries, read_text
 from lodesmith.data.tokens import TokenSet
 from lodesmith.evaluate.ngram import Numbers
 
@@ -111,9 +111,9 @@ def group_by_language(documents: Iterable[Document]) -> dict[str, list[Document]
 
 
 def read_document_file(path: Path) -> list[Document]:
-    """Return the documents of a file: `.jsonl[.zst]` with a `text` in each line, or one `.txt`.
+    """Return the documents of a file: JSON records with a `text` each, or one `.txt`.
 
-    A line without `language` counts as language "und". Sealed files are opened where a key is
+    A record without `language` counts as language "und". Sealed files are opened where a key is
     granted.
 
     Raises:
@@ -121,33 +121,24 @@ def read_document_file(path: Path) -> list[Document]:
     """
     if not path.is_file():
         raise UserError(f"{path} is not a file; give a .jsonl or .txt file with text to score")
-    kind = Path(path.name.removesuffix(ENDING)).suffix
-    if path.name.endswith(".jsonl.zst"):
-        documents = list(read_documents(path))
-    elif kind == ".jsonl":
-        documents = list(_parse_lines(path))
-    elif kind == ".txt":
-        documents = [_bare_document(path.name, {"text": _read_text(path)})]
+    name = plain_name(path)
+    if name.endswith(JSON_ENDINGS):
+        documents = [_parse_entry(entry, f"{path}:{line}") for line, entry in read_entries(path)]
+    elif name.endswith(".txt"):
+        documents = [_bare_document(path.name, {"text": read_text(path)})]
     else:
         raise UserError(
-            f"{path} is no kind of text file known here; give .jsonl, .jsonl.zst or .txt"
+            f"{path} is no kind of text file known here; give {', '.join(JSON_ENDINGS)} or .txt"
         )
     if not any(document.text for document in documents):
         raise UserError(f"{path} holds no text to score")
     return documents
 
 
-def _parse_lines(path: Path) -> Iterator[Document]:
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            data = load_record(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: is not JSON ({error.msg})") from None
-        if not isinstance(data, dict) or not isinstance(data.get("text"), str):
-            raise UserError(f'{path}:{number}: has no "text"; each line needs one, a string')
-        yield _bare_document(str(number), data)
+def _parse_entry(entry: Any, place: str) -> Document:
+    if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
+        raise UserError(f'{place}: has no "text"; each record needs one, a string')
+    return _bare_document(place.rpartition(":")[2], entry)
 
 
 def _bare_document(name: str, data: Mapping[str, object]) -> Document:
@@ -155,12 +146,3 @@ def _bare_document(name: str, data: Mapping[str, object]) -> Document:
     given = {key: value for key, value in data.items() if value is not None}
     defaults = {"id": name, "source": name, "url": "", "language": "und"}
     return parse_document(json.dumps({**defaults, **given}))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return reveal(path.read_bytes(), name=str(path)).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None

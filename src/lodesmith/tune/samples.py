@@ -22,7 +22,7 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message
 from lodesmith.data.rows import name_value
-from lodesmith.tune.files import read_entries
+from lodesmith.tune.files import read_records
 from lodesmith.tune.messages import check_turns
 from lodesmith.tune.tools import flatten_tools, text_of
 
@@ -70,7 +70,7 @@ def read_samples(paths: Iterable[Path]) -> Iterator[Sample]:
         UserError: naming file and line: a record of no known form, or roles out of order.
     """
     for path in paths:
-        for place, entry in read_entries(path):
+        for place, entry in read_records(path):
             yield parse_sample(entry, place)
 
 

@@ -1,7 +1,7 @@
 """Reads a task's questions: rows of JSON lines or CSV, each with the place that it came from."""
 
 import csv
-import json
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.seal import ENDING, reveal
-from lodesmith.data.json_record import load_record
+from lodesmith.data.entries import plain_name, read_entries, read_text
 from lodesmith.evaluate.benchmarks.task_file import TaskFile
 
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
@@ -75,36 +74,28 @@ def find_files(folder: Path, task: TaskFile) -> list[Path]:
 
 
 def _read_file(path: Path, folder: Path) -> Iterator[Item]:
-    kind = Path(path.name.removesuffix(ENDING))
-    subject = _SUBJECT_END.sub("", kind.stem)
-    shown = path.relative_to(folder)
-    try:
-        text = reveal(path.read_bytes(), name=str(path)).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it so") from None
-    rows = _csv_rows(text) if kind.suffix == ".csv" else _json_rows(text, path)
+    name = plain_name(path)
+    subject = _SUBJECT_END.sub("", Path(name).stem)
+    shown, is_sealed = path.relative_to(folder), name != path.name
+    rows = _csv_rows(path) if name.endswith(".csv") else _json_rows(path)
     for line, row in rows:
-        origin = f"{shown}:{line}"
-        yield Item(row=row, origin=origin, subject=subject, is_sealed=kind.name != path.name)
+        yield Item(row=row, origin=f"{shown}:{line}", subject=subject, is_sealed=is_sealed)
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(keepends=True))
-    for row in reader:
-        yield reader.line_num, {key or "number": value for key, value in row.items()}
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, {key or "number": value for key, value in row.items()}
+    except csv.Error as error:
+        raise UserError(
+            f"{path}:{reader.reader.line_num}: is no CSV ({error}); the file may be cut off: "
+            "fetch or write it again"
+        ) from None
 
 
-def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = load_record(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path}:{number}: is not JSON ({error.msg}, column {error.colno} of {len(line)}); "
-                "the file may be cut short: fetch it again"
-            ) from None
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, row in read_entries(path):
         if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: is no JSON object; each line is one question")
-        yield number, row
+            raise UserError(f"{path}:{line}: is no JSON object; each record is one question")
+        yield line, row

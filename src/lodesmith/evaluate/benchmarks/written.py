@@ -75,8 +75,8 @@ def score_answers(
     answers = write_answers(subject, prompts, task.file, progress=progress)
     pattern = re.compile(task.file.answer_pattern)
     field = "{" + str(task.file.answer_field) + "}"
-    wanted = [_what_counts(item.fill(field), pattern) for item in items]
-    found = [_what_counts(answer, pattern) for answer in answers]
+    wanted = [what_counts(item.fill(field), pattern) for item in items]
+    found = [what_counts(answer, pattern) for answer in answers]
     num_right = sum(one == other for one, other in zip(found, wanted, strict=True))
     return {
         "title": task.file.title,
@@ -174,7 +174,7 @@ def _answer(
     ]
 
 
-def _what_counts(answer: str, pattern: re.Pattern[str]) -> str:
+def what_counts(answer: str, pattern: re.Pattern[str]) -> str:
     """Return the last match, as a number is compared: without commas, signs of money and a dot."""
     found = pattern.findall(answer)
     return found[-1].replace(",", "").replace("$", "").rstrip(".").strip() if found else ""
