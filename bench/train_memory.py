@@ -12,18 +12,21 @@ import argparse
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 
 from lodesmith.data.tokens import write_token_set
+from lodesmith.model.adapter_shape import AdapterShape
+from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.decoder import Decoder
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
 from lodesmith.train.launch import run_training
-from lodesmith.train.memory import estimate_rank
+from lodesmith.train.memory import Beside, estimate_rank
 
 ADAMW = {"optimizer": "adamw", "learning_rate": 1e-3}
 RUNS = {
@@ -35,7 +38,10 @@ RUNS = {
     "tp2, adamw": {"parallel": {"tensor_parallel_size": 2}, **ADAMW},
     "cp2, muon": {"parallel": {"context_parallel_size": 2}},
     "pp2, muon": {"parallel": {"pipeline_parallel_size": 2}, "micro_batch_size": 2},
+    "adapter": ADAMW,
+    "adapter, 4 bits": ADAMW,
 }
+ADAPTER = AdapterShape(16, 32.0, ("q_proj", "v_proj", "gate_proj", "up_proj", "down_proj"))
 
 
 @dataclass
@@ -116,19 +122,29 @@ def report(
          "checkpoint_every_steps": 1, "trackers": [], **settings}
     )  # fmt: skip
     out = folder / name
-    measured = measure(
-        TrainingJob(
-            config=config,
-            start=shape,
-            data=TokenSetData(folder / "tokens"),
-            scratch=out / "scratch",
-            model_folder=out / "model",
-            metrics_file=out / "metrics.jsonl",
-            title=name,
-        )
+    job = TrainingJob(
+        config=config,
+        start=shape,
+        data=TokenSetData(folder / "tokens"),
+        scratch=out / "scratch",
+        model_folder=out / "model",
+        metrics_file=out / "metrics.jsonl",
+        title=name,
     )
+    beside = None
+    if "adapter" in name:
+        save_decoder(out / "start", Decoder.fresh(shape, seed=1), eos_ids=[0])
+        beside = Beside(adapter=ADAPTER, quantize_base="nf4" if "4 bits" in name else None)
+        job = replace(
+            job,
+            start=out / "start",
+            adapter=ADAPTER,
+            quantize_base=beside.quantize_base,
+            adapter_folder=out / "adapter",
+        )
+    measured = measure(job)
     ranks = config.num_ranks if isinstance(config.num_ranks, int) else 1
-    rank = estimate_rank(shape, config, num_ranks=ranks)
+    rank = estimate_rank(shape, config, num_ranks=ranks, beside=beside)
     estimate = rank.total + rank.more_at_end
     print(
         f"{name:26} measured {measured / 1e6:6,.0f} MB a rank, estimated {estimate / 1e6:6,.0f}, "

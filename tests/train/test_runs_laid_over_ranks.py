@@ -14,11 +14,12 @@ from lodesmith.core.config import validate
 from lodesmith.core.errors import UserError
 from lodesmith.core.gpus import Gpu
 from lodesmith.core.yaml_text import parse_yaml
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.parallel.data_parallel import own_parts
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.recipe import Recipe
-from lodesmith.train import memory
+from lodesmith.train import memory, memory_check
 from lodesmith.train.checks import check_job
 from lodesmith.train.config import TrainingConfig, settle_layout
 from lodesmith.train.launch import run_training
@@ -83,7 +84,7 @@ def test_a_layout_that_does_not_fit_is_refused_before_any_rank_starts(tmp_path):
 def test_too_little_memory_is_told_before_any_rank_starts(tmp_path, monkeypatch):
     job = laid_out_job(tmp_path, parallel={SHARD: 2})
     check_job(job, num_ranks=2)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 300 << 20)
+    monkeypatch.setattr(memory_check, "free_bytes", lambda: 300 << 20)
     with pytest.raises(UserError, match=r"2 rank\(s\) need about 5\d\d MB of memory, but 315"):
         run_training(job)
     assert not list(job.scratch.iterdir())
@@ -118,7 +119,7 @@ def test_what_is_computed_again_and_a_gradient_less_need_less_memory():
     spread = config.model_copy(update={"parallel": ParallelConfig(data_parallel_shard_size=2)})
     big = shape.model_copy(update={"vocab_size": 1_000_000, "hidden_size": 64})
     rank = memory.estimate_rank(big, spread.model_copy(update={"micro_batch_size": 1}))
-    assert rank.model == 2 * 4 * big.num_parameters  # rank 0 collects it, and holds its bytes
+    assert rank.model == 4 * big.num_parameters  # rank 0 collects it
 
 
 def test_gradients_that_outlive_a_micro_batch_leave_holes_and_norms_are_not_shared():
@@ -136,14 +137,33 @@ def test_gradients_that_outlive_a_micro_batch_leave_holes_and_norms_are_not_shar
     assert several.activations / 2 < estimate(tensor_parallel_size=2).activations
 
 
+def test_an_adapter_needs_no_gradients_of_what_is_frozen_and_4_bits_hold_it_in_less():
+    shape = LAYERED.model_copy(update={"hidden_size": 4096, "intermediate_size": 11_008})
+    config = TrainingConfig(max_steps=1, global_batch_size=16, micro_batch_size=1)
+    adapter = AdapterShape(16, 32.0, ("q_proj", "down_proj"))
+    beside = memory.Beside(adapter=adapter)
+    whole, thin, rounded = (
+        memory.estimate_rank(shape, config, beside=each)
+        for each in (None, beside, replace(beside, quantize_base="nf4"))
+    )
+    outputs, inputs = shape.matrix_shapes()["down_proj"]
+    queries, _ = shape.matrix_shapes()["q_proj"]
+    num_trained = shape.num_hidden_layers * 16 * (outputs + inputs + queries + 4096)
+    assert adapter.num_parameters(shape) == num_trained
+    assert thin.state == 4 * shape.num_parameters + 5 * 4 * num_trained  # two gradient buffers
+    assert thin.checkpoint == 3 * 4 * num_trained
+    assert thin.state < whole.state / 4
+    assert rounded.state < thin.state / 4
+
+
 def test_a_model_too_large_for_its_gpu_is_told_with_figures(tmp_path, monkeypatch):
     gpu = Gpu(name="T", compute_capability=(9, 0), free_bytes=1 << 30, total_bytes=2 << 30)
-    monkeypatch.setattr(memory, "find_gpus", lambda: [gpu])
+    monkeypatch.setattr(memory_check, "find_gpus", lambda: [gpu])
     shape, config = LAYERED, TrainingConfig(max_steps=1, device="cuda")
     with pytest.raises(UserError, match=r"a rank needs about 1\.\d+ GB of its GPU, but 1\.07 GB"):
-        memory.check_memory("t", shape, config, 1)
-    monkeypatch.setattr(memory, "find_gpus", lambda: [replace(gpu, free_bytes=4 << 30)])
-    memory.check_memory("t", shape, config, 1)
+        memory_check.check_memory("t", shape, config, 1)
+    monkeypatch.setattr(memory_check, "find_gpus", lambda: [replace(gpu, free_bytes=4 << 30)])
+    memory_check.check_memory("t", shape, config, 1)
 
 
 def test_recipes_take_a_layout_and_name_its_faults():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -216,13 +217,37 @@ def test_an_adapter_is_merged_into_the_model_and_kept_beside_it(place, keep):
     assert matrix["child"]["chair"] < matrix["base"]["chair"]
 
 
+def test_an_adapter_beside_weights_in_4_bits_is_added_to_them_as_they_were(place):
+    pytest.importorskip("bitsandbytes")
+    settings = {"adapter": {**ADAPTER, "quantize_base": "nf4"}, "learning_rate": 0.02}
+    last = tune(place, domain(place, "table", **settings), workspace="nf4").artifacts["tune"]
+    expected = merged_with(place / "base", last.file("adapter"))
+    assert_same_weights(load_decoder(last.file("model")), expected)
+    matrix = read_json(last.file("matrix.json"))
+    assert matrix["child"]["table"] < matrix["base"]["table"] - 0.1
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_what_is_compared_with_the_start_is_not_learnt_beside_4_bits(method):
+    with pytest.raises(ValueError, match="quantize_base goes with pretraining and sft"):
+        DomainConfig(domain="x", files=["x"], max_steps=1, method=method,
+                     adapter={"quantize_base": "nf4"})  # fmt: skip
+
+
+def test_a_missing_library_for_4_bits_is_named_before_any_rank_starts(place, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    settings = {"adapter": {**ADAPTER, "quantize_base": "nf4"}}
+    with pytest.raises(UserError, match=r"pip install 'lodesmith\[qlora\]'"):
+        tune(place, domain(place, "table", **settings), workspace="missing")
+
+
 def test_a_killed_adapter_run_would_save_little(place):
     # The frozen weights are in the model that was started from; a checkpoint holds the rest.
     job = TrainingJob(
         config=DomainConfig(domain="x", files=["x"], max_steps=1, micro_batch_size=2,
                             global_batch_size=4).training,
         start=place / "base", data=PackedData(place), scratch=place, model_folder=place,
-        metrics_file=place / "m", adapter=AdapterShape(2, 2.0, ("q_proj",)),
+        metrics_file=place / "m", adapter=AdapterShape(2, 2.0, ("q_proj",)), quantize_base=None,
     )  # fmt: skip
     assert TrainingJob.from_json(job.to_json()) == job
     learner = open_learner(job, ranks=Ranks(rank=0, num_ranks=1), beat=lambda: None)

@@ -30,7 +30,7 @@ def pack_adapter(adapter: Adapter, config: DecoderConfig) -> NativeAdapter:
     Raises:
         UserError: it was made for a model of another shape, or its rank is too high.
     """
-    shapes = _shapes(config)
+    shapes = config.matrix_shapes()
     layers: dict[int, dict[str, tuple[Floats, Floats]]] = {}
     for name, pair in adapter.weights.items():
         match = _MAP.fullmatch(name)
@@ -64,18 +64,6 @@ _PLACES = {
 
 def _floats(matrix: Tensor) -> Floats:
     return np.asarray(matrix.detach().float().numpy(), np.float32)
-
-
-def _shapes(config: DecoderConfig) -> dict[str, tuple[int, int]]:
-    """Return outputs and inputs of each map."""
-    queries = config.num_attention_heads * config.head_dim
-    keys = config.num_key_value_heads * config.head_dim
-    size, inner = config.hidden_size, config.intermediate_size
-    return {
-        "q_proj": (queries, size), "k_proj": (keys, size), "v_proj": (keys, size),
-        "o_proj": (size, queries), "gate_proj": (inner, size), "up_proj": (inner, size),
-        "down_proj": (size, inner),
-    }  # fmt: skip
 
 
 def _stack(

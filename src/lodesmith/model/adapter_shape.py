@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lodesmith.model.config import DecoderConfig
+
 CONFIG_FILE = "adapter_config.json"  # of a PEFT folder
 
 
@@ -18,6 +20,12 @@ class AdapterShape:
     def scale(self) -> float:
         """By what the product is multiplied."""
         return self.alpha / self.rank
+
+    def num_parameters(self, shape: DecoderConfig) -> int:
+        """Return how many weights an adapter of this shape has beside a dense model."""
+        shapes = shape.matrix_shapes()
+        widths = sum(sum(shapes[name]) for name in self.targets if name in shapes)
+        return self.rank * widths * shape.num_hidden_layers
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "AdapterShape":

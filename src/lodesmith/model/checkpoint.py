@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.core.storage import read_json, write_bytes, write_json
+from lodesmith.core.storage import read_json, write_json
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.weights_file import write_weights
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -51,8 +51,7 @@ def save_decoder(folder: Path, decoder: Decoder, *, eos_ids: Sequence[int]) -> N
     """
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
     config = decoder.config.to_hugging_face(eos_ids=eos_ids, dtype=dtype)
-    weights = dict(_written_weights(decoder))
-    write_bytes(folder / WEIGHTS_FILE, save(weights, metadata={"format": "pt"}))
+    write_weights(folder / WEIGHTS_FILE, dict(_written_weights(decoder)))
     write_json(folder / "generation_config.json", {"eos_token_id": config["eos_token_id"]})
     write_json(folder / "config.json", config)
 

@@ -148,6 +148,18 @@ class ModelConfig(Config):
             raise ValueError(f"head_dim must be even, not {self.head_dim}")
         return self
 
+    def matrix_shapes(self) -> dict[str, tuple[int, int]]:
+        """Return outputs and inputs of each matrix of a layer; experts' are not among them."""
+        queries = self.num_attention_heads * self.head_dim
+        keys = self.num_key_value_heads * self.head_dim
+        size, inner = self.hidden_size, self.intermediate_size
+        shapes = {"q_proj": (queries, size), "k_proj": (keys, size), "v_proj": (keys, size),
+                  "o_proj": (size, queries)}  # fmt: skip
+        if self.experts is None:
+            shapes |= {"gate_proj": (inner, size), "up_proj": (inner, size),
+                       "down_proj": (size, inner)}  # fmt: skip
+        return shapes
+
     @property
     def num_non_embedding_parameters(self) -> int:
         """Weights outside the embedding and the output matrix."""

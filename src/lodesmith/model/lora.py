@@ -20,13 +20,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 the house's name for it
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.core.storage import write_json
 from lodesmith.model.adapter_shape import CONFIG_FILE, AdapterShape
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.quantized import QuantizedLinear
+from lodesmith.model.weights_file import write_weights
 
 Product = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -51,16 +53,20 @@ def product(x: Tensor, lora_a: Tensor, lora_b: Tensor) -> Tensor:
     return F.linear(F.linear(x, lora_a), lora_b)
 
 
-class LoraLinear(nn.Linear):
+class LoraLinear(nn.Module):
     """A linear map that is frozen, and the two thin matrices that are trained beside it."""
 
     product: Product
     """How x is mapped by the thin ones; whoever wants more of it than the product puts its own."""
 
-    def __init__(self, linear: nn.Linear, shape: AdapterShape, generator: torch.Generator) -> None:
-        super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
-        self.weight = linear.weight
-        self.weight.requires_grad_(False)
+    def __init__(
+        self,
+        linear: nn.Linear | QuantizedLinear,
+        shape: AdapterShape,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.base_layer = linear.requires_grad_(False)  # named as in PEFT
         self.scale, self.product = shape.scale, product
         bound = 1 / math.sqrt(linear.in_features)
         lora_a = torch.empty(shape.rank, linear.in_features)
@@ -70,13 +76,16 @@ class LoraLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Return x mapped by the sum of both."""
         beside = self.product(x, self.lora_A, self.lora_B)
-        return F.linear(x, self.weight) + beside * self.scale
+        base: Tensor = self.base_layer(x)
+        return base.add_(beside, alpha=self.scale)
 
     @torch.no_grad()
     def merge(self) -> nn.Linear:
         """Return one plain linear map that does the same."""
-        merged = nn.Linear(self.in_features, self.out_features, bias=False, device="meta")
-        merged.weight = nn.Parameter(self.weight + self.scale * (self.lora_B @ self.lora_A))
+        linear = self.base_layer
+        assert isinstance(linear, nn.Linear)  # noqa: S101 into a rounded one nothing is merged
+        merged = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
+        merged.weight = nn.Parameter(linear.weight + self.scale * (self.lora_B @ self.lora_A))
         return merged
 
 
@@ -99,7 +108,7 @@ def add_adapter(decoder: Decoder, shape: AdapterShape, *, seed: int) -> None:
     found = set()
     for name, linear in _targets(decoder, shape.targets):
         found.add(name.rpartition(".")[2])
-        _replace(decoder, name, LoraLinear(linear, shape, generator))
+        decoder.set_submodule(name, LoraLinear(linear, shape, generator))
     missing = sorted(set(shape.targets) - found)
     if missing:
         raise UserError(
@@ -111,10 +120,12 @@ def add_adapter(decoder: Decoder, shape: AdapterShape, *, seed: int) -> None:
 def take_adapter(decoder: Decoder, shape: AdapterShape) -> Adapter:
     """Merge a decoder's adapter into its weights, and return it."""
     weights = {}
-    for name, module in list(decoder.named_modules()):
-        if isinstance(module, LoraLinear):
-            weights[name] = (module.lora_A.detach(), module.lora_B.detach())
-            _replace(decoder, name, module.merge())
+    names = [name for name, one in decoder.named_modules() if isinstance(one, LoraLinear)]
+    for name in names:  # one by one: a list of the modules would keep all matrices twice
+        module = decoder.get_submodule(name)
+        assert isinstance(module, LoraLinear)  # noqa: S101 for the type checker
+        weights[name] = (module.lora_A.detach(), module.lora_B.detach())
+        decoder.set_submodule(name, module.merge())
     decoder.requires_grad_(True)
     return Adapter(shape, weights)
 
@@ -160,9 +171,9 @@ def save_adapter(folder: Path, adapter: Adapter) -> None:
     """Write a PEFT folder; equal adapters give equal bytes."""
     tensors = {}
     for name, (a, b) in adapter.weights.items():
-        tensors[f"{_PREFIX}{name}.lora_A.weight"] = a.contiguous()
-        tensors[f"{_PREFIX}{name}.lora_B.weight"] = b.contiguous()
-    write_bytes(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+        tensors[f"{_PREFIX}{name}.lora_A.weight"] = a
+        tensors[f"{_PREFIX}{name}.lora_B.weight"] = b
+    write_weights(folder / WEIGHTS_FILE, tensors)
     shape = adapter.shape
     settings = {
         "peft_type": "LORA",
@@ -234,15 +245,12 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     return settings  # type: ignore[no-any-return]
 
 
-def _targets(decoder: Decoder, targets: Iterable[str]) -> list[tuple[str, nn.Linear]]:
+def _targets(
+    decoder: Decoder, targets: Iterable[str]
+) -> list[tuple[str, nn.Linear | QuantizedLinear]]:
     wanted = set(targets)
     return [
         (name, module)
         for name, module in decoder.model.named_modules(prefix="model")
-        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in wanted
+        if isinstance(module, nn.Linear | QuantizedLinear) and name.rpartition(".")[2] in wanted
     ]
-
-
-def _replace(decoder: Decoder, name: str, module: nn.Module) -> None:
-    parent, _, last = name.rpartition(".")
-    setattr(decoder.get_submodule(parent), last, module)

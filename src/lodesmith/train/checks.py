@@ -13,7 +13,8 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TrainingJob
-from lodesmith.train.memory import check_memory
+from lodesmith.train.memory import Beside
+from lodesmith.train.memory_check import check_memory
 
 _FLOAT8_CAPABILITY = (8, 9)  # Ada and Hopper were the first with matrix products of float8
 
@@ -54,6 +55,10 @@ def check_job(job: TrainingJob, *, num_ranks: int) -> None:
             f"{job.title}: matmul_dtype {config.matmul_dtype} is for training all weights; leave "
             "it out beside an adapter"
         )
+    if job.quantize_base is not None and importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"{job.title}: adapter.quantize_base wants bitsandbytes: pip install 'lodesmith[qlora]'"
+        )
     if config.parallel is not None:
         layout = as_layout(config.parallel)
         check_layout(
@@ -74,7 +79,10 @@ def check_job(job: TrainingJob, *, num_ranks: int) -> None:
     num_nodes = 1 if config.nodes is None else config.nodes.num_nodes
     ranks_here = -(-num_ranks // num_nodes)
     check_gpus(job.title, config, num_ranks=ranks_here)
-    check_memory(job.title, shape, config, ranks_here)
+    beside = None
+    if job.adapter is not None:
+        beside = Beside(adapter=job.adapter, quantize_base=job.quantize_base)
+    check_memory(job.title, shape, config, ranks_here, beside=beside)
 
 
 def check_gpus(title: str, config: TrainingConfig, *, num_ranks: int) -> None:

@@ -57,6 +57,7 @@ class TrainingJob:
     objective: str = "next-token"  # a name in train/objective.py
     objective_settings: Mapping[str, float] = field(default_factory=dict)
     adapter: AdapterShape | None = None  # trained beside the frozen weights of `start`
+    quantize_base: str | None = None  # "nf4": hold the frozen matrices in 4 bits meanwhile
     adapter_folder: Path | None = None  # gets the trained adapter; the model gets it merged
     until_step: int | None = None  # stop there; another job with later data goes on from it
 
@@ -90,7 +91,8 @@ class TrainingJob:
         shape = self.start.model_dump(mode="json") if isinstance(self.start, DecoderConfig) else ""
         aim = [self.objective, dict(self.objective_settings)]
         read = {name: value for name, value in self.data.to_json().items() if name != "folder"}
-        beside = [] if self.adapter is None else [asdict(self.adapter)]
+        beside: list[object] = [] if self.adapter is None else [asdict(self.adapter)]
+        beside += [] if self.quantize_base is None else [self.quantize_base]
         return hash_json([self.config.identity(), shape, read, aim, *beside])
 
     def agreed_facts(self) -> dict[str, str]:
@@ -113,6 +115,7 @@ class TrainingJob:
             "objective": self.objective,
             "objective_settings": dict(self.objective_settings),
             "adapter": None if self.adapter is None else asdict(self.adapter),
+            "quantize_base": self.quantize_base,
             "until_step": self.until_step,
             "adapter_folder": None if self.adapter_folder is None else str(self.adapter_folder),
         }
@@ -133,6 +136,7 @@ class TrainingJob:
             objective=data["objective"],
             objective_settings=data["objective_settings"],
             adapter=None if adapter is None else AdapterShape.from_json(adapter),
+            quantize_base=data["quantize_base"],
             adapter_folder=None if folder is None else Path(folder),
             until_step=data["until_step"],
         )

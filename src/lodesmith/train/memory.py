@@ -1,4 +1,4 @@
-"""Whether a run fits into memory, told before it starts and not by the OOM killer.
+"""How much memory a run needs, estimated before it starts.
 
 Counted per rank: weights, gradients, the optimizer's averages, what a micro-batch leaves behind for
 its backward pass, logits, the buffer of a checkpoint, and the process itself. On a GPU the last two
@@ -6,13 +6,8 @@ are in main memory, the rest is on the GPU. `bench/train_memory.py` compares it 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
-
-from lodesmith.core.errors import UserError
-from lodesmith.core.gpus import find_gpus
-from lodesmith.core.units import format_bytes
+from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.train.config import TrainingConfig
@@ -21,12 +16,11 @@ _FLOAT_BYTES = 4
 _HALF_BYTES = 2
 _PROCESS_BYTES = 200 << 20  # Python, torch, gloo: 193 MB of private memory in an idle rank
 _LAYOUT_BYTES = 56 << 20  # of what such a rank imports besides
-_CUDA_BYTES = 1 << 30  # a CUDA context, NCCL and cuBLAS; not measured here
 _LOGIT_COPIES = 3  # the logits, their softmax, the gradient of these
 _SHARED_LOGIT_COPIES = 4  # where ranks share the vocabulary: that gradient in two steps
+_NF4_BYTES = 4.127 / 8  # 4 bits, a scale of 8 bits for 64 weights and one of 32 for 256 scales
+_ADAPTER_HOLES = 0.6  # of activations, between which the products beside them come and go
 _AVERAGES = 2  # of AdamW, squared or not; Muon keeps one, and an update
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +64,20 @@ class _Share:
     gradients: int  # buffers as large as the weights
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """An adapter, and the weights that it is trained beside."""
+
+    adapter: AdapterShape
+    quantize_base: str | None = None  # "nf4": the frozen matrices of layers are held in 4 bits
+
+
 def estimate_rank(
-    shape: DecoderConfig, config: TrainingConfig, *, num_ranks: int = 1
+    shape: DecoderConfig,
+    config: TrainingConfig,
+    *,
+    num_ranks: int = 1,
+    beside: Beside | None = None,
 ) -> RankMemory:
     """Return what the fullest rank of a run needs.
 
@@ -79,7 +85,10 @@ def estimate_rank(
         shape: of the model.
         config: of the run.
         num_ranks: that train together; counts where the model is not laid over ranks.
+        beside: what is trained in place of the weights.
     """
+    if beside is not None:
+        return _estimate_adapter(shape, config, beside, num_ranks=num_ranks)
     layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
     share = _share_of_whole(shape, num_ranks) if layout is None else _share(shape, layout)
     tokens = config.micro_batch_size * config.sequence_length
@@ -97,9 +106,40 @@ def estimate_rank(
         logits=_logit_bytes(shape, config, tokens, share.tensor),
         holes=activations + weights * _FLOAT_BYTES if _keeps_gradients(config, layout) else 0.0,
         checkpoint=(weights + kept) / share.writers * _FLOAT_BYTES,
-        model=shape.num_parameters * _FLOAT_BYTES * (1 if layout is None else 2),
+        model=_collected_bytes(shape, config, layout),
         process=_PROCESS_BYTES + (0 if layout is None else _LAYOUT_BYTES),
     )
+
+
+def _estimate_adapter(
+    shape: DecoderConfig, config: TrainingConfig, beside: Beside, *, num_ranks: int
+) -> RankMemory:
+    """Return what a rank needs that trains an adapter: gradients and averages are of it alone."""
+    tokens = config.micro_batch_size * config.sequence_length
+    trained = beside.adapter.num_parameters(shape)
+    copies = _share_of_whole(shape, num_ranks).gradients + 1 + _AVERAGES
+    frozen = float(shape.num_parameters * _FLOAT_BYTES)
+    if beside.quantize_base is not None:
+        matrices = sum(rows * columns for rows, columns in shape.matrix_shapes().values())
+        frozen -= shape.num_hidden_layers * matrices * (_FLOAT_BYTES - _NF4_BYTES)
+    activations = tokens * shape.num_hidden_layers * _activation_bytes(shape, config, tensor=1)
+    return RankMemory(
+        state=frozen + trained * copies * _FLOAT_BYTES,
+        gathered=0.0,
+        activations=activations,
+        logits=_logit_bytes(shape, config, tokens, 1),
+        holes=activations * _ADAPTER_HOLES,
+        checkpoint=trained * (1 + _AVERAGES) / num_ranks * _FLOAT_BYTES,
+        model=shape.num_parameters * _FLOAT_BYTES,
+    )
+
+
+def _collected_bytes(
+    shape: DecoderConfig, config: TrainingConfig, layout: ParallelConfig | None
+) -> float:
+    """Return the bytes of the model as it is written, where the rank does not hold it already."""
+    is_there = layout is None and config.device == "cpu"
+    return 0.0 if is_there else shape.num_parameters * _FLOAT_BYTES
 
 
 def _gathered_bytes(
@@ -190,66 +230,3 @@ def _activation_bytes(shape: DecoderConfig, config: TrainingConfig, *, tensor: i
     dear = stream + normed + (2 * (heads + keys) + 2 * width) * product / tensor
     kept = {"none": whole, "selective": dear, "full": stream}[config.activation_checkpointing]
     return kept if kept == whole else kept + whole / shape.num_hidden_layers
-
-
-def free_bytes() -> int:
-    """Return the memory that new processes can take: the machine's, or the container's rest."""
-    free = psutil.virtual_memory().available
-    try:
-        limit, used = _CGROUP_LIMIT.read_text().strip(), int(_CGROUP_USED.read_text())
-    except (OSError, ValueError):
-        return free
-    return free if limit == "max" else min(free, int(limit) - used)
-
-
-def check_memory(title: str, shape: DecoderConfig, config: TrainingConfig, num_ranks: int) -> None:
-    """Refuse a run that needs more memory than is free.
-
-    Args:
-        title: of the run.
-        shape: of its model.
-        config: of the run.
-        num_ranks: on this machine.
-
-    Raises:
-        UserError: what it needs, where it goes, and what to change.
-    """
-    rank = estimate_rank(shape, config, num_ranks=num_ranks)
-    if config.device == "cuda":
-        least = min(gpu.free_bytes for gpu in (find_gpus() or [])[:num_ranks])
-        if rank.computing + _CUDA_BYTES > least:
-            raise UserError(
-                f"{title}: a rank needs about {format_bytes(rank.computing + _CUDA_BYTES)} of its "
-                f"GPU, but {format_bytes(least)} are free; {_explain(rank)}"
-            )
-        each, more = rank.checkpoint + rank.process, rank.model
-    else:
-        each, more = rank.total, rank.more_at_end
-    needed, free = each * num_ranks + more, free_bytes()
-    if needed > free:
-        raise UserError(
-            f"{title}: {num_ranks} rank(s) need about {format_bytes(needed)} of memory, but "
-            f"{format_bytes(free)} are free; each takes {format_bytes(each)}; {_explain(rank)}"
-        )
-
-
-def _explain(rank: RankMemory) -> str:
-    """Return where a rank's memory goes, and what helps most."""
-    remedies = {
-        "state": ("weights and optimizer", "a smaller model, or more ranks to share it"),
-        "checkpoint": ("checkpoint", "a smaller model, or more ranks to share it"),
-        "model": ("the model as it is written at the end", "a smaller model"),
-        "gathered": ("layers gathered", "a larger tensor_parallel_size"),
-        "activations": (
-            "activations",
-            "activation_checkpointing, or a smaller micro_batch_size or sequence_length",
-        ),
-        "logits": ("logits", "a smaller micro_batch_size or vocab_size"),
-        "holes": ("holes in the heap", "a micro_batch_size that makes a step of one micro-batch"),
-    }
-    sizes = {name: getattr(rank, name) for name in remedies}
-    shown = ", ".join(
-        f"{remedies[name][0]} {format_bytes(size)}" for name, size in sizes.items() if size
-    )
-    largest = max(sizes, key=lambda name: sizes[name])
-    return f"{shown}. What helps most is {remedies[largest][1]}"

@@ -17,6 +17,7 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Attend, Decoder, FeedForward, Layer
 from lodesmith.model.lora import add_adapter
 from lodesmith.model.moe import MixtureOfExperts
+from lodesmith.model.quantized import load_quantized_decoder
 from lodesmith.parallel.data_parallel import NUM_PARTS, GradientBuffer, own_parts
 from lodesmith.parallel.float8 import use_float8
 from lodesmith.parallel.layers import treat_halves, treat_layer
@@ -158,7 +159,10 @@ def _attend_outside_graphs(segment_ids_BT: Tensor) -> Attend:  # noqa: N803 shap
 
 def open_learner(job: TrainingJob, *, ranks: Ranks, beat: Callable[[], None]) -> ReplicatedLearner:
     """Return a job's model with the weights that it starts from."""
-    if isinstance(job.start, Path):
+    if isinstance(job.start, Path) and job.quantize_base is not None:
+        dtype = DTYPES[job.config.param_dtype]
+        decoder = load_quantized_decoder(job.start, dtype=dtype, device=ranks.device)
+    elif isinstance(job.start, Path):
         decoder = load_decoder(job.start)
     else:
         decoder = Decoder.fresh(job.start, seed=job.config.seed)

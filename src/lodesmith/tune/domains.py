@@ -18,6 +18,7 @@ from lodesmith.tune.private.config import AuditConfig, PrivateTraining
 STAGE_VERSION = 1
 
 Method = Literal["pretraining", "sft", "dpo", "kto", "reward", "grpo", "rloo"]
+TEXT_METHODS = ("pretraining", "sft")  # learn texts as they stand; the others compare
 Matrix = Literal[
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
 ]  # named as in Hugging Face checkpoints
@@ -37,6 +38,10 @@ class AdapterConfig(Config):
         min_length=1,
     )
     """Matrices that get an adapter, in every layer."""
+
+    quantize_base: Literal["nf4"] | None = None
+    """Hold the frozen matrices of the layers in 4 bits while it is trained (QLoRA), an eighth of
+    their memory; what it learnt is added to the weights as they were. Wants lodesmith[qlora]."""
 
     keep: Literal["merge", "stack"] = "merge"
     """What becomes of it when the next domain comes: merged into the weights, under a fresh one; or
@@ -127,7 +132,7 @@ class DomainConfig(TrainingConfig):
     @model_validator(mode="after")
     def _check_privacy(self) -> Self:
         is_private = self.differential_privacy is not None
-        if (is_private or self.audit is not None) and self.method not in ("pretraining", "sft"):
+        if (is_private or self.audit is not None) and self.method not in TEXT_METHODS:
             raise ValueError(
                 f"method is {self.method}: differential_privacy and audit go with pretraining and "
                 "sft only"
@@ -159,6 +164,12 @@ class DomainConfig(TrainingConfig):
         if self.adapter is not None and self.parallel is not None:
             raise ValueError(
                 "adapter is trained beside a model that each rank holds whole; leave out parallel"
+            )
+        is_rounded = self.adapter is not None and self.adapter.quantize_base is not None
+        if is_rounded and (self.method not in TEXT_METHODS or self.differential_privacy):
+            raise ValueError(
+                "adapter.quantize_base goes with pretraining and sft, without "
+                "differential_privacy: what else compares with the start has it unrounded"
             )
         if (self.rewards is not None) != (self.method in ("grpo", "rloo")):
             raise ValueError(

@@ -31,7 +31,7 @@ from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import write_packed
 from lodesmith.tune.answers import likeliest_answers
-from lodesmith.tune.domains import LinkConfig
+from lodesmith.tune.domains import TEXT_METHODS, LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder
 from lodesmith.tune.files import list_files
 from lodesmith.tune.lesson import (
@@ -144,6 +144,7 @@ def _learn(
         objective=lesson.objective,
         objective_settings=lesson.settings,
         adapter=None if tune.adapter is None else tune.adapter.shape,
+        quantize_base=None if tune.adapter is None else tune.adapter.quantize_base,
         adapter_folder=None if tune.adapter is None else draft.scratch / ADAPTER_FOLDER,
     )
     facts = _train(draft, job, tune, foundation, encoder, lesson)
@@ -202,7 +203,7 @@ def _plan(
     learnt: list[Sample],
 ) -> Lesson:
     """Return what is to be learnt, and write what it was made of."""
-    if tune.method in ("pretraining", "sft"):
+    if tune.method in TEXT_METHODS:
         lesson = plan_text_lesson(
             learnt, foundation.earlier, domain=tune, encoder=encoder, dropped=draft.dropped,
             planted=plant(tune),
