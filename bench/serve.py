@@ -13,6 +13,7 @@ FOLDER is a Hugging Face folder; without it a random model of 15 million paramet
 import argparse
 import json
 import queue
+import selectors
 import socket
 import statistics
 import subprocess
@@ -20,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -255,26 +255,34 @@ def measure_prefix(bench: Bench) -> None:
     print(f"  ratio {second / first:.3f}")
 
 
-def ask_server(url: str, prompts: list[list[int]], new: int) -> float:
-    """Return the seconds until all streams have ended; the client does as little as can be."""
-    host, port = url.removeprefix("http://").split(":")
+def ask_server(url: str, prompts: list[list[int]], new: int) -> tuple[float, float]:
+    """Return the seconds until all streams have ended, and the processor time of the client.
 
-    def ask(prompt: list[int]) -> int:
+    One thread reads whatever has come and counts events in it: a client does as little as can be,
+    since it takes its time from the cores that compute.
+    """
+    host, port = url.removeprefix("http://").split(":")
+    selector = selectors.DefaultSelector()
+    counts = dict.fromkeys(range(len(prompts)), 0)
+    started, busy = time.perf_counter(), time.thread_time()
+    for number, prompt in enumerate(prompts):
         body = json.dumps({"model": "bench", "prompt": prompt, "max_tokens": new, "stream": True,
                            "temperature": 0, "ignore_eos": True}).encode()  # fmt: skip
         head = (
             f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        with socket.create_connection((host, int(port)), timeout=600) as connection:
-            connection.sendall(head.encode() + body)
-            return sum(data.count(b"data: {") for data in iter(lambda: connection.recv(65536), b""))
-
-    started = time.perf_counter()
-    with ThreadPoolExecutor(len(prompts)) as pool:
-        counts = list(pool.map(ask, prompts))
-    assert all(counts), counts
-    return time.perf_counter() - started
+        connection = socket.create_connection((host, int(port)), timeout=600)
+        connection.sendall(head.encode() + body)
+        selector.register(connection, selectors.EVENT_READ, number)
+    while selector.get_map():
+        for key, _ in selector.select():
+            data = key.fileobj.recv(65536)
+            counts[key.data] += data.count(b"data: {")
+            if not data:
+                selector.unregister(key.fileobj).fileobj.close()
+    assert all(counts.values()), counts
+    return time.perf_counter() - started, time.thread_time() - busy
 
 
 def busy_seconds(server: psutil.Process) -> float:
@@ -284,28 +292,35 @@ def busy_seconds(server: psutil.Process) -> float:
 
 def measure_server(bench: Bench) -> None:
     settings = EngineConfig(num_threads=bench.options.threads, max_model_len=1024)
+    new = bench.options.server_new
     with background_server(bench.folder, name="bench", engine=settings) as url:
         [server] = [
             each for each in psutil.Process().children() if "lodesmith.serve" in each.cmdline()
         ]
 
+        client: list[float] = []
+
         def ask(count: int) -> float:
             before = busy_seconds(server)
-            seconds = ask_server(url, bench.prompts(count, 32), 128)
+            seconds, of_client = ask_server(url, bench.prompts(count, 32), new)
+            client.append(of_client / seconds)
             return busy_seconds(server) - before if bench.options.cpu_seconds else seconds
 
         for count in (1, 8):
+            client.clear()
             ways: Ways = {
-                "engine": partial(bench.ask_engine, bench.engines["ours fp32"], count, 32, 128),
+                "engine": partial(bench.ask_engine, bench.engines["ours fp32"], count, 32, new),
                 "server, streaming": partial(ask, count),
             }
             seconds = compare(ways, rounds=bench.options.rounds)
-            show(f"the server, {count} at once, 32 tokens in, 128 out", seconds, count * 128)
+            show(f"the server, {count} at once, 32 tokens in, {new} out", seconds, count * new)
             medians, bests = (
                 choose(seconds["server, streaming"]) / choose(seconds["engine"]) - 1
                 for choose in (statistics.median, min)
             )
-            print(f"  it adds {medians:.1%} by medians, {bests:.1%} by best rounds")
+            kept = statistics.median(client)
+            print(f"  it adds {medians:.1%} by medians, {bests:.1%} by best rounds; the client "
+                  f"keeps a core busy for {kept:.1%} of the time")  # fmt: skip
 
 
 def measure_cold(bench: Bench) -> None:
@@ -327,6 +342,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, nargs="*", default=[8, 32])
     parser.add_argument("--new", type=int, default=96, help="tokens of a single stream")
     parser.add_argument("--batch-new", type=int, default=128, help="tokens of each of several")
+    parser.add_argument("--server-new", type=int, default=128, help="tokens through the server")
     parser.add_argument("--fp32-only", action="store_true")
     parser.add_argument(
         "--cpu-seconds",

@@ -9,7 +9,7 @@ import pytest
 from lodesmith.infer.interface import Finished, FinishReason, GenerationRequest, NewToken
 from lodesmith.serve.answers import Answers
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.mailbox import GATHER_SECONDS, Mailbox
+from lodesmith.serve.mailbox import GATHER_SECONDS, MOST_GATHER_SECONDS, Mailbox
 from lodesmith.serve.service import Service
 
 
@@ -66,6 +66,28 @@ def test_what_short_steps_say_is_handed_out_together():
     say(mailbox, got.append, 3)
     loop.called.pop()()
     assert got[-1][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("used_seconds", "pause"),
+    [
+        (0.0001, GATHER_SECONDS),
+        (0.0005, 0.02),  # forty times as long
+        (0.1, MOST_GATHER_SECONDS),
+    ],
+)
+def test_a_loop_that_has_much_to_do_is_woken_less_often(used_seconds, pause):
+    loop, clock = PatientLoop(), iter([5.0, 5.0, 5.0 + used_seconds])
+    mailbox = Mailbox(loop, clock=lambda: next(clock))
+    say(mailbox, lambda _: None, 0)
+    loop.called.pop()()
+    loop.now += 1
+    say(mailbox, lambda _: None, 1)
+    loop.called.pop()()  # by now the loop knows what it has used since the first time
+    say(mailbox, lambda _: None, 2)
+    loop.called.pop()()
+    [(when, _)] = loop.timed
+    assert when == pytest.approx(101.0 + pause)
 
 
 def test_what_is_urgent_does_not_wait_for_the_rest_and_loses_nothing_of_it():
