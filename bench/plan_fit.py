@@ -10,8 +10,10 @@ never MFU, whose conventions differ from source to source. Judged are
   one half, compared on the other, both ways, and that for four ways to split;
 - four fifths: the same where only rows of one configuration stay together, so that the rest are
   other layouts of known jobs;
-- leave one source out: a program never seen, with the average of the others' habits, and what one
-  run of it adds;
+- leave one program out: one never seen, with the average of the others' habits, and what one run of
+  it adds;
+- leave one source or device out: a program that others have measured, on a machine never seen, and
+  what one run of it adds;
 - order: of two measured layouts of one job that differ by more than 5 %, is the quicker one told.
 
 Each constant starts from a data sheet or a paper and is pulled towards that start, so that a
@@ -27,7 +29,7 @@ import numpy as np
 from plan_fit_constants import Constants, fit, predict
 from plan_fit_errors import judge_halves, judge_layouts, judge_memory, report
 from plan_fit_order import judge_order
-from plan_fit_programs import judge_unknown_programs
+from plan_fit_programs import judge_known_programs, judge_unknown_programs
 from plan_fit_rows import Table
 from plan_fit_write import write
 
@@ -54,6 +56,7 @@ def main() -> None:
         judge_halves(table, constants)
         judge_layouts(table, constants)
         judge_unknown_programs(table, constants)
+        judge_known_programs(table, constants)
     else:
         for stack in sorted(set(table.stacks)):
             report(stack, table, predicted, np.array([each == stack for each in table.stacks]))

@@ -6,13 +6,16 @@ constant which no row speaks of stays where it was.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lodesmith.plan import communication, products, step_time
 from lodesmith.plan.machine import machine_of
+from lodesmith.plan.program import FREEDOM, NOISE, PULL, STACK_REACH
 from lodesmith.plan.step_time import estimate_steps, total_seconds
+from lodesmith.plan.table import MeasuredJob
 from plan_fit_rows import FAMILIES, Table
 
 # Where each constant starts, family by family, and how far it may go (natural logarithms).
@@ -54,12 +57,8 @@ MODEL_CONSTANTS = {
     "_HOP_SECONDS": (communication, 5e-6, 0.7),
     "_BUCKET_WAITS": (communication, 2.0, 0.7),
 }
-STACK_CONSTANTS = {"compute_factor": 0.1, "network_factor": 0.5, "link_factor": 0.6}
 NETWORK_EFFICIENCY = "network_efficiency"
-_NOISE = 0.08  # what a repeated measurement of one job differs by, about
-_PULL = 0.7
 _WITHIN_JOB = 2.0  # weight of what the layouts of one job miss each other by
-_FREEDOM = 2.0  # of Student's t, by which rows scatter: one that is far off pulls little
 
 
 class Constants:
@@ -83,7 +82,7 @@ class Constants:
             add(name, value, far)
         add(NETWORK_EFFICIENCY, 0.5, 0.3)
         for stack in sorted(set(stacks)):
-            for name, far in STACK_CONSTANTS.items():
+            for name, far in STACK_REACH.items():
                 add(f"{stack}/{name}", 1.0, far)
         self.start, self.reach = np.array(start), np.array(reach)
 
@@ -105,28 +104,48 @@ def predict(
         values: all constants.
         unknown: a stack whose rows get the average's habits.
     """
-    for name, (module, _, _) in MODEL_CONSTANTS.items():
-        setattr(module, name, values[name])
+    set_formulas(values)
     several = np.shape(values[NETWORK_EFFICIENCY])[:1]
     seconds = np.zeros((*several, len(table.rows)))
-    defaults = {name: np.minimum(values[name], most_of(name)) for name in STACK_DEFAULTS}
     for group in table.groups:
-        job = group.job
-        device = job.device.model_copy(
-            update={name: np.minimum(values[f"{group.family}.{name}"], most_of(name))
-                    for name in DEVICE_CONSTANTS}
-        )  # fmt: skip
-        is_known = job.stack.name != unknown
-        own = {
-            name: values.get(f"{job.stack.name}/{name}", 1.0) if is_known else 1.0
-            for name in STACK_CONSTANTS
-        }
-        cluster = job.cluster.model_copy(update={NETWORK_EFFICIENCY: values[NETWORK_EFFICIENCY]})
-        machine = machine_of(
-            device, cluster, job.stack.changed(**defaults, **own), precision=job.training.precision
-        )
+        job = change_job(group.job, group.family, values, is_known=group.job.stack.name != unknown)
+        machine = machine_of(job.device, job.cluster, job.stack, precision=job.training.precision)
         seconds[..., group.places] = total_seconds(estimate_steps(group.jobs, machine))
     return seconds
+
+
+def set_formulas(values: dict[str, Any]) -> None:
+    """Give the planner's formulas their constants."""
+    for name, (module, _, _) in MODEL_CONSTANTS.items():
+        setattr(module, name, values[name])
+
+
+def change_job(
+    job: MeasuredJob, family: str, values: dict[str, Any], *, is_known: bool
+) -> MeasuredJob:
+    """Return a job whose device, network and program have these constants.
+
+    Args:
+        job: what ran.
+        family: of its device.
+        values: all constants.
+        is_known: whether the program has its own; else it has the average's.
+    """
+    device = {
+        name: np.minimum(values[f"{family}.{name}"], most_of(name)) for name in DEVICE_CONSTANTS
+    }
+    defaults = {name: np.minimum(values[name], most_of(name)) for name in STACK_DEFAULTS}
+    own = {
+        name: values.get(f"{job.stack.name}/{name}", 1.0) if is_known else 1.0
+        for name in STACK_REACH
+    }
+    network = {NETWORK_EFFICIENCY: values[NETWORK_EFFICIENCY]}
+    return replace(
+        job,
+        device=job.device.model_copy(update=device),
+        cluster=job.cluster.model_copy(update=network),
+        stack=job.stack.changed(**defaults, **own),
+    )
 
 
 def most_of(name: str) -> float:
@@ -141,19 +160,19 @@ def fit(table: Table, constants: Constants, chosen: np.ndarray, steps: int = 20)
 
     def residuals(vectors: np.ndarray) -> np.ndarray:
         missed = np.log(predict(table, constants.values(vectors))[..., chosen]) - measured
-        return np.concatenate([missed, _WITHIN_JOB * (missed - missed @ centre)], axis=-1) / _NOISE
+        return np.concatenate([missed, _WITHIN_JOB * (missed - missed @ centre)], axis=-1) / NOISE
 
     def cost(vector: np.ndarray) -> float:
-        pull = (vector - constants.start) / constants.reach * _PULL
+        pull = (vector - constants.start) / constants.reach * PULL
         each = residuals(vector)
-        return float(np.sum(_FREEDOM * np.log1p(each**2 / _FREEDOM)) + np.sum(pull**2))
+        return float(np.sum(FREEDOM * np.log1p(each**2 / FREEDOM)) + np.sum(pull**2))
 
     vector, damping, best = constants.start.copy(), 1.0, cost(constants.start)
     for _ in range(steps):
         each = residuals(vector)
         jacobian = (residuals(vector + np.eye(len(vector)) * 1e-4) - each).T / 1e-4
-        trust = 1 / (1 + each**2 / _FREEDOM)
-        pull = (_PULL / constants.reach) ** 2
+        trust = 1 / (1 + each**2 / FREEDOM)
+        pull = (PULL / constants.reach) ** 2
         square = jacobian.T @ (jacobian * trust[:, None]) + np.diag(pull)
         slope = jacobian.T @ (each * trust) + pull * (vector - constants.start)
         while damping < 1e6:

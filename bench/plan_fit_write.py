@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from lodesmith.plan import step_time
+from lodesmith.plan.program import STACK_REACH
 from plan_fit_constants import (
     DEVICE_CONSTANTS,
     MODEL_CONSTANTS,
     NETWORK_EFFICIENCY,
-    STACK_CONSTANTS,
     STACK_DEFAULTS,
     most_of,
 )
@@ -31,7 +31,7 @@ def write(values: dict[str, float]) -> None:
 def _write_stacks(folder: Path, values: dict[str, float]) -> None:
     for path in sorted((folder / "stacks").glob("*.yaml")):
         stack = find_name(path)
-        for name in STACK_CONSTANTS:
+        for name in STACK_REACH:
             if f"{stack}/{name}" in values:
                 line = f"{name}: {values[f'{stack}/{name}']:.3g} # {_NOTE}"
                 _set(path, rf"^{name}: .*$", line, f"{name}: ")

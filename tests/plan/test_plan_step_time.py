@@ -10,6 +10,7 @@ import pytest
 from lodesmith.plan.hardware import load_cluster, load_stack
 from lodesmith.plan.layout import Layout, Training
 from lodesmith.plan.shape import gpt_shape
+from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import StepTime, estimate_step_time
 
 MT_NLG = gpt_shape(
@@ -100,6 +101,22 @@ def test_a_dense_model_split_over_two_nodes_sends_nothing_to_experts():
     step = step_of(MT_NLG, wide, TRAINING, num_nodes=560)
     assert step.expert_communication == 0
     assert step.tensor_communication > 0
+
+
+def test_a_sum_over_two_nodes_crosses_the_network_once_and_not_by_each_rank_of_a_ring():
+    # Two sums a layer and direction, each of S bytes: 2 (n - 1) / n of S leave a node of n = 2, by
+    # eight ports together. Links and starts cost nothing here.
+    cluster, device = load_cluster("selene-280")
+    cluster = cluster.model_copy(update={"num_nodes": 2, "network_efficiency": 1.0})
+    device = device.model_copy(update={"link_gb_per_second": 1e9, "message_seconds": 0.0})
+    layout = Layout(tensor_parallel_size=16, sequence_parallel=True)
+    training = replace(TRAINING, global_batch_size=1)
+    stack = Stack(name="plain", tensor_exposed=1.0)
+    step = estimate_step_time(MT_NLG, layout, training, cluster=cluster, device=device, stack=stack)
+    size = 2048 * 20480 * 2
+    sums = 105 * 2 * 2  # layers, forward and backward
+    node_rate = 8 * cluster.network_gb_per_second * 1e9
+    assert step.tensor_communication == pytest.approx(sums * size / node_rate, rel=1e-3)
 
 
 def test_a_program_whose_products_overlap_messages_waits_less_for_these():

@@ -31,8 +31,13 @@ def plan(
         typer.Option("-o", "--output", metavar="FILE", help="Device file that calibrate writes."),
     ] = None,
     device: Annotated[
-        str, typer.Option(metavar="FILE|NAME", help="Device that calibrate starts from.")
-    ] = "cpu",
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="Device that calibrate starts from; cpu."),
+    ] = None,
+    stack: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="Program of the rows that calibrate reads."),
+    ] = None,
     ranks: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Ranks of the runs, where num_ranks was auto."),
@@ -52,7 +57,8 @@ def plan(
 
     `lodesmith plan validate ROWS.csv` predicts measured runs and prints the errors.
     `lodesmith plan calibrate METRICS.jsonl... -o DEVICE.yaml` fits a device to runs of ours; plan
-    with it by `plan.device=DEVICE.yaml`.
+    with it by `plan.device=DEVICE.yaml`. `lodesmith plan calibrate ROWS.csv --stack NAME
+    -o STACK.yaml` fits a training program to measured steps of yours: `plan.stack=STACK.yaml`.
     `lodesmith plan size --flops N` (or `--cluster NAME --days D`) says how large a model to train;
     folders of finished pretrain artifacts after `size` shift the losses to your own.
 
@@ -62,7 +68,13 @@ def plan(
         _validate(overrides or [], as_json=as_json)
         return
     if recipe == "calibrate":
-        shown = _calibrate(overrides or [], device=device, ranks=ranks, output=output)
+        files = [Path(name) for name in overrides or []]
+        if any(file.suffix == ".csv" for file in files):
+            _refuse("a table", device=device, ranks=ranks)
+            shown = _calibrate_program(files, stack, cluster, output)
+        else:
+            _refuse("runs of ours", stack=stack, cluster=cluster)
+            shown = _calibrate(files, device=device or "cpu", ranks=ranks, output=output)
         typer.echo(shown[as_json])
         return
     if recipe == "size":
@@ -91,8 +103,13 @@ def _validate(tables: list[str], *, as_json: bool) -> None:
     typer.echo(json.dumps(validation_data(predictions), indent=2) if as_json else shown)
 
 
+def _refuse(what: str, **options: object) -> None:
+    if given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise UserError(f"{' and '.join(given)} says nothing where calibrate reads {what}")
+
+
 def _calibrate(
-    files: list[str], *, device: str, ranks: int | None, output: Path | None
+    files: list[Path], *, device: str, ranks: int | None, output: Path | None
 ) -> tuple[str, str]:
     """Write the device file; return what to print for people, and for machines."""
     from lodesmith.core.storage import write_bytes
@@ -104,11 +121,33 @@ def _calibrate(
     if output is None:
         raise UserError("say where the device goes: lodesmith plan calibrate METRICS -o FILE.yaml")
     start = load_device(device)
-    runs = [read_run(Path(name), num_ranks=ranks) for name in files]
+    runs = [read_run(file, num_ranks=ranks) for file in files]
     found = calibrate(start, runs, name=f"{start.name}, calibrated")
     write_bytes(output, device_yaml(found).encode())
     text = f"{calibration_text(found)}\nwritten: {output}"
     return text, json.dumps(calibration_data(found), indent=2)
+
+
+def _calibrate_program(
+    files: list[Path], stack: str | None, cluster: str | None, output: Path | None
+) -> tuple[str, str]:
+    """Write the stack file; return what to print for people, and for machines."""
+    from lodesmith.core.storage import write_text
+    from lodesmith.plan.calibration_report import program_data, program_text, stack_yaml
+    from lodesmith.plan.hardware import load_cluster, load_stack
+    from lodesmith.plan.program import calibrate_program
+    from lodesmith.plan.validation import read_table
+
+    if output is None:
+        raise UserError("say where it goes: lodesmith plan calibrate ROWS.csv -o STACK.yaml")
+    found = calibrate_program(
+        [row for file in files for row in read_table(file)],
+        start=None if stack is None else load_stack(stack),
+        cluster=None if cluster is None else load_cluster(cluster)[0],
+    )
+    write_text(output, stack_yaml(found))
+    text = f"{program_text(found)}\nwritten: {output}"
+    return text, json.dumps(program_data(found), indent=2)
 
 
 def _size(

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from lodesmith.core.errors import UserError
 from lodesmith.plan.hardware import Device, bare_cluster
+from lodesmith.plan.least_squares import Vector, minimise
 from lodesmith.plan.measured_run import MeasuredRun
 from lodesmith.plan.step_time import estimate_step_time
 
@@ -28,8 +28,6 @@ REACH = {
     "kernel_seconds": 1.0,
     "link_gb_per_second": 1.0,
 }
-_ROUNDS = 30
-_Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,33 +96,21 @@ def predict_run(device: Device, run: MeasuredRun) -> float:
 
 
 def fit_device(start: Device, runs: Sequence[MeasuredRun]) -> Device:
-    """Return the device whose constants meet the runs' median steps best (damped Gauss-Newton)."""
+    """Return the device whose constants meet the runs' median steps best."""
     free = [name for name in REACH if getattr(start, name) > 0]
     first = np.array([math.log(getattr(start, name)) for name in free])
     reach = np.array([REACH[name] for name in free])
     measured = np.array([math.log(run.seconds) for run in runs])
 
-    def misses(vector: _Vector) -> _Vector:
+    def misses(vector: Vector) -> Vector:
         device = _device_at(start, free, vector)
         predicted = [math.log(predict_run(device, run)) for run in runs]
         return np.concatenate([(predicted - measured) / _NOISE, (vector - first) / reach])
 
-    vector, damping, each = first, 1.0, misses(first)
-    for _ in range(_ROUNDS):
-        jacobian = np.stack(
-            [(misses(vector + delta) - each) / 1e-5 for delta in np.eye(len(vector)) * 1e-5], axis=1
-        )
-        square = jacobian.T @ jacobian
-        step = np.linalg.solve(square + damping * np.diag(np.diag(square)), jacobian.T @ each)
-        tried = misses(vector - step)
-        if tried @ tried < each @ each:
-            vector, each, damping = vector - step, tried, damping / 4
-        else:
-            damping *= 4
-    return _device_at(start, free, vector)
+    return _device_at(start, free, minimise(misses, first))
 
 
-def _device_at(start: Device, names: Sequence[str], vector: _Vector) -> Device:
+def _device_at(start: Device, names: Sequence[str], vector: Vector) -> Device:
     values = dict(zip(names, np.exp(vector).tolist(), strict=True))
     # A processor may be quicker than the file's; no share of a peak is above 1, so the peak rises.
     faster = max(1.0, values["matmul_efficiency"])

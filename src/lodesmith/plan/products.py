@@ -15,7 +15,7 @@ from lodesmith.plan.jobs import Column, Jobs
 from lodesmith.plan.machine import Machine
 
 _INNER_WEIGHT = 1.67  # how much the inner size of a product counts beside its outer ones: fitted
-_EXPERT_SHARE = 0.531  # rate of experts' products over that of plain ones of their size: fitted
+_EXPERT_SHARE = 0.516  # rate of experts' products over that of plain ones of their size: fitted
 
 Passes = tuple[Column, Column]  # forward, backward
 

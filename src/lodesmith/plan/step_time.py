@@ -42,13 +42,13 @@ _SMOOTHNESS = 11.8  # of the maximum of starting and computing: fitted
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
 _UNALIGNED = 15  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 6.64  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 4.77  # forward, of each expert that a rank holds: fitted
+_SOFTMAX_PASSES = 6.45  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 4.81  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.08  # fused attention with heads narrower than 128: arXiv 2307.08691; fitted
-_ACCUMULATION = 0.576  # share of the traffic of adding up gradients that is seen: fitted
-_OVERLAPPED = 0.49  # share of tensor-parallel messages seen where products overlap them: fitted
-_FUSED = 0.625  # share of elementwise traffic left where programs fuse it: fitted
-_LOSS_PASSES = 8.18  # times that the loss moves its logits in fp32, forward and backward: fitted
+_ACCUMULATION = 0.546  # share of the traffic of adding up gradients that is seen: fitted
+_OVERLAPPED = 0.449  # share of tensor-parallel messages seen where products overlap them: fitted
+_FUSED = 0.669  # share of elementwise traffic left where programs fuse it: fitted
+_LOSS_PASSES = 8.38  # times that the loss moves its logits in fp32, forward and backward: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

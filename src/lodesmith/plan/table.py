@@ -95,8 +95,12 @@ def _wrong_numbers(row: Row) -> Iterator[str]:
             yield f"{name} is {_text(row, name)[:40]!r}; it must be a whole number from {least}"
 
 
-def read_job(row: Row) -> MeasuredJob:
+def read_job(row: Row, stack: Stack | None = None) -> MeasuredJob:
     """Return what a row describes; `explain_unknown` must have nothing against it.
+
+    Args:
+        row: the row.
+        stack: the program that ran; told by the row's source if left out.
 
     Raises:
         UserError: sizes of the row contradict each other, or one is missing.
@@ -104,7 +108,7 @@ def read_job(row: Row) -> MeasuredJob:
     name = _find_device(row)
     if name is None:
         raise UserError(f"device {_shown(row, 'device')}")
-    stack = find_stack(row.get("source") or "", table=row.get("table") or "")
+    stack = stack or find_stack(row.get("source") or "", table=row.get("table") or "")
     layout = _read_layout(row, stack)
     devices = _whole(row, "devices")
     if layout.num_devices != devices:

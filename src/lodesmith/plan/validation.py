@@ -58,6 +58,15 @@ def predict_rows(path: Path) -> list[Prediction]:
     Raises:
         UserError: the file cannot be read or has no column `id`.
     """
+    return [predict_row(row) for row in read_table(path)]
+
+
+def read_table(path: Path) -> list[Row]:
+    """Return the rows of a table of measured runs.
+
+    Raises:
+        UserError: the file cannot be read or has no column `id`.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -70,7 +79,7 @@ def predict_rows(path: Path) -> list[Prediction]:
             f"{path}: has no column id; the first line must name the columns, parted by commas, "
             f"and has {shown}"
         )
-    return [predict_row(row) for row in rows]
+    return list(rows)
 
 
 def predict_row(row: Row) -> Prediction:
