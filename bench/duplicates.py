@@ -4,16 +4,20 @@
     /tmp/peers/bin/pip install 'datatrove[processing]==0.10.1' datasketch rensa spacy
     .venv/bin/python bench/duplicates.py TEXTS.jsonl[.gz] --peers /tmp/peers/bin/python
     .venv/bin/python bench/duplicates.py TEXTS.jsonl[.gz] --growth
+    .venv/bin/python bench/duplicates.py TEXTS.jsonl[.gz] --pairs [PAIRS.jsonl]
 
 The first signs the same texts by 112 MinHash numbers over runs of five words, each tokeniser as its
 maker ships it (the two without one split at white space, which leaves Chinese uncut). The
 second makes corpora of 1 to 32 times the texts, each copy with changes of its own, and finds exact
-copies, repeated lines and near copies in pieces of few MiB.
+copies, repeated lines and near copies in pieces of few MiB. The third counts the pairs that
+`lodesmith clean --steps near_duplicates` finds, by their true Jaccard index: pairs of texts named
+by the fields `a` and `b`, and each text with an edited copy of its own.
 """
 
 import argparse
 import gzip
 import json
+import os
 import random
 import resource
 import statistics
@@ -56,6 +60,7 @@ for text in texts:
     sign(text)
 print(time.process_time() - start)
 """
+_EDITED_CHARACTERS = 200
 _PEER_BYTES = 1 << 20  # the slowest takes three seconds for it
 
 
@@ -65,16 +70,22 @@ def main() -> None:
     parser.add_argument("--peers", help="a Python that has datatrove, datasketch and rensa")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--pairs", type=Path, nargs="?", const=Path(os.devnull))
     parser.add_argument("--memory-mib", type=int, default=16, help="of one piece of a merge")
     parser.add_argument("--corpus", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     opener: Callable[..., Any] = gzip.open if arguments.texts.suffix == ".gz" else open
     with opener(arguments.texts, "rt", encoding="utf-8") as file:
-        texts = [json.loads(line)["text"] for line in file]
+        rows = [json.loads(line) for line in file]
+    texts = [row["text"] for row in rows]
     if arguments.corpus:
         print(json.dumps(_find(texts, arguments.corpus, arguments.memory_mib << 20)))
     elif arguments.growth:
         _print_growth(arguments)
+    elif arguments.pairs:
+        lines = arguments.pairs.read_text("utf-8").splitlines()
+        _print_named_pairs(rows, [(row["a"], row["b"]) for row in map(json.loads, lines)])
+        _print_edited_pairs(texts)
     else:
         _print_signing(texts, arguments)
 
@@ -138,6 +149,73 @@ def _print_growth(arguments: argparse.Namespace) -> None:
             f"{run['merge_seconds']:>8.2f}{each / base:>8.2f}{run['peak_bytes'] >> 20:>10}"
             f"{run['pieces']:>8}{run['copies']:>8,}{run['near']:>8,}"
         )
+
+
+def _print_named_pairs(rows: list[dict[str, str]], pairs: list[tuple[str, str]]) -> None:
+    texts = {row["id"]: row["text"] for row in rows}
+    pairs = [pair for pair in pairs if texts.keys() >= set(pair)]
+    gone = _clean_near([(name, texts[name]) for name in dict.fromkeys(sum(pairs, ()))])
+    found = [(_jaccard(texts[a], texts[b]), bool(gone & {a, b})) for a, b in pairs]
+    _print_found("named pairs", found)
+
+
+def _print_edited_pairs(texts: list[str]) -> None:
+    chance = random.Random(1)
+    texts = [text for text in dict.fromkeys(texts) if len(text) >= _EDITED_CHARACTERS]
+    kept = _clean_near([(str(number), text) for number, text in enumerate(texts)])
+    texts = [text for number, text in enumerate(texts) if str(number) not in kept]  # strangers
+    edited = [_edit(text, chance.choice((0.95, 0.5)), chance) for text in texts]
+    names = [f"edited {number}" for number in range(len(edited))]
+    documents = [*zip(map(str, range(len(texts))), texts, strict=True)]
+    gone = _clean_near([*documents, *zip(names, edited, strict=True)])
+    again = _clean_near([*documents, *zip(names, edited, strict=True)], num_workers=2)
+    found = [
+        (_jaccard(text, other), name in gone)
+        for text, other, name in zip(texts, edited, names, strict=True)
+    ]
+    _print_found("edited copies", found)
+    print(f"the same pages go with one worker and with two: {gone == again}")
+
+
+def _print_found(what: str, found: list[tuple[float, bool]]) -> None:
+    above = [is_found for jaccard, is_found in found if jaccard > 0.9]
+    below = [is_found for jaccard, is_found in found if jaccard < 0.6]
+    print(f"{what:<15} above .9: {sum(above)} of {len(above)} lose one page; ", end="")
+    print(f"below .6: {sum(below)} of {len(below)}")
+
+
+def _clean_near(documents: list[tuple[str, str]], num_workers: int = 1) -> set[str]:
+    """Return the names of the documents that the public step drops."""
+    from lodesmith.prepare.clean import clean
+    from lodesmith.prepare.config import PrepareConfig
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = [json.dumps({"id": name, "text": text}) + "\n" for name, text in documents]
+        (folder / "in.jsonl").write_text("".join(lines))
+        clean(
+            [folder / "in.jsonl"], output=folder / "kept", rejected=folder / "dropped",
+            config=PrepareConfig(num_workers=num_workers), steps=["near_duplicates"],
+        )  # fmt: skip
+        records = map(json.loads, (folder / "dropped").read_text("utf-8").splitlines())
+        return {record["source"].partition("#")[2] for record in records}
+
+
+def _jaccard(first: str, second: str) -> float:
+    one, two = _runs(first), _runs(second)
+    return len(one & two) / len(one | two)
+
+
+def _runs(text: str) -> set[str]:
+    """Return the runs of five characters, the step's definition, in the plainest way."""
+    bare = "".join(text.lower().split())
+    return {bare[at : at + 5] for at in range(max(1, len(bare) - 4))}
+
+
+def _edit(text: str, jaccard: float, chance: random.Random) -> str:
+    """Return a text with so many characters changed that its index is about the one given."""
+    share = 1 - (2 * jaccard / (1 + jaccard)) ** (1 / 5)
+    return "".join(chance.choice(text) if chance.random() < share else char for char in text)
 
 
 def _vary(text: str, chance: random.Random) -> str:
