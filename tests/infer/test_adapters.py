@@ -11,6 +11,8 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.engine import LocalEngine
 from lodesmith.infer.interface import Finished, GenerationRequest, NewToken, Sampling
 from lodesmith.model.adapter_shape import AdapterShape
+from lodesmith.model.decoder import Decoder
+from lodesmith.model.kinship import describe_base, write_base
 from lodesmith.model.lora import Adapter, load_adapter, merge_adapter, save_adapter
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -106,10 +108,26 @@ def test_an_adapter_of_another_base_is_refused(tmp_path):
     decoder = make_decoder("llama")
     folder = write_adapter(tmp_path / "law", decoder, seed=1)
     other = make_decoder("llama").config.model_copy(update={"num_hidden_layers": 2})
-    from lodesmith.model.decoder import Decoder
-
     with (
         LocalEngine(Decoder.fresh(other, seed=1), config=EngineConfig(num_threads=1)) as engine,
         pytest.raises(UserError, match="for another base"),
+    ):
+        engine.load_adapter("law", folder)
+
+
+def test_an_adapter_of_other_weights_of_the_same_shape_is_refused(tmp_path):
+    decoder = make_decoder("llama")
+    folder = write_adapter(tmp_path / "law", decoder, seed=1)
+    write_base(folder, describe_base("tune-3f2a", decoder.named_parameters()))
+    rounded = Decoder(decoder.config)
+    rounded.load_state_dict(
+        {name: w.bfloat16().float() for name, w in decoder.state_dict().items()}
+    )
+    with LocalEngine(rounded, config=EngineConfig(num_threads=1)) as engine:
+        engine.load_adapter("law", folder)
+    stranger = Decoder.fresh(decoder.config, seed=77)
+    with (
+        LocalEngine(stranger, config=EngineConfig(num_threads=1)) as engine,
+        pytest.raises(UserError, match="for another base: it was trained over tune-3f2a, and"),
     ):
         engine.load_adapter("law", folder)

@@ -9,6 +9,7 @@ from tests.support.tiny_model import write_model
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.kinship import describe_base, write_base
 from lodesmith.model.lora import (
     LoraLinear,
     add_adapter,
@@ -163,6 +164,19 @@ def test_an_adapter_and_its_base_become_one_folder(model, tmp_path):
     with pytest.raises(UserError, match="the adapter is for another base"):
         merge_folder(tmp_path / "adapter", tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == [folder]
+
+
+def test_an_adapter_is_not_merged_into_other_weights_of_the_same_shape(model, tmp_path):
+    decoder = trained(model)
+    save_adapter(tmp_path / "adapter", take_adapter(decoder, SHAPE))
+    write_base(tmp_path / "adapter", describe_base("base", load_decoder(model).named_parameters()))
+    path = tmp_path / "adapter" / "adapter_config.json"
+    name_base(path, write_model(tmp_path / "twin", seed=99))
+    with pytest.raises(UserError, match="for another base: it was trained over base, and these"):
+        merge_folder(tmp_path / "adapter", tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+    name_base(path, model)
+    merge_folder(tmp_path / "adapter", tmp_path / "cache")
 
 
 def name_base(path, base):

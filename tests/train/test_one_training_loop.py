@@ -5,11 +5,13 @@ import os
 from dataclasses import replace
 
 import pytest
+import tokenizers
 import torch
 from tiny_training import SHAPE, make_job, packed_job, weights_digest
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
+from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.parallel.checkpoint.export import export_checkpoint
 from lodesmith.parallel.ranks import Ranks
@@ -132,17 +134,28 @@ def test_a_damaged_checkpoint_is_said_aloud_and_the_one_before_is_used(tmp_path,
     assert weights_digest(cut) == weights_digest(whole)
 
 
+def write_words(folder, word):
+    """Write a tokenizer of as few tokens as the tiny model has."""
+    words = {f"{word}{number}": number for number in range(30)}
+    folder.mkdir()
+    model = tokenizers.models.WordLevel(words, unk_token=f"{word}0")
+    tokenizers.Tokenizer(model).save(str(folder / "tokenizer.json"))
+    return folder
+
+
 def test_a_checkpoint_is_exported_as_the_model_that_the_run_would_write(tmp_path):
-    job = make_job(tmp_path)
+    tokenizer, other = (write_words(tmp_path / name, name) for name in ("tokenizer", "other"))
+    out, vocabulary = tmp_path / "out", Tokenizer.load(tokenizer).vocabulary
+    job = replace(make_job(tmp_path), vocabulary=vocabulary)
     run(job)
-    out, tokenizer = tmp_path / "out", tmp_path / "tokenizer"
-    tokenizer.mkdir()
-    (tokenizer / "tokenizer.json").write_text("{}")
     place = job.scratch / "checkpoints"
     assert export_checkpoint(place, out, tokenizer=tokenizer) == 12
     for name in ("model.safetensors", "config.json", "generation_config.json"):
         assert (out / name).read_bytes() == (job.model_folder / name).read_bytes()
     assert (out / "tokenizer.json").exists()
+    with pytest.raises(UserError, match="the tokenizer is another model's"):
+        export_checkpoint(place, tmp_path / "mixed", tokenizer=other)
+    assert not (tmp_path / "mixed").exists()
     with pytest.raises(UserError, match="not an empty folder"):
         export_checkpoint(place, out, tokenizer=None)
     with pytest.raises(UserError, match="holds no checkpoint"):

@@ -94,6 +94,20 @@ def test_rewards_of_either_kind_grow(place):
     assert facts["num_steps"] == 6
 
 
+def test_a_reward_model_of_another_tokenizer_is_refused(place, tmp_path):
+    stranger = write_model(tmp_path / "stranger", vocab_size=300)
+    made = run(
+        str(write_chain(tmp_path / "judge.yaml", {
+            "domain": "judge", "files": [str(place / "pairs.jsonl")], "method": "reward",
+            "sequence_length": 96, "max_steps": 1,
+        })), workspace=place / "space", until="tune", start=str(stranger),
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"questions: rewards\.model has another tokenizer"):
+        tune(place, "questions", method="rloo", sequence_length=64, max_steps=2,
+             global_batch_size=8, rewards={"model": made.artifacts["tune"].id})  # fmt: skip
+    assert not list((place / "space" / "unfinished").glob("*"))
+
+
 @pytest.mark.parametrize(
     ("labels", "gains", "accuracy"),
     [

@@ -75,7 +75,10 @@ def export(
         export_gguf(folder, output)
     else:
         from lodesmith.model.checkpoint import export_model
+        from lodesmith.model.vocabulary import load_tokenizer
 
+        if (folder / "tokenizer.json").is_file():
+            load_tokenizer(folder)  # one that is another model's is not passed on
         export_model(folder, output)
     typer.echo(f"wrote {output}")
 

@@ -118,6 +118,15 @@ class Tokenizer:
         return max(self._engine.get_vocab(with_added_tokens=True).values()) + 1
 
     @cached_property
+    def vocabulary(self) -> str:
+        """SHA-256 of the tokens and their ids, however the file is laid out.
+
+        Tokens that were added to it later are left out: a model may get such and stay the same.
+        """
+        tokens = sorted(self._engine.get_vocab(with_added_tokens=False).items())
+        return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
+
+    @cached_property
     def end_of_text_id(self) -> int:
         """The id that stands between documents: <|endoftext|>, else the first end-of-text id.
 

@@ -17,6 +17,7 @@ from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import MODEL_KINDS
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.locate import locate_model
+from lodesmith.model.vocabulary import check_vocabulary, load_tokenizer
 from lodesmith.parallel.checkpoint.export import is_checkpoint_folder, load_checkpoint, stored_steps
 
 _MAX_WINDOW_TOKENS = 2048  # of a model made elsewhere; longer windows change the score little
@@ -35,11 +36,17 @@ class LineModel:
         """Return the model, ready to be measured."""
         if self.checkpoints is None or self.tokenizer is None:
             return load_subject(self.name, workspace=workspace)
-        decoder, _ = load_checkpoint(self.checkpoints, step=self.step)
+        decoder, manifest = load_checkpoint(self.checkpoints, step=self.step)
         window = min(decoder.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
         model = decoder.to("cuda") if torch.cuda.is_available() else decoder
-        return Subject(model=model, tokenizer=Tokenizer.load(self.tokenizer), window=window,
-                       folder=self.tokenizer)  # fmt: skip
+        tokenizer = Tokenizer.load(self.tokenizer)
+        check_vocabulary(
+            tokenizer,
+            vocab_size=decoder.config.vocab_size,
+            vocabulary=manifest.facts.get("vocabulary"),
+            where=self.checkpoints,
+        )
+        return Subject(model=model, tokenizer=tokenizer, window=window, folder=self.tokenizer)
 
 
 def find_line(
@@ -114,7 +121,7 @@ def load_subject(name: str, *, workspace: Workspace) -> Subject:
     pretrain = made_from(name, "pretrain", workspace)
     if pretrain is not None:
         window = trained_window(pretrain.receipt.config)
-    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
+    return Subject(model=model, tokenizer=load_tokenizer(folder), window=window, folder=folder)
 
 
 def made_from(name: str, kind: str, workspace: Workspace) -> Artifact | None:

@@ -84,12 +84,12 @@ def xz_size(prepare: str, tokenize: str, language: str, with_held_out: bool) -> 
 def _load(folder: Path, window: int) -> "Subject":
     import torch
 
-    from lodesmith.data.tokenizer import Tokenizer
     from lodesmith.evaluate.scoring import Subject, open_weights
+    from lodesmith.model.vocabulary import load_tokenizer
 
     torch.set_num_threads(1)
     model = open_weights(folder)
-    return Subject(model=model, tokenizer=Tokenizer.load(folder), window=window, folder=folder)
+    return Subject(model=model, tokenizer=load_tokenizer(folder), window=window, folder=folder)
 
 
 PIECES: dict[str, Callable[..., JSON]] = {

@@ -42,7 +42,8 @@ from lodesmith.infer.runner import lay_out_pass
 from lodesmith.infer.sampling import Sampler, measure_logprobs
 from lodesmith.infer.scheduler import Chunk
 from lodesmith.infer.sequence import Listener, Sequence
-from lodesmith.infer.weights import Weights
+from lodesmith.infer.weights import Weights, named_weights
+from lodesmith.model.kinship import check_kinship
 from lodesmith.model.lora import load_adapter
 
 _SCORED_AT_ONCE = 64  # positions whose logits exist together when a prompt is scored
@@ -61,6 +62,7 @@ class LocalEngine:
             DamagedArtifactError: stored weights are torn.
         """
         self.config = config = config or EngineConfig()
+        self._weights = weights  # read again only to see whether an adapter belongs to them
         parts = build_parts(weights, config)
         self._runner, self._scheduler = parts.runner, parts.scheduler
         self._adapters: dict[str, tuple[str, object]] = {}  # its key, and as the runner takes it
@@ -163,6 +165,7 @@ class LocalEngine:
             DamagedArtifactError: a file is torn.
         """
         taken = self._runner.take_adapter(load_adapter(folder))
+        check_kinship(folder, named_weights(self._weights))
         with self._changed:
             if name in self._adapters:
                 raise UserError(f"an adapter '{name}' is loaded already; unload it first")

@@ -27,6 +27,7 @@ from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.locate import locate_model
+from lodesmith.model.vocabulary import load_tokenizer
 
 Prompt = str | Sequence[Message] | Sequence[Mapping[str, str]]
 """A text to go on from, or messages ({"role": ..., "content": ...}) to answer."""
@@ -137,7 +138,7 @@ def load_model(
 
 def load_folder(folder: Path, *, name: str) -> LoadedModel:
     """Return the model of a folder, under the name that it shall have."""
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = load_tokenizer(folder)
     return LoadedModel(name=name, folder=folder, weights=load_decoder(folder), tokenizer=tokenizer)
 
 
@@ -148,7 +149,7 @@ def open_folder(folder: Path, *, name: str) -> LoadedModel:
         UserError: the folder holds no model that can be computed here.
         DamagedArtifactError: one of its small files is torn.
     """
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = load_tokenizer(folder)
     return LoadedModel(
         name=name, folder=folder, weights=StoredWeights.of(folder), tokenizer=tokenizer
     )

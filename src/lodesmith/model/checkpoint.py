@@ -36,21 +36,28 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 
+_VOCABULARY = "vocabulary_sha256"  # in config.json, where other libraries keep what they know not
+
 _EXPERT = re.compile(r"(.*)\.experts\.(\d+)\.(gate_proj|up_proj|down_proj)\.weight")
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def save_decoder(folder: Path, decoder: Decoder, *, eos_ids: Sequence[int]) -> None:
+def save_decoder(
+    folder: Path, decoder: Decoder, *, eos_ids: Sequence[int], vocabulary: str | None = None
+) -> None:
     """Write a model folder without tokenizer; equal weights give equal bytes.
 
     Args:
         folder: is made if it is not there; files of the same names are replaced.
         decoder: its weights are stored in the dtype they have.
         eos_ids: token ids that end an answer.
+        vocabulary: `Tokenizer.vocabulary` of what it was trained with; None where nobody knows.
     """
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
     config = decoder.config.to_hugging_face(eos_ids=eos_ids, dtype=dtype)
+    if vocabulary is not None:
+        config[_VOCABULARY] = vocabulary
     write_weights(folder / WEIGHTS_FILE, dict(_written_weights(decoder)))
     write_json(folder / "generation_config.json", {"eos_token_id": config["eos_token_id"]})
     write_json(folder / "config.json", config)
@@ -74,6 +81,11 @@ def read_eos_ids(folder: Path) -> list[int]:
             if ids is not None:
                 return list(ids) if isinstance(ids, list) else [ids]
     return []
+
+
+def read_vocabulary(folder: Path) -> str | None:
+    """Return whose token ids the weights of a folder have learnt; None if it says nothing."""
+    return _read_object(folder, "config.json").get(_VOCABULARY)
 
 
 def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder:
@@ -135,7 +147,9 @@ def export_model(folder_in: Path, folder_out: Path) -> None:
         if (folder_in / name).is_file():
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder_in / name, folder_out / name)
-    save_decoder(folder_out, decoder, eos_ids=read_eos_ids(folder_in))
+    save_decoder(
+        folder_out, decoder, eos_ids=read_eos_ids(folder_in), vocabulary=stored.get(_VOCABULARY)
+    )
 
 
 def check_empty(folder: Path) -> None:

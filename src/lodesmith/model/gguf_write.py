@@ -19,7 +19,6 @@ from torch import Tensor
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import replace_file
 from lodesmith.data.byte_level import SPLIT_PATTERN
-from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder, read_config, read_eos_ids
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import rotary_frequencies
@@ -30,6 +29,7 @@ from lodesmith.model.gguf_folder import (
     PRE_TOKENIZERS,
     USER_DEFINED,
 )
+from lodesmith.model.vocabulary import load_tokenizer
 
 _ALIGNMENT = 32
 _NORMAL, _UNUSED = 1, 5  # kinds of tokens
@@ -95,7 +95,7 @@ def _shape_entries(config: DecoderConfig, name: str) -> dict[str, Any]:
 
 def _tokenizer_entries(folder: Path, config: DecoderConfig) -> dict[str, Any]:
     data = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = load_tokenizer(folder)
     if data["model"].get("type") != "BPE" or data["model"].get("byte_fallback"):
         raise UserError(f"{folder}: only byte-level BPE tokenizers are written as GGUF")
     tokens = [f"[UNUSED_{number}]" for number in range(config.vocab_size)]

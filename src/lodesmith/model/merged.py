@@ -7,7 +7,14 @@ from pathlib import Path
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_file, hash_json
 from lodesmith.model.adapter_shape import CONFIG_FILE
-from lodesmith.model.checkpoint import TOKENIZER_FILES, load_decoder, read_eos_ids, save_decoder
+from lodesmith.model.checkpoint import (
+    TOKENIZER_FILES,
+    load_decoder,
+    read_eos_ids,
+    read_vocabulary,
+    save_decoder,
+)
+from lodesmith.model.kinship import check_kinship
 from lodesmith.model.lora import (
     WEIGHTS_FILE,
     load_adapter,
@@ -40,13 +47,16 @@ def merge_folder(adapter: Path, cache: Path) -> Path:
         return folder
     decoder = load_decoder(base)
     merge_adapter(decoder, load_adapter(adapter))
+    check_kinship(adapter, decoder.named_parameters())
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".merging-", dir=cache))
     try:
         for name in TOKENIZER_FILES:
             if (base / name).is_file():
                 shutil.copyfile(base / name, unfinished / name)
-        save_decoder(unfinished, decoder, eos_ids=read_eos_ids(base))
+        save_decoder(
+            unfinished, decoder, eos_ids=read_eos_ids(base), vocabulary=read_vocabulary(base)
+        )
         if not folder.exists():
             unfinished.rename(folder)
     finally:

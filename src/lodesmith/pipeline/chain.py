@@ -149,12 +149,11 @@ def _reward_model(domain: DomainConfig, space: Workspace) -> Path | None:
 
 
 def _stack(parent: Artifact | None) -> dict[str, Any]:
-    """Return the adapter of a parent that is to be kept in the stack, and what it stands over."""
+    """Return the adapter of a parent that is to be kept in the stack."""
     adapter = parent.receipt.config.get("tune", {}).get("adapter") if parent else None
     if parent is None or adapter is None or adapter["keep"] == "merge":
         return {}
-    folder = parent.file("adapter")
-    return {"stack": folder, "stack_base": read_json(folder / "base.json")["base"]}
+    return {"stack": parent.file("adapter")}
 
 
 def _make(draft: Draft, *, tune: LinkConfig, start: Start, space: Workspace) -> None:

@@ -43,6 +43,7 @@ def make(
         model_folder=draft.path / "model",
         metrics_file=draft.path / METRICS_FILE,
         eos_ids=tokenizer.eos_ids,
+        vocabulary=tokenizer.vocabulary,
         title="pretrain",
     )
     facts = run_training(job)

@@ -53,6 +53,7 @@ class TrainingJob:
     model_folder: Path  # gets the trained weights and their config.json
     metrics_file: Path  # gets one JSON line for each step
     eos_ids: tuple[int, ...] = ()  # token ids that end an answer
+    vocabulary: str | None = None  # `Tokenizer.vocabulary` of the ids; None where nobody knows
     title: str = "train"  # for the progress bar
     objective: str = "next-token"  # a name in train/objective.py
     objective_settings: Mapping[str, float] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class TrainingJob:
             "model_folder": str(self.model_folder),
             "metrics_file": str(self.metrics_file),
             "eos_ids": self.eos_ids,
+            "vocabulary": self.vocabulary,
             "title": self.title,
             "objective": self.objective,
             "objective_settings": dict(self.objective_settings),
@@ -132,6 +134,7 @@ class TrainingJob:
             model_folder=Path(data["model_folder"]),
             metrics_file=Path(data["metrics_file"]),
             eos_ids=tuple(data["eos_ids"]),
+            vocabulary=data["vocabulary"],
             title=data["title"],
             objective=data["objective"],
             objective_settings=data["objective_settings"],

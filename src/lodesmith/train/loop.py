@@ -55,7 +55,7 @@ def train(task: RankTask, *, ranks: Ranks, pulse: Pulse) -> JSON | None:
                 return None
             if job.adapter is not None and job.adapter_folder is not None:
                 save_adapter(job.adapter_folder, take_adapter(decoder, job.adapter))
-            save_decoder(job.model_folder, decoder, eos_ids=job.eos_ids)
+            save_decoder(job.model_folder, decoder, eos_ids=job.eos_ids, vocabulary=job.vocabulary)
         return describe(training, rollbacks)
 
 

@@ -88,6 +88,7 @@ class Training:
             "progress": asdict(self.progress),
             "model": self.learner.shape.model_dump(mode="json"),
             "eos_ids": list(self.job.eos_ids),
+            "vocabulary": self.job.vocabulary,
         }
         checkpoints.save(step=self.progress.step, tensors=self.learner.tensors(), facts=facts)
 

@@ -25,8 +25,10 @@ from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, wri
 from lodesmith.data.chat import CHAT_TEMPLATE
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.lineage.artifact import Draft
-from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config
+from lodesmith.model.checkpoint import TOKENIZER_FILES, read_config, read_weights
+from lodesmith.model.kinship import BASE_FILE, describe_base, write_base
 from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
+from lodesmith.model.vocabulary import load_tokenizer
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.launch import observations_of, run_training
 from lodesmith.train.packed import write_packed
@@ -61,7 +63,6 @@ from lodesmith.tune.split import (
 )
 
 ADAPTER_FOLDER = "adapter"
-ADAPTER_BASE_FILE = "base.json"
 ANSWERS_FILE = "answers.json"
 _METRICS_FILE = "metrics.jsonl"
 _NUM_ANSWERS, _ANSWER_TOKENS = 3, 64
@@ -77,7 +78,6 @@ class Foundation:
     earlier: Sequence[EarlierDomain]
     parent_matrix: JSON | None  # of the parent link; None for the first
     stack: Path | None = None  # the parent's adapter, if it is kept beside the weights
-    stack_base: str | None = None  # what that adapter stands over
     reward_model: Path | None = None  # folder, where the domain names one
     name: str = ""  # of the parent: an artifact's id, or a foreign model's hash
 
@@ -94,8 +94,7 @@ def make_link(draft: Draft, *, tune: LinkConfig, foundation: Foundation) -> None
         UserError: a file cannot be understood, nothing is left to learn, or the sequences are
             longer than the model may read.
     """
-    _check_model(foundation.start, tune)
-    tokenizer = Tokenizer.load(foundation.start)
+    tokenizer = _check_model(foundation, tune)
     encoder = choose_encoder(tokenizer, tune.template)
     samples = check_forms(read_samples(list_files(tune.files)), tune)
     learnt, held_out, num_twice = split_samples(
@@ -140,6 +139,7 @@ def _learn(
         model_folder=draft.path / "model",
         metrics_file=draft.path / _METRICS_FILE,
         eos_ids=encoder.answer_ends,
+        vocabulary=encoder.tokenizer.vocabulary,
         title=f"tune {tune.domain}",
         objective=lesson.objective,
         objective_settings=lesson.settings,
@@ -172,27 +172,31 @@ def _train(
 
 def _keep_adapter(trained: Path, folder: Path, foundation: Foundation) -> None:
     """Write the adapter with the stack that it was trained over, and over which weights it is."""
-    adapter, over = load_adapter(trained), foundation.name
-    if foundation.stack is not None:
+    adapter = load_adapter(trained)
+    if foundation.stack is None:
+        base = describe_base(foundation.name, read_weights(foundation.start))
+    else:
         adapter = stack_adapters([load_adapter(foundation.stack), adapter])
-        over = foundation.stack_base or over
+        base = read_json(foundation.stack / BASE_FILE)
     save_adapter(folder, adapter)
-    write_json(folder / ADAPTER_BASE_FILE, {"base": over})
+    write_base(folder, base)
 
 
-def _check_model(start: Path, tune: LinkConfig) -> None:
-    config, tokenizer = read_config(start), Tokenizer.load(start)
-    limit = config.max_position_embeddings
+def _check_model(foundation: Foundation, tune: LinkConfig) -> Tokenizer:
+    """Return the tokenizer of the model that a domain is learnt on top of."""
+    limit = read_config(foundation.start).max_position_embeddings
     if tune.sequence_length > limit:
         raise UserError(
             f"{tune.domain}: sequence_length ({tune.sequence_length}) is above the model's "
             f"max_position_embeddings ({limit}); lower it"
         )
-    if tokenizer.vocab_size > config.vocab_size:
+    tokenizer, judge = load_tokenizer(foundation.start), foundation.reward_model
+    if judge is not None and load_tokenizer(judge).vocabulary != tokenizer.vocabulary:
         raise UserError(
-            f"{start}: the tokenizer has {tokenizer.vocab_size} tokens but the model only "
-            f"{config.vocab_size}: they do not belong together; put the model's own tokenizer there"
+            f"{tune.domain}: rewards.model has another tokenizer than the model that it judges, "
+            f"{foundation.start}; train a reward model on top of that one or of its base"
         )
+    return tokenizer
 
 
 def _plan(

@@ -64,6 +64,7 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tune: TuneConfig) -> 
         model_folder=draft.path / "model",
         metrics_file=draft.path / _METRICS_FILE,
         eos_ids=_answer_ends(tokenizer),
+        vocabulary=tokenizer.vocabulary,
         title="tune",
     )
     facts = run_training(job)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from lodesmith.core.errors import UserError
+from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import (
     TOKENIZER_FILES,
     check_empty,
@@ -14,6 +15,7 @@ from lodesmith.model.checkpoint import (
 )
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.vocabulary import check_vocabulary
 from lodesmith.parallel.checkpoint.manifest import Manifest
 from lodesmith.parallel.checkpoint.shelf import Shelf
 from lodesmith.parallel.checkpoint.whole import StoredCheckpoint
@@ -73,9 +75,17 @@ def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) 
     check_empty(folder_out)
     decoder, manifest = load_checkpoint(place)
     check_exportable(decoder.config, where=place)
+    vocabulary = manifest.facts.get("vocabulary")
+    if tokenizer is not None:
+        check_vocabulary(
+            Tokenizer.load(tokenizer),
+            vocab_size=decoder.config.vocab_size,
+            vocabulary=vocabulary,
+            where=place,
+        )
     for name in TOKENIZER_FILES:
         if tokenizer is not None and (tokenizer / name).is_file():
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(tokenizer / name, folder_out / name)
-    save_decoder(folder_out, decoder, eos_ids=manifest.facts["eos_ids"])
+    save_decoder(folder_out, decoder, eos_ids=manifest.facts["eos_ids"], vocabulary=vocabulary)
     return manifest.step

@@ -52,6 +52,7 @@ def learn_privately(
         model_folder=draft.path / "model",
         adapter_folder=adapter_folder,
         eos_ids=encoder.answer_ends,
+        vocabulary=encoder.tokenizer.vocabulary,
         title=f"tune {tune.domain}",
     )
     facts = train_privately(job, [*records, *secrets])

@@ -49,6 +49,7 @@ class PrivateJob:
     model_folder: Path
     adapter_folder: Path
     eos_ids: Sequence[int]
+    vocabulary: str
     title: str
 
 
@@ -89,7 +90,7 @@ def train_privately(job: PrivateJob, records: Sequence[Encoded]) -> JSON:
             optimizer.step(total, step)
             progress.advance(1)
     save_adapter(job.adapter_folder, take_adapter(decoder, job.adapter))
-    save_decoder(job.model_folder, decoder, eos_ids=list(job.eos_ids))
+    save_decoder(job.model_folder, decoder, eos_ids=list(job.eos_ids), vocabulary=job.vocabulary)
     return {
         "num_steps": config.max_steps,
         "num_records": len(records),
