@@ -8,6 +8,9 @@ import pytest
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.infer.load import open_folder
+from lodesmith.infer.weights import StoredWeights
+from lodesmith.serve import chat as terminal
 from lodesmith.serve.chat import chat
 
 
@@ -59,6 +62,24 @@ def test_ctrl_c_stops_the_answer_but_not_the_conversation(loaded):
     assert whole.startswith(stopped)
     assert len(stopped) < len(whole)
     assert output.getvalue() == f"{stopped}\n{whole}\n"
+
+
+def test_a_folder_is_held_once_and_pytorch_leaves_the_cores_to_the_engine(
+    model_folder, loaded, monkeypatch, capsys
+):
+    told, opened = [], []
+    monkeypatch.setattr(terminal.torch, "set_num_threads", told.append)
+
+    def open_and_note(*args, **options):
+        opened.append(open_folder(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(terminal, "open_folder", open_and_note)
+    monkeypatch.setattr(terminal.sys, "stdin", io.StringIO("one\n"))
+    terminal.chat_with_folder(model_folder, max_tokens=8, temperature=0.0)
+    assert capsys.readouterr().out == f"{answer_to(loaded, 'one')}\n"
+    assert told[0] == 1
+    assert isinstance(opened[0].weights, StoredWeights)
 
 
 def test_a_model_without_chat_template_is_refused(loaded, model_folder, tmp_path):

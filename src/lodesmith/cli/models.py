@@ -172,10 +172,9 @@ def chat(
     Example:  lodesmith chat quickstart
     """
     folder = _find_folder(model, workspace)
-    from lodesmith.infer.load import load_model
-    from lodesmith.serve.chat import chat as talk
+    from lodesmith.serve.chat import chat_with_folder
 
-    talk(load_model(str(folder)), max_tokens=max_tokens, temperature=temperature)
+    chat_with_folder(folder, max_tokens=max_tokens, temperature=temperature)
 
 
 def _find_all(first: str, also: Sequence[str], workspace: Path) -> dict[str, Path]:

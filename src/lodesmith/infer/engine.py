@@ -5,10 +5,10 @@ sends them through the model in one pass, and chooses a token for every sequence
 to its end. A sequence joins and leaves between two steps; nobody waits for a batch to fill or to
 finish.
 
-Shapes: O rows whose states are wanted, D hidden, V vocab.
+Shapes: O rows whose states are wanted, D hidden.
 """
 
-# ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
+# ruff: noqa: N806 shape suffixes are the house's names for tensors
 
 import itertools
 import threading
@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import warn
@@ -32,21 +31,19 @@ from lodesmith.infer.interface import (
     GenerationRequest,
     QueueFullError,
     Ticket,
-    TokenLogprobs,
     Wake,
     check_adapter,
     check_request,
 )
 from lodesmith.infer.native_runner import NativeRunner
+from lodesmith.infer.outcome import read_pass
 from lodesmith.infer.runner import lay_out_pass
-from lodesmith.infer.sampling import Sampler, measure_logprobs
+from lodesmith.infer.sampling import Sampler
 from lodesmith.infer.scheduler import Chunk
 from lodesmith.infer.sequence import Listener, Sequence
 from lodesmith.infer.weights import Weights, named_weights
 from lodesmith.model.kinship import check_kinship
 from lodesmith.model.lora import load_adapter
-
-_SCORED_AT_ONCE = 64  # positions whose logits exist together when a prompt is scored
 
 
 class LocalEngine:
@@ -267,65 +264,5 @@ class LocalEngine:
             self._num_computed_tokens += len(now.ids_R)
             for chunk in chunks:
                 self._scheduler.advance(chunk)
-        chosen, rows, first = [], [], 0
-        for chunk in chunks:
-            sequence = chunk.sequence
-            if sequence.must_read_all:
-                first += chunk.count
-                self._look_at(chunk, states_OD[first - chunk.count : first])
-            elif chunk.is_last:
-                first += 1
-            if not chunk.is_last:
-                continue
-            if sequence.request.max_tokens == 0:
-                self._end(sequence, FinishReason.LENGTH)
-                continue
-            chosen.append(sequence)
-            rows.append(first - 1)
-        if chosen:
-            # To index wakes PyTorch's threads, which then spin for a while where ours compute.
-            all_rows = len(rows) == len(states_OD)
-            self._choose(chosen, states_OD if all_rows else states_OD[rows])
-
-    def _look_at(self, chunk: Chunk, states_TD: Tensor) -> None:
-        """Note what was asked about the tokens of a prompt."""
-        sequence, request = chunk.sequence, chunk.sequence.request
-        if request.score_prompt:
-            self._score(sequence, states_TD, start=chunk.start)
-        if request.pool_prompt:
-            new_TD = states_TD[max(0, sequence.num_pooled - chunk.start) :]
-            before_D = 0 if sequence.prompt_sum_D is None else sequence.prompt_sum_D
-            sequence.prompt_sum_D = before_D + new_TD.float().sum(0)
-            sequence.num_pooled += len(new_TD)
-        if chunk.is_last:
-            sequence.tell_about_prompt()
-
-    def _score(self, sequence: Sequence, states_TD: Tensor, *, start: int) -> None:
-        """Note how probable each token was that follows a position of this piece."""
-        request = sequence.request
-        done = len(sequence.prompt_logprobs)  # more than `start` if it gave its cache up once
-        targets = request.input_ids[done + 1 : start + 1 + len(states_TD)]
-        for first in range(0, len(targets), _SCORED_AT_ONCE):
-            some = targets[first : first + _SCORED_AT_ONCE]
-            at = done - start + first
-            logits_TV, _ = self._runner.logits(states_TD[at : at + len(some)])
-            scored = measure_logprobs(logits_TV, some, num_top=request.num_top_logprobs or 0)
-            sequence.prompt_logprobs.extend(scored)
-
-    def _choose(self, sequences: List[Sequence], states_OD: Tensor) -> None:
-        """Choose each sequence's next token, and end those that it ends."""
-        logits_OV, best_ids = self._runner.logits(states_OD)
-        for sequence, logits_V, best_id in zip(sequences, logits_OV, best_ids, strict=True):
-            plain = sequence.sampler.is_plain_greedy
-            token_id = best_id if plain else sequence.sampler.choose(logits_V)
-            reason = sequence.take(token_id, self._logprobs(sequence, logits_V, token_id))
-            if reason is not None:
-                self._end(sequence, reason)
-
-    def _logprobs(
-        self, sequence: Sequence, logits_V: Tensor, token_id: int
-    ) -> TokenLogprobs | None:
-        num_top = sequence.request.num_top_logprobs
-        if num_top is None:
-            return None
-        return measure_logprobs(logits_V[None], [token_id], num_top=num_top)[0]
+        for sequence, reason in read_pass(self._runner, chunks, states_OD):
+            self._end(sequence, reason)

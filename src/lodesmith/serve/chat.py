@@ -7,15 +7,30 @@ piped input the prompt sign is left out, so that the output is the answers alone
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
+
+import torch
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.data.chat import Message
 from lodesmith.infer.interface import Engine, PromptTooLongError, Sampling
-from lodesmith.infer.load import LoadedModel
+from lodesmith.infer.load import LoadedModel, open_folder
 
 PROMPT_SIGN = "> "
+
+
+def chat_with_folder(folder: Path, *, max_tokens: int, temperature: float) -> None:
+    """Talk to the model of a folder, held and computed as a server does it.
+
+    Raises:
+        UserError: the folder holds no model that can be computed here, or one that does not chat.
+        DamagedArtifactError: one of its files is torn.
+    """
+    torch.set_num_threads(1)  # its threads would spin where ours compute
+    loaded = open_folder(folder, name=folder.name)
+    chat(loaded, max_tokens=max_tokens, temperature=temperature)
 
 
 def chat(
