@@ -3,6 +3,8 @@
 import os
 import queue
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tiny_server import write_model_folder
@@ -42,6 +44,30 @@ def test_whoever_is_being_answered_is_told_and_the_next_one_is_answered(start_se
     assert "RuntimeError" in failed.json()["error"]["message"]
     assert server.post(CHAT, {**chat(), "temperature": 0}).json()["choices"] == before
     assert server.get("/health").status_code == 200
+
+
+def test_others_are_answered_while_an_engine_starts_again(start_server):
+    server = start_server(kept=True)
+    kept = server.engine
+    start, is_starting, may_start = kept._start, threading.Event(), threading.Event()
+
+    def start_late():
+        is_starting.set()
+        assert may_start.wait(60)
+        return start()
+
+    kept._start = start_late
+    break_engine(kept._engine)
+    assert server.post(CHAT, chat()).status_code == 500
+    with ThreadPoolExecutor(3) as pool:
+        try:
+            waiting = [pool.submit(server.post, CHAT, chat()) for _ in range(3)]
+            assert is_starting.wait(60)
+            kept.cancel(0)  # as the end of a request of the failed engine does, on the event loop
+            assert server.get("/v1/models").status_code == 200
+        finally:
+            may_start.set()
+        assert [answer.result(60).status_code for answer in waiting] == [200] * 3
 
 
 def test_an_engine_that_fails_again_and_again_is_left_alone(loaded):

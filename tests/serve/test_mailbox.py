@@ -143,6 +143,9 @@ def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
         def cancel(self, ticket):
             pass
 
+        def stats(self):
+            return SimpleNamespace(failure=None)
+
         limits = SimpleNamespace(max_num_queued_seqs=1)
 
     async def collect():
@@ -150,7 +153,8 @@ def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
             name="tiny", tokenizer=loaded.tokenizer, engine=FailingEngine(), created=1
         )
         request = GenerationRequest(input_ids=(1,), max_tokens=9)
-        async for pieces in Answers(service, [request]).pieces():
+        answers = await Answers.ask(service, [request])
+        async for pieces in answers.pieces():
             shown.extend(piece.text for piece in pieces)
 
     shown = []

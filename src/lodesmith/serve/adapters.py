@@ -88,7 +88,7 @@ def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
                 raise ApiError(404, f"no adapter '{body.lora_name}' is loaded", param="lora_name")
             own.discard(body.lora_name)
             front.models.remove(body.lora_name)
-            shelf.base.engine.unload_adapter(body.lora_name)
+            await asyncio.to_thread(shelf.base.engine.unload_adapter, body.lora_name)
         return f"Success: LoRA adapter '{body.lora_name}' removed successfully."
 
 

@@ -18,6 +18,7 @@ from lodesmith.infer.interface import (
     GenerationRequest,
     NewToken,
     PromptScored,
+    Ticket,
     TokenLogprobs,
 )
 from lodesmith.infer.text import AnswerText
@@ -135,15 +136,16 @@ class Choice:
 class Answers:
     """All choices of one HTTP request."""
 
-    def __init__(
-        self,
+    @classmethod
+    async def ask(
+        cls,
         service: Service,
         requests: Sequence[GenerationRequest],
         *,
         stop: Sequence[str] = (),
         on_end: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        """Submit the requests.
+    ) -> "Answers":
+        """Submit the requests, and return their answers on their way.
 
         Args:
             service: the model that is asked.
@@ -154,6 +156,19 @@ class Answers:
         Raises:
             ApiError: one is impossible, too many wait already, or the engine has failed.
         """
+        answers = cls(service, requests, stop=stop, on_end=on_end)
+        answers._tickets = await service.submit(requests, answers._deliver)
+        return answers
+
+    def __init__(
+        self,
+        service: Service,
+        requests: Sequence[GenerationRequest],
+        *,
+        stop: Sequence[str],
+        on_end: Callable[[int], None],
+    ) -> None:
+        """See `ask`, which submits them."""
         self.choices = [
             Choice(index, request, service.tokenizer, stop)
             for index, request in enumerate(requests)
@@ -163,7 +178,7 @@ class Answers:
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._mailbox = service.mailbox
         self._has_begun = False  # the engine has told something; written to on its thread
-        self._tickets = service.submit(requests, self._deliver)
+        self._tickets: list[Ticket] = []
 
     @property
     def num_tokens(self) -> int:

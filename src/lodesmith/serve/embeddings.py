@@ -63,7 +63,7 @@ async def _pool(service: Service, requests: Sequence[GenerationRequest]) -> list
     def deliver(index: int, event: Event) -> None:
         mailbox.put(events.put_nowait, index, event, is_urgent=isinstance(event, Finished))
 
-    tickets = service.submit(requests, deliver)
+    tickets = await service.submit(requests, deliver)
     vectors: dict[int, Vector] = {}
     left = len(requests)
     try:

@@ -1,8 +1,10 @@
 """An engine that is started again when it fails.
 
 Whoever was being answered when an engine failed is told so, with status 500; the next request
-starts a new engine and is answered as if nothing had been. An engine that fails again and again is
-left alone: then every request gets 503 with the reason, and /health says it to whoever watches.
+starts a new engine and is answered as if nothing had been. That takes seconds: whoever must not
+wait for it submits on another thread once `stats` tells of a failure. An engine that fails again
+and again is left alone: then every request gets 503 with the reason, and /health says it to whoever
+watches.
 """
 
 import threading
@@ -33,9 +35,8 @@ class KeptEngine:
         self, start: Callable[[], Engine], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._start, self._budget = start, RestartBudget(clock=clock)
-        self._engine = start()
+        self._current = 0, start()  # engines that have failed, and the one after them
         self._adapters: dict[str, Path] = {}
-        self._generation = 0  # engines that have failed
         self._changing = threading.Lock()
 
     def __enter__(self) -> "KeptEngine":
@@ -43,6 +44,10 @@ class KeptEngine:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def _engine(self) -> Engine:
+        return self._current[1]
 
     @property
     def limits(self) -> EngineLimits:
@@ -68,7 +73,7 @@ class KeptEngine:
             if failure is not None and self._budget.take():
                 self._restart(failure)
             tickets = self._engine.submit(requests, deliver, wake=wake)
-            return [self._generation * _TICKETS + ticket for ticket in tickets]
+            return [self._current[0] * _TICKETS + ticket for ticket in tickets]
 
     def _restart(self, failure: str) -> None:
         """Put a new engine in the place of the failed one.
@@ -79,11 +84,10 @@ class KeptEngine:
         warn(f"starting the engine again: {failure}")
         self._engine.close()
         try:
-            self._engine = self._start_with_adapters()
+            self._current = self._current[0] + 1, self._start_with_adapters()
         except LodesmithError as error:  # the model's folder may have gone or changed
             warn(f"the engine did not start: {error}")
             raise EngineError(f"{failure}, and could not be started again") from None
-        self._generation += 1
 
     def _start_with_adapters(self) -> Engine:
         engine = self._start()
@@ -98,9 +102,9 @@ class KeptEngine:
     def cancel(self, ticket: Ticket) -> None:
         """Stop a request; one of an engine that has failed has ended already."""
         generation, number = divmod(ticket, _TICKETS)
-        with self._changing:
-            if generation == self._generation:
-                self._engine.cancel(number)
+        present, engine = self._current
+        if generation == present:
+            engine.cancel(number)
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """Make an adapter known; an engine that is started again gets it too."""

@@ -34,7 +34,7 @@ def add_completions(app: FastAPI, front: Front) -> None:
         """Answer a conversation."""
         service = front.admit(request, body.model)
         requests = await chat_requests(service, body)
-        answers, num_prompt_tokens = _ask(front, request, service, requests, body)
+        answers, num_prompt_tokens = await _ask(front, request, service, requests, body)
         chat_format = ChatFormat(
             service.token_names, with_logprobs=body.logprobs, with_tools=bool(usable_tools(body))
         )
@@ -48,7 +48,7 @@ def add_completions(app: FastAPI, front: Front) -> None:
         """Go on from a text."""
         service = front.admit(request, body.model)
         requests = await completion_requests(service, body)
-        answers, num_prompt_tokens = _ask(front, request, service, requests, body)
+        answers, num_prompt_tokens = await _ask(front, request, service, requests, body)
         text_format = CompletionFormat(
             service.token_names, service.tokenizer, answers.choices,
             with_logprobs=body.logprobs is not None, echo=body.echo,
@@ -66,7 +66,7 @@ def add_completions(app: FastAPI, front: Front) -> None:
         return answer
 
 
-def _ask(
+async def _ask(
     front: Front,
     request: Request,
     service: Service,
@@ -75,7 +75,7 @@ def _ask(
 ) -> tuple[Answers, int]:
     """Return answers on their way, and the tokens of their prompts, each counted once."""
     num_prompt_tokens = sum(len(each.input_ids) for each in requests[:: body.n])
-    answers = Answers(
+    answers = await Answers.ask(
         service, requests, stop=body.stop_strings, on_end=front.charge(request, num_prompt_tokens)
     )
     service.metrics.num_prompt_tokens += num_prompt_tokens

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from lodesmith.core.errors import EngineError, UserError
@@ -36,6 +36,7 @@ class Service:
     created: int  # seconds since 1970, shown by /v1/models
     metrics: Metrics = field(default_factory=Metrics)
     adapter: str | None = None  # of the engine, that this name stands for
+    _starting_again: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property
     def token_names(self) -> TokenNames:
@@ -72,8 +73,8 @@ class Service:
         """Return the ids of a prompt that is a text or has been encoded already."""
         return await self.encode_text(prompt) if isinstance(prompt, str) else tuple(prompt)
 
-    def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
-        """Submit requests to the engine.
+    async def submit(self, requests: Sequence[GenerationRequest], deliver: Deliver) -> list[Ticket]:
+        """Submit requests to the engine; one that has failed may start again meanwhile.
 
         Raises:
             ApiError: they are impossible (400), too many (429), or the engine is down (503).
@@ -83,8 +84,12 @@ class Service:
             raise ApiError(
                 400, f"{len(requests)} answers in one request; this server takes {most} at most"
             )
+        submit = partial(self.engine.submit, requests, deliver, wake=self.mailbox.wake)
         try:
-            return self.engine.submit(requests, deliver, wake=self.mailbox.wake)
+            if self.engine.stats().failure is None:
+                return submit()
+            async with self._starting_again:  # one waits on a thread, the others here
+                return await asyncio.to_thread(submit)
         except PromptTooLongError as error:
             raise ApiError(400, str(error), code="context_length_exceeded") from None
         except UserError as error:
