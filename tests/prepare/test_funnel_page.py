@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.clean import clean
-from lodesmith.prepare.funnel import NUM_SHARES, Funnel, bin_edge, bin_of
+from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.funnel_page import render_funnel
 from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.samples import cut_all
+from lodesmith.prepare.scores import NUM_SHARES, bin_edge, bin_of
 
 _EVIL = '<script>alert("x")</script>&lt;'
 
@@ -30,10 +32,11 @@ def _tally(numbers: range, text: str = "text") -> Funnel:
         document = _document(number, text)
         if number % 3:
             funnel["quality"].add(document, bytes_in=10, bytes_out=8)
-            funnel["quality"].add_score("too few words", 50 + number, 50, passed=True)
+            funnel["quality"].scores.add("too few words", 50 + number, 50, passed=True)
         else:
             funnel["quality"].add(document, bytes_in=10, bytes_out=None)
             funnel["quality"].add_drop(document, Drop("too few words", number, 50))
+    funnel.show_samples(cut_all)
     return funnel
 
 
@@ -101,7 +104,7 @@ def test_a_value_lies_in_its_bin(value: float, limit: float) -> None:
 def test_a_funnel_of_a_million_values_stays_small() -> None:
     tally = Funnel(["quality"])["quality"]
     for number in range(20_000):
-        tally.add_score("words", 1.001**number, 50, passed=number % 2 == 0)
+        tally.scores.add("words", 1.001**number, 50, passed=number % 2 == 0)
     assert len(json.dumps(tally.to_json("quality"))) < 3000
 
 

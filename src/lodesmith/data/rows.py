@@ -44,6 +44,7 @@ class Row:
     """Texts of a Parquet table, and those of a JSON line that are no UTF-8, are bytes."""
     fault: str | None = None  # why there are no values: the same words for all such rows
     value: int | None = None  # what was measured of the fault
+    num_bytes: int = 0  # of a line that is at fault
 
 
 def read_json_rows(
@@ -68,7 +69,8 @@ def read_json_rows(
             if len(line) == max_bytes and not line.endswith(b"\n"):
                 rest = _skip_line(file)
                 left -= rest
-                yield Row(number, fault="line is too long", value=len(line) + rest)
+                size = len(line) + rest
+                yield Row(number, fault="line is too long", value=size, num_bytes=size)
             elif line.strip():
                 yield _parse_line(line, number)
 
@@ -77,9 +79,9 @@ def _parse_line(line: bytes, number: int) -> Row:
     try:
         values = _load(line)
     except (ValueError, RecursionError):
-        return Row(number, fault="line is no JSON", value=number)
+        return Row(number, fault="line is no JSON", value=number, num_bytes=len(line))
     if not isinstance(values, dict):
-        return Row(number, fault="line is no JSON object", value=number)
+        return Row(number, fault="line is no JSON object", value=number, num_bytes=len(line))
     return Row(number, values)
 
 

@@ -17,6 +17,8 @@ from lodesmith.prepare.pages import Drop, Page
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _TEXT_TYPES = {"text/plain", "text/markdown"}
 _OPEN_TYPES = {"", "text/xml", "application/xml", "application/octet-stream", "text/x-unknown"}
+TOO_LARGE = "page too large (bytes)"
+
 _MARKUP = re.compile(rb"<(?:!doctype html|html|head|body|title|div|p|table|h1)[\s>]", re.I)
 _SNIFF_BYTES = 4096
 
@@ -36,7 +38,7 @@ class Extracted:
 def extract(page: Page, config: ExtractConfig) -> Extracted | Drop:
     """Return the text of a page, or why it has none."""
     if len(page.payload) > config.max_page_bytes:
-        return Drop("page too large (bytes)", len(page.payload), config.max_page_bytes)
+        return Drop(TOO_LARGE, len(page.payload), config.max_page_bytes)
     kind = _kind_of(page)
     if kind is None:
         return Drop("content is no text", page.content_type or "binary")

@@ -16,7 +16,7 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
-from lodesmith.prepare.extract import extract
+from lodesmith.prepare.extract import TOO_LARGE, extract
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.pages import Drop, Page
 from lodesmith.prepare.records import READ_FAULTS, Record, explain_fault, read_source
@@ -37,6 +37,7 @@ class _Trail:
 
     bytes_in: int
     sizes: list[tuple[str, int, int]] = field(default_factory=list)  # step, bytes in and out
+    repaired: tuple[str, str] | None = None  # the text before and after
 
     def passed(self, step: str, document: Document) -> None:
         size = len(document.text.encode("utf-8", "replace"))
@@ -128,12 +129,12 @@ class _Worker:
                 return self.clean(page, fault)
             except MemoryError:
                 condemned = "record takes too much memory"
-        trail = _Trail(len(page.payload))
+        trail = _Trail(page.num_bytes)
         return self._reject(page.document(), self.steps[0], Drop(condemned), trail)
 
     def clean(self, page: Page, fault: Drop | None) -> Carried | Rejected:
         """Take a page through the steps, up to the one that drops it."""
-        trail = _Trail(len(page.payload))
+        trail = _Trail(page.num_bytes)
         step, item = self.steps[0], fault or self._first(page)
         carried = item if isinstance(item, Carried) else Carried(page.document())
         if isinstance(item, Drop):
@@ -148,6 +149,8 @@ class _Worker:
                 result = self._apply(step, carried)
             if isinstance(result, Drop):
                 return self._reject(carried.document, step, result, trail)
+            if step == "repair":
+                trail.repaired = (carried.document.text, result.text)
             carried = carried.with_document(result)
             trail.passed(step, result)
         self._count(carried.document, trail)
@@ -156,7 +159,10 @@ class _Worker:
     def _first(self, page: Page) -> Carried | Drop:
         if "extract" not in self.steps:
             return Carried(page.document(decode_page(page.payload, charset=page.charset).text))
-        result = extract(page, self.config.extract)
+        result, limit = extract(page, self.config.extract), self.config.extract.max_page_bytes
+        if page.num_bytes <= limit:
+            scores = self.funnel["extract"].scores
+            scores.add(TOO_LARGE, page.num_bytes, limit, passed=True)
         if isinstance(result, Drop):
             return result
         return Carried(result.document, result.code_lines)
@@ -173,8 +179,8 @@ class _Worker:
 
         limit = self.config.min_language_confidence
         if confidence >= limit:
-            tally = self.funnel["language"]
-            tally.add_score("language unclear", confidence, limit, passed=True)
+            scores = self.funnel["language"].scores
+            scores.add("language unclear", confidence, limit, passed=True)
         return judge_language(document, confidence, self.config)
 
     def _apply(self, step: str, carried: Carried) -> Document | Drop:
@@ -187,11 +193,13 @@ class _Worker:
             return self._judge(document, code)
         from lodesmith.prepare.ads import remove_ads
 
-        without = remove_ads(document, code_lines=code)
+        without, tally = remove_ads(document, code_lines=code), self.funnel["ads"]
         if isinstance(without, Drop):
             return without
+        for reason, value, limit in without.passed:
+            tally.scores.add(reason, value, limit, passed=True)
         if without.lines:
-            self.funnel["ads"].add_lines(without.lines)
+            tally.add_lines(without.lines)
         return without.document
 
     def _judge(self, document: Document, code_lines: frozenset[str]) -> Document | Drop:
@@ -201,7 +209,7 @@ class _Worker:
         with listen() as passed:
             result = judge(document, self.config.quality, code_lines=code_lines)
         for reason, value, limit in passed:
-            self.funnel["quality"].add_score(reason, value, limit, passed=True)
+            self.funnel["quality"].scores.add(reason, value, limit, passed=True)
         return result
 
     def _reject(self, document: Document, step: str, drop: Drop, trail: _Trail) -> Rejected:
@@ -213,6 +221,8 @@ class _Worker:
     def _count(self, document: Document, trail: _Trail) -> None:
         for step, bytes_in, bytes_out in trail.sizes:
             self.funnel[step].add(document, bytes_in=bytes_in, bytes_out=bytes_out)
+        if trail.repaired:
+            self.funnel["repair"].add_repair(document, *trail.repaired)
 
     def _remember(self, item: Carried) -> None:
         if "exact_duplicates" in self.steps:

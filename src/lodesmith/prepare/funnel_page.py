@@ -14,11 +14,11 @@ from markupsafe import Markup
 from lodesmith.core.storage import JSON
 from lodesmith.core.templates import open_templates
 from lodesmith.core.units import format_bytes
-from lodesmith.prepare.funnel import LEAST_POWER, NUM_SHARES, bin_edge, bin_of
+from lodesmith.prepare.funnel import largest_groups
+from lodesmith.prepare.scores import LEAST_POWER, NUM_SHARES, bin_edge, bin_of
 
 _TEMPLATE = "funnel_page.html.j2"
 _WIDTH, _HEIGHT, _FOOT = 400, 110, 22  # of a histogram
-_MOST_GROUPS = 60  # languages or sources shown; the rest is summed up
 
 
 def render_funnel(funnel: JSON, *, title: str) -> str:
@@ -30,7 +30,7 @@ def render_funnel(funnel: JSON, *, title: str) -> str:
     """
     environment = open_templates(Path(__file__).parent)
     environment.filters.update(count=_count, size=format_bytes, share=_share, value=_value)
-    nothing: JSON = {"lines_dropped": None, "masked": None, "scores": []}
+    nothing: JSON = {"lines_dropped": None, "masked": None, "repaired": None, "scores": []}
     steps = [{**nothing, **step} for step in funnel["steps"]]
     return environment.get_template(_TEMPLATE).render(
         title=title,
@@ -56,30 +56,39 @@ class GroupRow:
     documents_out: int
     bytes_out: int
     drops: list[tuple[str, int]]  # step, documents it dropped; the worst first
+    steps: list[tuple[str, JSON]]  # what each step that met any counted, and samples
+
+    def let_through(self, number: int) -> Sequence[JSON]:
+        """Return samples of what a step kept, unless the next one shows the same."""
+        kept: Sequence[JSON] = self.steps[number][1]["kept"]
+        after = self.steps[number + 1][1]["kept"] if number + 1 < len(self.steps) else []
+        shown = {sample["text"] for sample in after}
+        return [sample for sample in kept if sample["text"] not in shown]
 
 
 def _group_rows(steps: Sequence[JSON], key: str) -> list[GroupRow]:
     """Return the largest groups; a language is known where the funnel counted a page in it."""
-    names = sorted({name for step in steps for name in step[key]})
-    rows = [_group_row(steps, key, name) for name in names]
-    rows.sort(key=lambda row: (-row.documents_in, row.name))
-    if len(rows) <= _MOST_GROUPS:
+    largest = largest_groups([step[key] for step in steps])
+    rows = [_group_row(steps, key, name) for name in largest]
+    others = {name for step in steps for name in step[key]}.difference(largest)
+    if not others:
         return rows
-    rest = rows[_MOST_GROUPS:]
+    rest = [_group_row(steps, key, name) for name in sorted(others)]
     return [
-        *rows[:_MOST_GROUPS],
+        *rows,
         GroupRow(
             name=f"{len(rest)} others",
             documents_in=sum(row.documents_in for row in rest),
             documents_out=sum(row.documents_out for row in rest),
             bytes_out=sum(row.bytes_out for row in rest),
             drops=[],
+            steps=[],
         ),
     ]
 
 
 def _group_row(steps: Sequence[JSON], key: str, name: str) -> GroupRow:
-    nothing = {"documents_in": 0, "documents_out": 0, "bytes_in": 0, "bytes_out": 0}
+    nothing: JSON = {"documents_in": 0, "documents_out": 0, "bytes_in": 0, "bytes_out": 0}
     counts = [(step["step"], step[key].get(name, nothing)) for step in steps]
     drops = [(step, each["documents_in"] - each["documents_out"]) for step, each in counts]
     return GroupRow(
@@ -88,6 +97,7 @@ def _group_row(steps: Sequence[JSON], key: str, name: str) -> GroupRow:
         documents_out=counts[-1][1]["documents_out"],
         bytes_out=counts[-1][1]["bytes_out"],
         drops=sorted((d for d in drops if d[1] > 0), key=lambda drop: -drop[1])[:3],
+        steps=[(step, each) for step, each in counts if each["documents_in"]],
     )
 
 

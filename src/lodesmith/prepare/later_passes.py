@@ -128,10 +128,12 @@ class _Deduplication:
         if gone:
             num_words = len(split_words(document.text).hashes)
             limit = self.config.quality.min_words if "quality" in self.steps else 1
+            rule, tally = "too few words without repeated lines", self.funnel["exact_duplicates"]
             if num_words < limit:
-                drop = Drop("too few words without repeated lines", num_words, limit)
+                drop = Drop(rule, num_words, limit)
                 return drop_document(self.funnel, "exact_duplicates", before, drop)
-            self.funnel["exact_duplicates"].add_lines(gone)
+            tally.scores.add(rule, num_words, limit, passed=True)
+            tally.add_lines(gone)
         keep_document(self.funnel, "exact_duplicates", before, document)
         return item.with_document(document)
 
@@ -177,10 +179,11 @@ class _Finish:
         self.shard, self.steps, self.config = shard, steps, config
         self.funnel = Funnel(steps)
         self.similarities: dict[int, float] = {}  # by place, of those that go
+        self.below: dict[int, float] = {}  # of those that stay: to an earlier one
         if "near_duplicates" in steps:
-            self.similarities = read_similarities(
-                Parts(shard.folder, 0), shard.number, ranges.near, config.near_duplicates
-            )
+            where = (Parts(shard.folder, 0), shard.number, ranges.near, config.near_duplicates)
+            self.similarities = read_similarities(*where)
+            self.below = read_similarities(*where, kind="below")
         self.personal_data = _load_personal_data(steps, config)
         self.benchmarks = read_benchmarks(config.decontaminate)
         self.text_bytes = 0
@@ -191,7 +194,7 @@ class _Finish:
             result = item
             condemned = watch.work(number)
             if isinstance(item, Carried):
-                result = self._finish(item, self.similarities.get(place), condemned)
+                result = self._finish(item, place, condemned)
                 place += 1
             if isinstance(result, Rejected):
                 rejected.append(self._hide(result))
@@ -199,23 +202,31 @@ class _Finish:
                 self.text_bytes += _size(result.document)
                 yield result.document
 
-    def _finish(
-        self, item: Carried, similarity: float | None, condemned: str | None
-    ) -> Carried | Rejected:
+    def _finish(self, item: Carried, place: int, condemned: str | None) -> Carried | Rejected:
         document = item.document
         if condemned is not None:
             return drop_condemned(self.funnel, "near_duplicates", document, condemned)
-        if similarity is not None:
-            near = self.config.near_duplicates
-            which = "an earlier" if near.keep == "first" else "a longer"
-            drop = Drop(f"nearly equal to {which} document", similarity, near.min_similarity)
-            return drop_document(self.funnel, "near_duplicates", document, drop)
+        if "near_duplicates" in self.steps:
+            drop = self._compare(place)
+            if drop is not None:
+                return drop_document(self.funnel, "near_duplicates", document, drop)
         for step in self.steps:
             after = self._apply(step, document)
             if isinstance(after, Rejected):
                 return after
             document = after
         return item.with_document(self._label(document, item.code_lines))
+
+    def _compare(self, place: int) -> Drop | None:
+        """Return why a document is nearly equal to another one, and count how alike it is."""
+        near = self.config.near_duplicates
+        which = "an earlier" if near.keep == "first" else "a longer"
+        rule, limit = f"nearly equal to {which} document", near.min_similarity
+        if (similarity := self.similarities.get(place)) is not None:
+            return Drop(rule, similarity, limit)
+        scores = self.funnel["near_duplicates"].scores
+        scores.add(rule, self.below.get(place, 0.0), limit, passed=True)
+        return None
 
     def _label(self, document: Document, code_lines: frozenset[str]) -> Document:
         """Return a document with the language of each paragraph, now that no line goes any more."""
@@ -249,7 +260,7 @@ class _Finish:
 
     def _mask(self, document: Document, personal_data: "PersonalData") -> Document | Rejected:
         masked = personal_data.mask(document)
-        self.funnel["personal_data"].add_masked(masked.counts)
+        self.funnel["personal_data"].add_masked(masked.document, masked.counts, masked.first)
         if masked.drop is not None:
             return drop_document(self.funnel, "personal_data", masked.document, masked.drop)
         keep_document(self.funnel, "personal_data", document, masked.document)

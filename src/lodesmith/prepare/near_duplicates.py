@@ -44,6 +44,7 @@ NUM_HASHES = 112  # at most; the standard deviation of an estimate is below .05
 _LEAST_FOUND = 0.9  # of pairs that are just as alike as the threshold
 _MAX_ROUNDS = 200  # no group that fits into a node's number needs as many
 _BATCH_MEMBERS = 1 << 16  # bounds the signatures in memory at 30 MB
+_BATCH_NEIGHBOURS = 1 << 12
 
 # A node: 14 bits of rank (lower is rather kept), 26 of the shard's number, 24 of the document's.
 _PLACE_BITS, _SHARD_BITS = 24, 26
@@ -172,11 +173,17 @@ def merge_near(
     links = parts.files("links", len(bands))
     groups = plan_ranges(map_tasks, "near-groups", links, memory_bytes)
     stars = _connect(parts, links, groups, map_tasks)
-    alike = parts.files("alike", len(bands))
+    alike, unlike = (parts.files(kind, len(bands)) for kind in ("alike", "unlike"))
     map_tasks(
         name_later,
         {
-            f"near-found-{number:05d}": (stars, alike, keys, parts.file("near", number))
+            f"near-found-{number:05d}": (
+                stars,
+                alike,
+                unlike,
+                keys,
+                [parts.file(kind, number) for kind in ("near", "below")],
+            )
             for number, keys in groups
         },
     )
@@ -213,11 +220,13 @@ def link_range(parts: Parts, keys: KeyRange, number: int, config: NearDuplicates
     rows = read_slices(parts.files("bands"), BAND, keys)
     rows = _in_company(rows[np.lexsort((rows["node"], rows["key"]))])
     different = _in_company(_first_of_each_digest(rows))
-    found = [
-        _link_equal(rows, bands),
-        *(_link_different(parts, batch, bands, config) for batch in _batches(different)),
-    ]
+    found, below = [_link_equal(rows, bands)], [np.empty(0, ALIKE)]
+    for batch in _batches(different):
+        links, unlike = _link_different(parts, batch, bands, config)
+        found.append(links)
+        below.append(unlike)
     left, right, equal = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    _write_by_key(parts.file("unlike", number), np.concatenate(below))
     write_links(
         parts.file("links", number), np.concatenate((left, right)), np.concatenate((right, left))
     )
@@ -273,17 +282,29 @@ def _starts(keys: NDArray[Any]) -> NDArray[np.int64]:
 
 def _link_different(
     parts: Parts, rows: Rows, bands: Bands, config: NearDuplicatesConfig
-) -> tuple[Nodes, Nodes, NDArray[np.uint32]]:
+) -> tuple[tuple[Nodes, Nodes, NDArray[np.uint32]], Rows]:
+    """Return links between alike documents of a bucket, and what is alike too little to go."""
     _, first, members = np.unique(rows["digest"], return_index=True, return_inverse=True)
     signatures = _read_signatures(parts, rows["node"][first], bands)
+    places = members.astype(np.uint32)
     starts = np.append(_starts(rows["key"]), len(rows)).astype(np.uint64)
-    left, right, equal = minhash.link(
-        signatures,
-        members.astype(np.uint32),
-        starts,
-        min_equal=_least_equal(config, bands),
-    )
-    return rows["node"][left], rows["node"][right], equal
+    least = _least_equal(config, bands)
+    left, right, equal = minhash.link(signatures, places, starts, min_equal=least)
+    unlike = _neighbours(rows, signatures, places)
+    return (rows["node"][left], rows["node"][right], equal), unlike[unlike["equal"] < least]
+
+
+def _neighbours(rows: Rows, signatures: NDArray[np.uint32], members: NDArray[np.uint32]) -> Rows:
+    """Return how alike each document is to the one before it in its bucket."""
+    later = np.flatnonzero(rows["key"][1:] == rows["key"][:-1]) + 1
+    found = np.empty(len(later), ALIKE)
+    found["node"] = rows["node"][later]
+    found["key"] = mix(found["node"])
+    for start in range(0, len(later), _BATCH_NEIGHBOURS):
+        batch = later[start : start + _BATCH_NEIGHBOURS]
+        same = signatures[members[batch]] == signatures[members[batch - 1]]
+        found["equal"][start : start + _BATCH_NEIGHBOURS] = same.sum(axis=1)
+    return found
 
 
 def _least_equal(config: NearDuplicatesConfig, bands: Bands) -> int:
@@ -308,35 +329,58 @@ def _write_alike(path: Path, left: Nodes, right: Nodes, equal: NDArray[np.uint32
     rows["node"] = np.concatenate((left, right))
     rows["key"] = mix(np.concatenate((left, right)))
     rows["equal"] = np.concatenate((equal, equal))
+    _write_by_key(path, rows)
+
+
+def _write_by_key(path: Path, rows: Rows) -> None:
     write_rows(path, rows[np.lexsort((rows["equal"], rows["key"]))])
 
 
-def name_later(stars: list[Path], alike: list[Path], keys: KeyRange, output: Path) -> JSON:
+def name_later(
+    stars: list[Path], alike: list[Path], unlike: list[Path], keys: KeyRange, outputs: list[Path]
+) -> JSON:
     """Write which documents go, and how alike they are to the most alike one of their group.
 
     Args:
         stars: files that say which document each one is pointed at.
         alike: files that say how alike each is to another.
+        unlike: the same of documents that are alike too little.
         keys: those of the documents that are meant.
-        output: file of rows by shard.
+        outputs: two files of rows by shard: what goes, and what stays beside one it resembles.
     """
     links = read_slices(stars, LINK, keys)
     gone = np.unique(links["node"][links["other"] < links["node"]])
-    found = read_slices(alike, ALIKE, keys)
-    order = np.lexsort((found["equal"], found["node"]))
-    nodes, equal = found["node"][order], found["equal"][order]
-    rows = np.empty(len(gone), NEAR)
-    rows["shard"], rows["place"] = _shards_of(gone), _places_of(gone)
-    rows["equal"] = equal[np.searchsorted(nodes, gone, side="right") - 1]
-    write_rows(output, rows[np.lexsort((rows["place"], rows["shard"]))])
+    found = read_slices(unlike, ALIKE, keys)
+    stays = np.setdiff1d(found["node"], gone)
+    _write_near(outputs[0], gone, read_slices(alike, ALIKE, keys))
+    _write_near(outputs[1], stays, found)
     return {}
 
 
+def _write_near(path: Path, nodes: Nodes, found: Rows) -> None:
+    """Write the greatest likeness found for each of some nodes, by shard."""
+    order = np.lexsort((found["equal"], found["node"]))
+    known, equal = found["node"][order], found["equal"][order]
+    rows = np.empty(len(nodes), NEAR)
+    rows["shard"], rows["place"] = _shards_of(nodes), _places_of(nodes)
+    rows["equal"] = equal[np.searchsorted(known, nodes, side="right") - 1]
+    write_rows(path, rows[np.lexsort((rows["place"], rows["shard"]))])
+
+
 def read_similarities(
-    parts: Parts, shard: int, num_ranges: int, config: NearDuplicatesConfig
+    parts: Parts, shard: int, num_ranges: int, config: NearDuplicatesConfig, *, kind: str = "near"
 ) -> dict[int, float]:
-    """Return which documents of a shard go, and how alike each is to another one."""
-    rows = read_slices(parts.files("near", num_ranges), NEAR, KeyRange(shard, shard + 1))
+    """Return which documents of a shard go, and how alike each is to another one.
+
+    Args:
+        parts: files of the merge.
+        shard: number of the shard.
+        num_ranges: into how many ranges the merge was cut.
+        config: settings of the step.
+        kind: "near": those that go; "below": those that stay and resemble an earlier one that they
+            met, the nearest before them in a bucket.
+    """
+    rows = read_slices(parts.files(kind, num_ranges), NEAR, KeyRange(shard, shard + 1))
     num_hashes = choose_bands(config.min_similarity).num_hashes
     return {
         place: round(equal / num_hashes, 3)

@@ -20,6 +20,12 @@ class Page:
     charset: str = ""  # as the container says, "" where it does not
     corpus: str = ""  # name of the recipe's source
     language: str = UNKNOWN_LANGUAGE  # as the container says; the language step finds its own
+    unread_bytes: int = 0  # of a record that could not be read, or is too large to be
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the record, read or not."""
+        return len(self.payload) + self.unread_bytes
 
     @property
     def id(self) -> str:

@@ -15,6 +15,7 @@ from lodesmith.core.shards import Engine, Limits, Markers, map_shards, open_engi
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.funnel import Funnel
+from lodesmith.prepare.samples import Excerpt, cut_all
 from lodesmith.prepare.shard_files import BYTES_PER_BYTE, MERGED, Parts, Ranges, Shard
 from lodesmith.prepare.sources import Source
 from lodesmith.prepare.stretches import make_shards
@@ -22,7 +23,7 @@ from lodesmith.prepare.tasks import (
     clean_shard,
     deduplicate_shard,
     finish_shard,
-    mask_texts,
+    mask_excerpts,
     merge_at_once,
     warm_up,
 )
@@ -87,8 +88,7 @@ def _run_passes(shards: list[Shard], groups: list[list[Source]], run: "_Passes")
     funnel = Funnel(chosen)
     for result in (*first, *second, *third):
         funnel.merge(result["funnel"])
-    if "personal_data" in chosen:
-        run.mask(funnel)
+    funnel.show_samples(run.mask if "personal_data" in chosen else cut_all)
     return _gather(shards, funnel, first, third)
 
 
@@ -132,11 +132,11 @@ class _Passes:
 
         return bool(self.markers.once(f"merge-{step}-size", look)["fit"])
 
-    def mask(self, funnel: Funnel) -> None:
-        """Take personal data out of a funnel's samples."""
-        texts = funnel.samples()
-        masked = self._apart("samples", mask_texts, (texts, self.config.personal_data))
-        funnel.change_samples(dict(zip(texts, masked["texts"], strict=True)).__getitem__)
+    def mask(self, excerpts: list[Excerpt]) -> list[tuple[str, bool]]:
+        """Cut excerpts out, without personal data; tell beside each if there was any near it."""
+        arguments = (excerpts, self.config.personal_data)
+        masked = self._apart("samples", mask_excerpts, arguments)
+        return [(text, is_personal) for text, is_personal in masked["texts"]]
 
     def _apart(self, name: str, work: Callable[..., JSON], arguments: tuple[Any, ...]) -> JSON:
         """Run one piece of work in a process beside this one, which has nothing heavy loaded."""

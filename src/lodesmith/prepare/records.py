@@ -34,21 +34,27 @@ def _read_archive(source: Source) -> Iterator[Record]:
     damages: list[Damage] = []
     for record in read_warc(source.path, on_damage=damages.append, start=source.start):
         is_meant = source.end is None or record.offset < source.end
-        yield from _damaged(damages, source)
+        yield from _damaged(damages, source, record.offset)
         damages.clear()
         if not is_meant:
             return
         if record.type not in source.skip:
             yield _archive_page(record, source)
-    yield from _damaged(damages, source)
+    yield from _damaged(damages, source, source.path.stat().st_size)
 
 
-def _damaged(damages: list[Damage], source: Source) -> Iterator[Record]:
-    for damage in damages:
+def _damaged(damages: list[Damage], source: Source, end: int) -> Iterator[Record]:
+    """Yield what stands in the place of damaged records, before the next whole one or the end."""
+    offsets = [*(damage.offset for damage in damages), end]
+    for damage, next_offset in zip(damages, offsets[1:], strict=True):
         if source.end is not None and damage.offset >= source.end:
             continue  # the stretch that has it reports it
         page = Page(
-            source=f"{source.name}#{damage.offset}", url="", payload=b"", corpus=source.corpus
+            source=f"{source.name}#{damage.offset}",
+            url="",
+            payload=b"",
+            corpus=source.corpus,
+            unread_bytes=max(0, next_offset - damage.offset),
         )
         yield page, Drop("damaged record", damage.reason)
 
@@ -79,6 +85,7 @@ def _read_file(source: Source, content_type: str) -> Iterator[Record]:
         payload=payload if is_whole else b"",
         content_type=content_type,
         corpus=source.corpus,
+        unread_bytes=0 if is_whole else max(len(payload), source.path.stat().st_size),
     )
     yield page, None if is_whole else Drop("file is no page: too large", None, MAX_PAYLOAD_BYTES)
 
@@ -98,7 +105,9 @@ def _read_json_lines(source: Source) -> Iterator[Record]:
     ):
         page, drop = _row_page(row.values, row.number, source)
         if row.fault is not None:
-            drop = Drop(row.fault, row.value, limit if "too long" in row.fault else None)
+            is_long = "too long" in row.fault
+            drop = Drop(row.fault, row.value, limit if is_long else None)
+            page = replace(page, unread_bytes=row.num_bytes)
         yield page, drop
 
 
@@ -124,9 +133,9 @@ def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
         language=_plain(data.get("language")) or UNKNOWN_LANGUAGE,
     )
     if len(page.payload) > MAX_PAYLOAD_BYTES:
-        return replace(page, payload=b""), Drop(
-            "record is too large", len(page.payload), MAX_PAYLOAD_BYTES
-        )
+        size = len(page.payload)
+        drop = Drop("record is too large", size, MAX_PAYLOAD_BYTES)
+        return replace(page, payload=b"", unread_bytes=size), drop
     return page, None if name else Drop("record has no field text, html or raw", number)
 
 

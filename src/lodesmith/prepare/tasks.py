@@ -11,6 +11,7 @@ from typing import Any
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import PersonalDataConfig, PrepareConfig
+from lodesmith.prepare.samples import Excerpt
 from lodesmith.prepare.shard_files import Parts
 
 
@@ -28,14 +29,15 @@ def merge_at_once(
     return asdict(MERGES[step](parts, config, run))
 
 
-def mask_texts(
-    texts: Sequence[str], config: PersonalDataConfig, *, watch: Watch = UNWATCHED
+def mask_excerpts(
+    excerpts: Sequence[Excerpt], config: PersonalDataConfig, *, watch: Watch = UNWATCHED
 ) -> JSON:
-    """Return texts without personal data."""
+    """Return excerpts without personal data, and beside each whether there was any near it."""
     from lodesmith.prepare.personal_data import PersonalData
 
     watch.end()
-    return {"texts": list(map(PersonalData(config).mask_text, texts))}
+    personal_data = PersonalData(config)
+    return {"texts": [personal_data.mask_excerpt(*excerpt) for excerpt in excerpts]}
 
 
 def warm_up(*arguments: Any) -> None:

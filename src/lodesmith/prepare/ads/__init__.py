@@ -66,7 +66,13 @@ class _Needed:
 
 _CHINESE = _Needed(alone=400, beside=0, prose=800, matter=1000)
 _OTHER = _Needed(alone=1500, beside=1000, prose=1500, matter=1800)
+_SPAM = "spam (fraction of characters)"
+_ONLY_ADS = "only advertising lines"
+_NO_PROSE = "only advertising lines and no sentence"
 _ALWAYS = (STRONG, NOTICE, FAKE_COMMENT, TEASER_LINE)
+
+
+_Passed = tuple[str, float, float]  # a rule, what it measured, and the limit that was not reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class WithoutAds:
 
     document: Document
     lines: list[str]  # those that were taken out
+    passed: tuple[_Passed, ...]
 
 
 def remove_ads(
@@ -91,29 +98,40 @@ def remove_ads(
     spam = page.find_spam()
     num_chars = sum(map(len, lines))
     num_spam = sum(len(lines[index]) for index in spam)
+    spam_fraction = round(num_spam / max(1, num_chars), 3)
     if num_spam >= max(_MIN_SPAM_CHARS, _MAX_SPAM_FRACTION * num_chars):
-        return Drop("spam (fraction of characters)", round(num_spam / num_chars, 3), 0.5)
+        return Drop(_SPAM, spam_fraction, _MAX_SPAM_FRACTION)
+    passed = (_SPAM, spam_fraction, _MAX_SPAM_FRACTION)
     gone = spam | page.find_furniture()
     gone |= page.find_likely(gone)
     gone |= page.find_teasers() | page.find_comments(gone)
     if not gone:
-        return WithoutAds(document, [])
+        return WithoutAds(document, [], (passed, (_ONLY_ADS, 0.0, _MAX_GONE_FRACTION)))
     num_gone = sum(len(lines[index]) for index in gone)
-    limit = _MAX_GONE_FRACTION if page.has_prose_beside(gone) else _MAX_GONE_WITHOUT_PROSE
+    rule, limit = (
+        (_ONLY_ADS, _MAX_GONE_FRACTION)
+        if page.has_prose_beside(gone)
+        else (_NO_PROSE, _MAX_GONE_WITHOUT_PROSE)
+    )
+    gone_fraction = round(num_gone / max(1, num_chars), 3)
     if num_gone >= max(_MIN_SPAM_CHARS, limit * num_chars):
-        return Drop("only advertising lines", round(num_gone / num_chars, 3), limit)
-    return _without(document, lines, gone)
+        return Drop(rule, gone_fraction, limit)
+    return _without(document, lines, gone, (passed, (rule, gone_fraction, limit)))
 
 
-def _without(document: Document, lines: list[str], gone: set[int]) -> WithoutAds | Drop:
+def _without(
+    document: Document, lines: list[str], gone: set[int], passed: tuple[_Passed, ...]
+) -> WithoutAds | Drop:
     kept = [line for index, line in enumerate(lines) if index not in gone]
     if not any(line.strip() for line in kept):
-        return Drop("only advertising lines", 1.0, _MAX_GONE_FRACTION)
+        return Drop(_ONLY_ADS, 1.0, _MAX_GONE_FRACTION)
     text = "\n".join(kept).strip("\n")
     left = {line.strip() for line in kept}
     headings = [heading for heading in document.headings if heading.strip() in left]
     return WithoutAds(
-        replace(document, text=text, headings=headings), [lines[index] for index in sorted(gone)]
+        replace(document, text=text, headings=headings),
+        [lines[index] for index in sorted(gone)],
+        passed,
     )
 
 

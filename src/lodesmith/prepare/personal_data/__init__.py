@@ -34,6 +34,7 @@ class Masked:
 
     document: Document
     counts: dict[str, int]
+    first: int = 0  # where the first of them stands, in the text before and after
     drop: Drop | None = None  # why the document is to go; it is masked all the same
 
 
@@ -79,6 +80,18 @@ class PersonalData:
         """Return a text without personal data."""
         return self.replace(text, self.find(text))
 
+    def mask_excerpt(self, text: str, start: int, end: int) -> tuple[str, bool]:
+        """Return a part of a text without personal data, and whether there is any in the whole.
+
+        What the part's ends would cut through is shown as a whole, masked.
+        """
+        spans = self.find(text)
+        inside = [span for span in spans if span.end > start and span.start < end]
+        if inside:
+            start, end = min(start, inside[0].start), max(end, inside[-1].end)
+        moved = [Span(span.kind, span.start - start, span.end - start) for span in inside]
+        return self.replace(text[start:end], moved), bool(spans)
+
     def mask(self, document: Document) -> Masked:
         """Return a document without personal data, and what to note of it."""
         spans = self.find(document.text)
@@ -91,7 +104,8 @@ class PersonalData:
             changed["measures"] = {**document.measures, "personal_data": places}
         counts = dict(Counter(span.kind for span in spans))
         drop = Drop("personal data", len(spans), 0) if spans and self._drops else None
-        return Masked(replace(document, **changed), counts, drop)
+        first = spans[0].start if spans else 0
+        return Masked(replace(document, **changed), counts, first, drop)
 
     @property
     def _drops(self) -> bool:
