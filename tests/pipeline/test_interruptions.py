@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 from runs import command, finish, start
+from small_disk import can_mount, run_on_small_disk
 from tiny_life import write_life
 
 
@@ -88,29 +87,6 @@ def test_two_runs_at_once_make_each_artifact_once(recipe, tmp_path):
     assert results[1]["made"] == []
 
 
-_SMALL_DISK = """
-set -e
-mount -t tmpfs -o size=$SIZE none "$DISK"
-set +e
-"$@" >"$LOG.first" 2>&1
-echo $? >"$LOG.first.code"
-ls "$DISK/artifacts" >"$LOG.artifacts" 2>/dev/null
-mount -o remount,size=500m "$DISK"
-"$@" >"$LOG.second" 2>"$LOG.second.err"
-echo $? >"$LOG.second.code"
-"""
-
-
-def can_mount(folder):
-    if shutil.which("unshare") is None:
-        return False
-    script = ["sh", "-c", f"mount -t tmpfs -o size=1m none {folder}"]
-    trial = subprocess.run(
-        ["unshare", "--mount", "--map-root-user", *script], capture_output=True, check=False
-    )
-    return trial.returncode == 0
-
-
 @pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.parametrize("size", ["40k", "300k", "900k"])
@@ -119,19 +95,15 @@ def test_a_full_disk_is_said_and_a_later_run_goes_on(recipe, tmp_path, size):
     disk.mkdir()
     if not can_mount(disk):
         pytest.skip("needs unshare and the right to mount a tmpfs")
-    result = subprocess.run(
-        ["unshare", "--mount", "--map-root-user", "sh", "-c", _SMALL_DISK, "sh",
-         *command(recipe, disk, "--until", "pretrain")],
-        env={**os.environ, "DISK": str(disk), "LOG": str(log), "SIZE": size},
-        capture_output=True, check=False, timeout=240,
+    told = run_on_small_disk(
+        command(recipe, disk, "--until", "pretrain"),
+        disk=disk, log=log, size=size, between="ls $DISK/artifacts 2>/dev/null",
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    first = (tmp_path / "log.first").read_text()
-    assert (tmp_path / "log.first.code").read_text().strip() == "4", first
-    assert "no space left on the disk" in first
-    assert "Traceback" not in first
-    second = json.loads((tmp_path / "log.second").read_text())
-    done_before = (tmp_path / "log.artifacts").read_text().split()
-    assert not {name.split("-")[0] for name in done_before} & set(second["made"])
+    assert told.first_code == 4, told.first
+    assert "no space left on the disk" in told.first
+    assert "Traceback" not in told.first
+    assert told.second_code == 0, told.second_errors
+    second = json.loads(told.second)
+    assert not {name.split("-")[0] for name in told.between.split()} & set(second["made"])
     whole = finish(recipe, tmp_path / "whole", "--until", "pretrain")
     assert second["digests"] == whole["digests"]

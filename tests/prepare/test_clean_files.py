@@ -259,6 +259,10 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(_text(1))
     with pytest.raises(UserError, match="is a folder"):
         clean([tmp_path / "a.txt"], output=tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(UserError, match="is no regular file"):
+            clean([tmp_path / "a.txt"], output=tmp_path / "o.jsonl", rejected=odd)
     with pytest.raises(UserError, match="cannot hold both"):
         clean([tmp_path / "a.txt"], output=tmp_path / "o.jsonl", rejected=tmp_path / "o.jsonl")
 

@@ -44,11 +44,11 @@ class StoppedError(LodesmithError):
     exit_code: ClassVar[int] = 0
 
 
-_DISK_FAULTS = {
-    errno.ENOSPC: "no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "permission denied",
+_DISK_FAULTS = {  # what is wrong, and what to do
+    errno.ENOSPC: ("no space left on the disk", "free some"),
+    errno.EDQUOT: ("the disk quota is used up", "free some of it"),
+    errno.EROFS: ("the disk is read-only", "make it writable"),
+    errno.EACCES: ("permission denied", "grant it"),
 }
 
 
@@ -59,11 +59,11 @@ def explain_os_error(error: OSError, *, doing: str) -> EngineError | None:
         error: what the operating system said.
         doing: what was being done, as in "writing pretrain-3f2a".
     """
-    fault = _DISK_FAULTS.get(error.errno or 0)
-    if fault is None:
+    if error.errno not in _DISK_FAULTS:
         return None
+    fault, remedy = _DISK_FAULTS[error.errno]
     where = f" ({error.filename})" if error.filename else ""
     return EngineError(
         f"{fault} while {doing}{where}; nothing half-written counts as done: "
-        "mend that and run the same command again"
+        f"{remedy} and run the same command again"
     )

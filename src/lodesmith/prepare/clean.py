@@ -9,14 +9,15 @@ import difflib
 import stat
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from lodesmith.core.errors import UserError, explain_os_error
 from lodesmith.core.log import warn
 from lodesmith.core.shards import Markers
-from lodesmith.core.storage import JSON, replace_file, write_text
+from lodesmith.core.storage import JSON, replace_file
 from lodesmith.core.units import format_bytes
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
@@ -91,10 +92,11 @@ def clean(
         UserError: an input does not exist, a step is unknown, or there is nothing to read.
     """
     chosen = _check_steps(steps)
-    outputs = [Path(path) for path in (output, rejected) if path is not None]
-    _check_outputs([*outputs, *([Path(report)] if report is not None else [])])
+    named = {"documents": output, "rejected": rejected, "report": report}
+    outputs = {kind: Path(path) for kind, path in named.items() if path is not None}
+    _check_outputs([*outputs.values()])
     problems: list[str] = []
-    sources = _find_sources([Path(path) for path in inputs], outputs, problems)
+    sources = _find_sources([Path(path) for path in inputs], [*outputs.values()], problems)
     for problem in problems:
         warn(problem)
     if not sources:
@@ -103,12 +105,7 @@ def clean(
             f"{', '.join(_KINDS)}, or are folders of such files"
         )
     try:
-        summary = _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
-        if report is not None:
-            from lodesmith.prepare.funnel_page import render_funnel
-
-            write_text(Path(report), render_funnel(summary.funnel, title=f"{output}"))
-        return summary
+        return _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
     except OSError as error:
         clear = explain_os_error(error, doing=f"cleaning into {output}")
         if clear is None:
@@ -120,10 +117,10 @@ def _clean(
     sources: list[Source],
     steps: Sequence[str],
     config: PrepareConfig,
-    outputs: Sequence[Path],
+    outputs: Mapping[str, Path],
     problems: list[str],
 ) -> CleanSummary:
-    folder = outputs[0].absolute().parent
+    folder = outputs["documents"].absolute().parent
     folder.mkdir(parents=True, exist_ok=True)
     with scratch_folder(folder) as scratch:
         prepared = prepare_corpus(
@@ -136,10 +133,24 @@ def _clean(
         )
         for fault in prepared.faults:
             warn(fault)
-        _join(outputs[0], (shard.documents for shard in prepared.shards))
-        if len(outputs) > 1:
-            _join(outputs[1], (shard.rejected for shard in prepared.shards))
-    return _summarise(prepared, problems)
+        summary = _summarise(prepared, problems)
+        _write(outputs, prepared, summary)
+    return summary
+
+
+def _write(outputs: Mapping[str, Path], prepared: Prepared, summary: CleanSummary) -> None:
+    """Write all outputs or none: none has its name before the last is written."""
+    with contextlib.ExitStack() as stack:
+        files = {kind: stack.enter_context(replace_file(path)) for kind, path in outputs.items()}
+        for kind, file in files.items():
+            if kind == "report":
+                from lodesmith.prepare.funnel_page import render_funnel
+
+                page = render_funnel(summary.funnel, title=str(outputs["documents"]))
+                file.write(page.encode())
+            else:
+                _join(file, (getattr(shard, kind) for shard in prepared.shards))
+            file.flush()  # so that a disk that is full says so here
 
 
 def _summarise(prepared: Prepared, problems: list[str]) -> CleanSummary:
@@ -170,6 +181,8 @@ def _check_outputs(outputs: Sequence[Path]) -> None:
     for path in outputs:
         if path.is_dir():
             raise UserError(f"{path} is a folder; name a file that the result is written to")
+        if path.exists() and not path.is_file():  # /dev/null would be replaced by a file
+            raise UserError(f"{path} is no regular file; name one that the result is written to")
     if len({path.absolute() for path in outputs}) < len(outputs):
         raise UserError(
             f"{outputs[0]} cannot hold both what is kept and what is rejected, nor the report"
@@ -283,12 +296,11 @@ def _look_inside(path: Path) -> str | None:
     return "archive" if start.startswith(_ARCHIVE_BEGINS) else None
 
 
-def _join(path: Path, parts: Iterable[Path]) -> None:
-    """Write the lines of compressed files into one plain file, whole or not at all."""
-    with replace_file(path) as file:
-        for part in parts:
-            for line in read_lines(part):
-                file.write(line + b"\n")
+def _join(file: IO[bytes], parts: Iterable[Path]) -> None:
+    """Write the lines of compressed files into one plain file."""
+    for part in parts:
+        for line in read_lines(part):
+            file.write(line + b"\n")
 
 
 def _most_frequent(step: JSON) -> str:
