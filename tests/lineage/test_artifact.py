@@ -55,10 +55,11 @@ def test_observations_are_kept_but_do_not_change_the_digest(tmp_path):
     assert one.file("rates.json").exists()
 
 
-def test_what_was_refused_leaves_nothing_behind_unless_work_was_done(tmp_path):
+@pytest.mark.parametrize("error", [UserError, DamagedArtifactError])
+def test_what_was_refused_leaves_nothing_behind_unless_work_was_done(tmp_path, error):
     def refuse(draft):
         write_text(draft.path / "half.txt", "written")
-        raise UserError("no")
+        raise error("no")
 
     def refuse_late(draft):
         draft.markers.once("first", lambda: None)
@@ -66,7 +67,7 @@ def test_what_was_refused_leaves_nothing_behind_unless_work_was_done(tmp_path):
 
     space = Workspace(tmp_path)
     for make_wrongly, kept in ((refuse, []), (refuse_late, [order().id])):
-        with pytest.raises(UserError, match="no"):
+        with pytest.raises(error, match="no"):
             space.build(order(), make_wrongly)
         assert [path.name for path in (tmp_path / "unfinished").iterdir()] == kept
 

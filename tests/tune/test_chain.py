@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.support.tiny_model import write_chain, write_domain, write_model
 
-from lodesmith.core.errors import UserError
+from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.tasks import Asking, evaluate_model
@@ -182,6 +182,19 @@ def test_a_tokenizer_of_another_model_is_refused(place, tmp_path):
     shutil.copy(place / "base" / "tokenizer.json", tmp_path / "mixed")
     with pytest.raises(UserError, match=r"the tokenizer has \d+ tokens but the model only"):
         tune(place, domain(place, "table"), start=tmp_path / "mixed", workspace="empty")
+
+
+@pytest.mark.parametrize("harm", ["cut", "not a number"])
+def test_a_model_whose_weights_are_torn_is_refused_before_anything_is_written(
+    place, tmp_path, harm
+):
+    folder = write_model(tmp_path / "torn")
+    path = folder / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-100] if harm == "cut" else data[:-4] + b"\0\0\xc0\x7f")
+    with pytest.raises(DamagedArtifactError, match=r"is torn|not finite"):
+        tune(place, domain(place, "table"), start=folder, workspace="torn")
+    assert not list((place / "torn" / "unfinished").glob("*"))
 
 
 ADAPTER = {"rank": 4, "alpha": 8.0, "targets": ["q_proj", "v_proj", "down_proj"]}

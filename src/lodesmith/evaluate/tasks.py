@@ -101,7 +101,8 @@ class _Exam:
         asked = replace(self.asked, num_fewshot=number)
         scores: Scores = {}
         for task, file in self.files.items():
-            with show_progress(task.replace("_", " "), total=None, unit="tokens") as progress:
+            unit = "tokens" if file is None or file.kind == "choice" else "answers"
+            with show_progress(task.replace("_", " "), total=None, unit=unit) as progress:
                 if file is None:
                     run, limit = TEXT_TASKS[task], asked.limit
                     scores[task] = run(subject, self.texts, limit=limit, progress=progress)

@@ -147,6 +147,7 @@ def make_artifact(order: Order, *, final: Path, unfinished: Path, make: Make) ->
     Raises:
         EngineError: the disk is full, read-only or forbidden; what was done so far is kept.
         UserError: `make` refused its input.
+        DamagedArtifactError: what it was to be made from is torn.
     """
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
@@ -155,7 +156,7 @@ def make_artifact(order: Order, *, final: Path, unfinished: Path, make: Make) ->
         with measure_cost() as cost:
             try:
                 make(draft)
-            except UserError:
+            except (UserError, DamagedArtifactError):
                 _drop_if_nothing_is_done(draft)
                 raise
             close_nursery()  # its workers' CPU time counts only when it has ended

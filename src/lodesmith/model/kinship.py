@@ -49,8 +49,8 @@ def check_kinship(adapter: Path, weights: Iterable[tuple[str, Tensor]]) -> None:
     correlation = _correlation(base["values"], _values(weights))
     if correlation is not None and correlation < _MIN_CORRELATION:
         raise UserError(
-            f"the adapter {adapter} is for another base: it was trained over {base['base']}, and "
-            "these are other weights of the same shape; give the model that it was trained on"
+            f"the adapter {adapter} is for another base: it was trained over {base['base'][:20]}, "
+            "and these are other weights of the same shape; give the model that it was trained on"
         )
 
 

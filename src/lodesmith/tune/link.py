@@ -196,6 +196,8 @@ def _check_model(foundation: Foundation, tune: LinkConfig) -> Tokenizer:
             f"{tune.domain}: rewards.model has another tokenizer than the model that it judges, "
             f"{foundation.start}; train a reward model on top of that one or of its base"
         )
+    for _ in read_weights(foundation.start):
+        pass  # a torn file or a weight that is not finite is found before anything is written
     return tokenizer
 
 
