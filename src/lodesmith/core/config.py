@@ -23,7 +23,8 @@ ConfigType = typing.TypeVar("ConfigType", bound="Config")
 class Config(BaseModel):
     """Settings of one room: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Sections of a recipe are built with it, once, and not a second time each on import.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Fields that change how fast or loud the work is done, never what comes out of it; an

@@ -5,6 +5,7 @@ copy each, times `shard` ranks, which share one. Whether sizes suit the model is
 `explain_untrainable` is the one place to change when the trainer learns more.
 """
 
+import functools
 from typing import Any
 
 from lodesmith.core.errors import UserError
@@ -84,6 +85,7 @@ def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -
     return None
 
 
+@functools.lru_cache(maxsize=4)  # asked for each of hundreds of layouts of one model
 def _as_decoder(shape: ModelShape) -> DecoderConfig:
     names = (
         "kind", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
