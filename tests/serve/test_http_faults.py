@@ -24,7 +24,7 @@ def chat(**fields):
         ({"audio": {}}, "audio", "not supported by this server"),
         ({"tools": []}, "tools", "at least 1"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools", "chat template"),
-        ({"tool_choice": "auto"}, None, "only be given with tools"),
+        ({"tool_choice": "auto"}, "tool_choice", "only be given with tools"),
         ({"temperature": -5}, "temperature", "greater than or equal to 0"),
         ({"temperature": "hot"}, "temperature", "valid number"),
         ({"temperature": True}, "temperature", "valid number"),
@@ -35,18 +35,48 @@ def chat(**fields):
         ({"stop": ""}, "stop", "at least 1"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role", "'system'"),
-        ({"messages": [{"role": "user"}]}, "messages.0", "content is missing"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0", "tool_call_id"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content", "'messages.0.content' is missing"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.tool_call_id", "belongs to"),
         ({"messages": [{"role": "user", "content": "x", "nam": 1}]}, "messages.0.nam", "known"),
-        ({"top_logprobs": 2}, None, "only be given with logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs", "only be given with logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
-        ({"stream_options": {"include_usage": True}}, None, "only be given with stream"),
-        ({"logit_bias": {"a": 1}}, None, "token ids as keys"),
+        (
+            {"stream_options": {"include_usage": True}},
+            "stream_options",
+            "only be given with stream",
+        ),
+        ({"logit_bias": {"a": 1}}, "logit_bias", "'logit_bias' takes token ids as keys"),
+        ({"logit_bias": {"\u0661": 1}}, "logit_bias", "token ids as keys"),
+        ({"logit_bias": {"1" * 5000: 1}}, "logit_bias", "token ids as keys"),
         ({"logit_bias": {"9999": 1}}, None, "9999 is no token id"),
         ({"max_completion_tokens": 3}, None, "not both"),
+        ({"model": "\ud800"}, "model", "'model' holds half a character"),
+        ({"user": "a\udfff"}, "user", "half a character"),
+        ({"stop": ["a", "\ud800"]}, "stop", "half a character"),
+        (
+            {"messages": [{"role": "user", "content": "\ud800"}]},
+            "messages.0.content",
+            "half a char",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "x", "name": "y"}]},
+            "messages.0.name",
+            "'messages.0.name' is not a known field",
+        ),
         ({"max_tokens": 10_000}, None, "takes 256 tokens in all; the prompt has"),
         ({"n": 65}, None, "takes 64 at most"),
         ({"response_format": {"type": "yaml"}}, "response_format", "'json_schema'"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "is missing"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "a", "schema": {"enum": ["\ud800"]}},
+                }
+            },
+            "response_format.json_schema.schema",
+            "half a character",
+        ),
         (
             {
                 "response_format": {
@@ -80,6 +110,25 @@ def test_wrong_fields_are_refused_with_openai_error_bodies(server, fields, param
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
     assert set(error) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/v1/completions", {"model": "tiny", "prompt": ["a", "\ud800"]}, "half a character"),
+        ("/v1/embeddings", {"model": "tiny", "input": "\udc00"}, "half a character"),
+        ("/tokenize", {"prompt": "\ud800"}, "half a character"),
+        ("/detokenize", {"tokens": [1, 9999]}, "9999 is no token id; ids go from 0 to"),
+        ("/v1/completions", {"model": "tiny", "prompt": [9999]}, "9999 is no token id"),
+    ],
+)
+def test_what_no_text_or_token_can_be_is_refused(server, path, body, message):
+    response = server.post(path, body)
+    assert (response.status_code, response.json()["error"]["type"]) == (
+        400,
+        "invalid_request_error",
+    )
+    assert message in response.json()["error"]["message"]
 
 
 def test_all_faults_of_a_body_are_told_at_once(server):

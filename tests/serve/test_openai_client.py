@@ -66,6 +66,15 @@ def test_equal_seeds_give_equal_answers_and_choices_differ(client):
     assert first.usage.completion_tokens == 72
 
 
+def test_neighbouring_seeds_share_no_choice(client):
+    texts = [
+        choice.message.content
+        for seed in (11, 12)
+        for choice in ask(client, temperature=1.0, seed=seed, n=3).choices
+    ]
+    assert len(set(texts)) == 6
+
+
 def test_a_stream_of_several_choices_gives_each_its_own_text(client):
     settings = {"temperature": 1.0, "seed": 11, "n": 3}
     texts = ["", "", ""]

@@ -1,5 +1,6 @@
 """A tiny random model with a byte-level tokenizer, and a server of it in this process."""
 
+import json
 import socket
 import threading
 import time
@@ -131,7 +132,11 @@ class LocalServer:
 
     def post(self, path, body, **options):
         options = {"timeout": 60, **options}  # a loaded machine is slow
-        return httpx.post(f"{self.url}{path}", json=body, trust_env=False, **options)
+        data = json.dumps(body)  # httpx's own cannot spell half a character
+        headers = {"Content-Type": "application/json", **options.pop("headers", {})}
+        return httpx.post(
+            f"{self.url}{path}", content=data, headers=headers, trust_env=False, **options
+        )
 
     def get(self, path, **options):
         return httpx.get(f"{self.url}{path}", trust_env=False, **{"timeout": 60, **options})

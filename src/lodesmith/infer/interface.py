@@ -238,8 +238,13 @@ def check_request(request: GenerationRequest, limits: EngineLimits) -> None:
     used = (*request.input_ids, *request.sampling.logit_bias)
     wrong = next((token for token in used if not 0 <= token < limits.vocab_size), None)
     if wrong is not None:
-        raise UserError(f"{wrong} is no token id; ids go from 0 to {limits.vocab_size - 1}")
+        raise UserError(explain_token_id(wrong, limits.vocab_size))
     check_adapter(request, limits)
+
+
+def explain_token_id(wrong: int, vocab_size: int) -> str:
+    """Return what to say of an id that the model does not have."""
+    return f"{wrong} is no token id; ids go from 0 to {vocab_size - 1}"
 
 
 def check_adapter(request: GenerationRequest, limits: EngineLimits) -> None:

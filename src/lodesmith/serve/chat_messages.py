@@ -5,14 +5,13 @@ response_format.
 """
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from lodesmith.serve.request_body import RequestBody
+from lodesmith.serve.request_body import JsonObject, RequestBody
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-JsonObject = dict[str, Any]
 
 
 class TextPart(RequestBody):

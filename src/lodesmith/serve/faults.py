@@ -92,12 +92,28 @@ def explain_validation(faults: Sequence[Mapping[str, Any]]) -> ApiError:
 def _path(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return where a fault is, without the names of types, which no client wrote."""
     parts = fault["loc"][1:] if fault["loc"][:1] == ("body",) else fault["loc"]
+    if parts[:1] == ("response_format",):
+        parts = (*parts[:1], *parts[2:])  # the second names the kind
     written = [part for part in parts[:-1] if isinstance(part, int) or part in KNOWN_FIELDS]
     unknown = fault["type"] == "extra_forbidden"
     written += [
         part for part in parts[-1:] if isinstance(part, int) or part in KNOWN_FIELDS or unknown
     ]
+    subject = _subject(fault)
+    if subject is not None and [subject] != written[-1:]:
+        written.append(subject)
     return tuple(written)
+
+
+def _subject(fault: Mapping[str, Any]) -> str | None:
+    """Return the field with which a check of several begins its sentence, if it does."""
+    first = _message(fault).partition(" ")[0]
+    return first if fault["type"] == "value_error" and first in KNOWN_FIELDS else None
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    message: str = fault["msg"].removeprefix("Value error, ")
+    return message
 
 
 def _explain(fault: Mapping[str, Any]) -> str:
@@ -108,7 +124,9 @@ def _explain(fault: Mapping[str, Any]) -> str:
         return _explain_unknown(name)
     if fault["type"] == "missing":
         return f"'{name}' is missing"
-    message = fault["msg"].removeprefix("Value error, ")
+    message, subject = _message(fault), _subject(fault)
+    if subject is not None:
+        return f"'{name}'{message.removeprefix(subject)}"
     return f"'{name}': {message[:1].lower()}{message[1:]}"
 
 
@@ -117,4 +135,6 @@ def _explain_unknown(name: str) -> str:
     if last in UNSUPPORTED_FIELDS:
         return f"'{name}' is not supported by this server; leave it out"
     close = difflib.get_close_matches(last, sorted(KNOWN_FIELDS), n=1)
-    return f"'{name}' is not a known field" + (f"; did you mean '{close[0]}'?" if close else "")
+    if not close or close[0] == last:
+        return f"'{name}' is not a known field"
+    return f"'{name}' is not a known field; did you mean '{close[0]}'?"

@@ -8,6 +8,7 @@ Source: OpenAI API reference, "Create chat completion" and "Create completion"; 
 "OpenAI-Compatible Server", extra parameters.
 """
 
+import re
 from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, StringConstraints, model_validator
@@ -24,6 +25,8 @@ from lodesmith.serve.request_body import RequestBody
 
 MAX_CHOICES = 128  # OpenAI's bound of `n`
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound of `top_logprobs`
+
+_TOKEN_ID = re.compile("[0-9]{1,9}")
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
@@ -63,8 +66,8 @@ class GenerationBody(RequestBody):
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options can only be given with stream: true")
         for key in self.logit_bias or {}:
-            if not key.isdecimal():
-                raise ValueError(f"logit_bias takes token ids as keys, not {key!r}")
+            if not _TOKEN_ID.fullmatch(key):
+                raise ValueError(f"logit_bias takes token ids as keys, not {key[:20]!r}")
         return self
 
     @property

@@ -1,8 +1,13 @@
-"""What all bodies of requests have in common: exact types, no unknown field, null means absent."""
+"""What all bodies of requests have in common.
 
-from typing import Any
+Exact types, no unknown field, whole characters only, and null means absent.
+"""
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+_HALF = r"holds half a character (a lone \ud800 to \udfff); send whole ones"
 
 
 class RequestBody(BaseModel):
@@ -16,4 +21,30 @@ class RequestBody(BaseModel):
         """Read null as absent, as OpenAI's reference does for every optional field."""
         if not isinstance(data, dict):
             return data
+        for name, value in data.items():
+            if not _is_whole(value, deep=False):  # objects in it check themselves
+                raise ValueError(f"{name} {_HALF}")
         return {name: value for name, value in data.items() if value is not None}
+
+
+def _is_whole(value: Any, *, deep: bool = True) -> bool:
+    """Tell whether all text inside a value can be written as UTF-8; JSON can spell what cannot."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+    if isinstance(value, dict):
+        return not deep or all(_is_whole(key) and _is_whole(part) for key, part in value.items())
+    return not isinstance(value, list) or all(_is_whole(part, deep=deep) for part in value)
+
+
+def _check_object(value: dict[str, Any]) -> dict[str, Any]:
+    if not _is_whole(value):
+        raise ValueError(f"the object {_HALF}")
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_object)]
+"""Any JSON object."""

@@ -9,6 +9,8 @@ from lodesmith.serve.protocol import ChatBody, CompletionBody, GenerationBody
 from lodesmith.serve.service import Service
 from lodesmith.serve.tools import OPEN, tool_grammar
 
+_SEED_STEP = 0x1E3779B97F4A7C15  # between choices: clients count seeds by ones
+
 
 async def chat_requests(service: Service, body: ChatBody) -> list[GenerationRequest]:
     """Return one request for each choice of a conversation.
@@ -53,7 +55,7 @@ async def completion_requests(service: Service, body: CompletionBody) -> list[Ge
 
 def sampling_of(body: GenerationBody, *, choice: int) -> Sampling:
     """Return how the tokens of one choice are chosen; each choice has a seed of its own."""
-    seed = None if body.seed is None else (body.seed + choice) % 2**63
+    seed = None if body.seed is None else (body.seed + choice * _SEED_STEP) % 2**63
     return Sampling(
         temperature=body.temperature,
         top_p=body.top_p,

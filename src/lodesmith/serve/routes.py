@@ -6,11 +6,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from lodesmith.infer.interface import GenerationRequest
+from lodesmith.infer.interface import GenerationRequest, explain_token_id
 from lodesmith.serve.answers import Answers
 from lodesmith.serve.chat_format import ChatFormat
 from lodesmith.serve.completion_format import CompletionFormat
 from lodesmith.serve.embeddings import embed
+from lodesmith.serve.faults import ApiError
 from lodesmith.serve.front import Front
 from lodesmith.serve.metrics import render_page
 from lodesmith.serve.protocol import (
@@ -102,6 +103,10 @@ def add_tokens(app: FastAPI, front: Front) -> None:
     async def detokenize(body: DetokenizeBody, request: Request) -> dict[str, str]:
         """Return the text of ids."""
         service = front.models.find(body.model, front.caller(request))
+        vocab_size = service.engine.limits.vocab_size
+        wrong = next((token for token in body.tokens if token >= vocab_size), None)
+        if wrong is not None:
+            raise ApiError(400, explain_token_id(wrong, vocab_size), param="tokens")
         return {"prompt": service.tokenizer.decode(body.tokens)}
 
 
