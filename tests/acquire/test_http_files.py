@@ -2,15 +2,18 @@
 
 import hashlib
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lodesmith.acquire import http_files
+from lodesmith.acquire import addresses, http_files
+from lodesmith.acquire.config import AcquireConfig, resolve
 from lodesmith.acquire.http_files import RemoteFile, download, look_up
 from lodesmith.core.errors import EngineError, UserError
 
@@ -28,6 +31,8 @@ class Site:
         self.statuses: list[int] = []
         self.ranges: list[str | None] = []
         self.url = ""
+        self.inside = ""  # the host that /inside redirects to
+        self.paths: list[str] = []
 
 
 @contextmanager
@@ -46,9 +51,11 @@ def serve() -> Iterator[Site]:  # noqa: C901 a server that misbehaves in many wa
             self.answer(with_body=True)
 
         def answer(self, *, with_body: bool) -> None:
-            if self.path == "/away":
+            site.paths.append(self.path)
+            if self.path in ("/away", "/inside"):
                 self.send_response(302)
-                self.send_header("Location", "/file.bin")
+                inside = f"http://{site.inside}:{self.server.server_address[1]}/file.bin"
+                self.send_header("Location", "/file.bin" if self.path == "/away" else inside)
                 self.end_headers()
                 return
             if self.path == "/loop" or (with_body and site.statuses):
@@ -171,3 +178,61 @@ def test_what_is_not_there_is_the_users_error(address: str) -> None:
 def test_a_private_address_is_refused_unless_allowed() -> None:
     with serve() as site, pytest.raises(UserError, match="allow_private: true"):
         look_up(site.url, allow_private=False)
+
+
+@pytest.fixture
+def _loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 127.0.0.1, and only it, stand for an address of the open internet."""
+    real = addresses.is_public
+    monkeypatch.setattr(addresses, "is_public", lambda ip: ip == "127.0.0.1" or real(ip))
+
+
+@pytest.mark.usefixtures("_loopback_is_public")
+@pytest.mark.parametrize(
+    "host", ["127.0.0.2", "2130706434", "0177.0.0.2", "0x7f000002", "127.2", "[::ffff:127.0.0.2]"]
+)
+def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path, host: str) -> None:
+    with serve() as site:
+        site.inside = host
+        url = site.url.replace("/file.bin", "/inside")
+        file = RemoteFile(url=url, path="file.bin", size=len(CONTENT), tag="")
+        with pytest.raises(UserError, match="allow_private: true"):
+            look_up(url, allow_private=False)
+        with pytest.raises(UserError, match="allow_private: true"):
+            download(file, tmp_path / "file.bin", allow_private=False)
+        assert site.paths == ["/inside", "/inside"]
+    assert not (tmp_path / "file.bin").exists()
+
+
+@pytest.mark.usefixtures("_loopback_is_public")
+def test_a_name_that_turns_to_a_private_address_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["127.0.0.1"]  # then another one, as a server of names says that means harm
+    real = socket.getaddrinfo
+
+    def rebind(host: str, port: int, *rest: Any, **more: Any) -> list[Any]:
+        if host != "rebind.example":  # an address already
+            return real(host, port, *rest, **more)
+        return [(2, 1, 6, "", (answers.pop() if answers else "127.0.0.2", port))]
+
+    with serve() as site:
+        url = site.url.replace("127.0.0.1", "rebind.example")
+        monkeypatch.setattr(socket, "getaddrinfo", rebind)
+        file = look_up(url, allow_private=False)  # the address that was checked is connected to
+        assert not answers
+        with pytest.raises(UserError, match="allow_private: true"):
+            download(file, tmp_path / "file.bin", allow_private=False)
+        assert site.ranges == []
+
+
+@pytest.mark.usefixtures("_loopback_is_public")
+@pytest.mark.parametrize("kind", ["dataset", "warc"])
+def test_a_source_that_redirects_inside_is_refused_by_the_stage(kind: str) -> None:
+    with serve() as site:
+        site.inside = "127.0.0.2"
+        source = {kind: site.url.replace("/file.bin", "/inside")}
+        section = AcquireConfig.model_validate({"sources": [source]})
+        with pytest.raises(UserError, match="allow_private: true"):
+            resolve(section)
+        assert site.paths == ["/inside"]

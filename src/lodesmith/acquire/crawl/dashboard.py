@@ -1,6 +1,7 @@
 """A line for each host that is being asked: pages, queue, errors, bytes a second.
 
 On a terminal the lines stay in place; elsewhere those of the busiest hosts come every few seconds.
+At the end come those of the hosts that gave most.
 """
 
 import sys
@@ -25,11 +26,14 @@ class HostLine:
     errors: int = 0
     num_bytes: int = 0
     started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0  # at work, before `started`
+    is_open: bool = True
     last: str = ""  # what happened last that is worth a word: a pause, a fault
 
     def text(self, queued: int) -> str:
         """Return the line."""
-        rate = self.num_bytes / max(time.monotonic() - self.started, 0.1)
+        now = time.monotonic() - self.started if self.is_open else 0.0
+        rate = self.num_bytes / max(self.seconds + now, 0.1)
         return (
             f"  {self.origin}: {format_count(self.pages)} pages, {format_count(queued)} queued, "
             f"{format_count(self.errors)} errors, {format_bytes(rate)}/s  {self.last}"
@@ -48,35 +52,46 @@ class Dashboard:
         """
         self._label, self._count_queued = label, count_queued
         self._hosts: dict[int, HostLine] = {}
+        self._rested: dict[int, HostLine] = {}  # hosts that are not asked now
         self._live: Any = None
         self._printed = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
 
     def open_host(self, host: int, origin: str) -> HostLine:
-        """Begin a host's line."""
-        return self._hosts.setdefault(host, HostLine(origin))
+        """Begin a host's line, or go on with it."""
+        line = self._rested.pop(host, None) or HostLine(origin)
+        line.started, line.is_open = time.monotonic(), True
+        return self._hosts.setdefault(host, line)
 
     def close_host(self, host: int) -> None:
-        """Take a host's line away."""
-        self._hosts.pop(host, None)
+        """Take a host's line away; those of the hosts that gave most are kept for the end."""
+        line = self._hosts.pop(host, None)
+        if line is None:
+            return
+        line.seconds, line.is_open = line.seconds + time.monotonic() - line.started, False
+        self._rested[host] = line
+        if len(self._rested) > 2 * _MAX_LINES:
+            self._rested = dict(_busiest(self._rested))
 
     def show(self, *, total: int, is_last: bool = False) -> None:
         """Bring the lines up to date, if it is time to."""
+        if is_last:
+            self._hosts = {**self._rested, **self._hosts}
         if self._is_terminal:
             self._show_live(total)
             if is_last and self._live is not None:
                 self._live.stop()
             return
         now = time.monotonic()
-        if now - self._printed >= _PLAIN_SECONDS:
+        if is_last or now - self._printed >= _PLAIN_SECONDS:
             self._printed = now
             for line in self._lines(total):
                 say(line)
 
     def _lines(self, total: int) -> list[str]:
-        busiest = sorted(self._hosts.items(), key=lambda item: -item[1].pages)
-        lines = [line.text(self._count_queued(host)) for host, line in busiest[:_MAX_LINES]]
-        more = f", {len(busiest) - _MAX_LINES} more hosts" if len(busiest) > _MAX_LINES else ""
+        lines = [line.text(self._count_queued(host)) for host, line in _busiest(self._hosts)]
+        num_more = len(self._hosts) - len(lines)
+        more = f", {num_more} more hosts" if num_more else ""
         return [f"crawl {self._label}: {format_count(total)} pages{more}", *lines]
 
     def _show_live(self, total: int) -> None:
@@ -89,3 +104,7 @@ class Dashboard:
             self._live = Live(console=console, auto_refresh=False)
             self._live.start()
         self._live.update(Text("\n".join(self._lines(total))), refresh=True)
+
+
+def _busiest(hosts: dict[int, HostLine]) -> list[tuple[int, HostLine]]:
+    return sorted(hosts.items(), key=lambda item: -item[1].pages)[:_MAX_LINES]
