@@ -2,12 +2,15 @@
 a program called `vllm` with vLLM's options, whose answers are those of our own server."""
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx
 import psutil
@@ -28,8 +31,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("verb"), parser.add_argument("folder", type=Path)
 parser.add_argument("--host"), parser.add_argument("--port", type=int)
 parser.add_argument("--served-model-name"), parser.add_argument("--max-num-seqs", type=int)
-parser.add_argument("--max-model-len", type=int)
+parser.add_argument("--max-model-len", type=int), parser.add_argument("--generation-config")
 options = parser.parse_args()
+assert os.environ["VLLM_NO_USAGE_STATS"] == os.environ["HF_HUB_OFFLINE"] == "1"
 assert options.verb == "serve"
 Path({note!r}).write_text(str(os.getpid()))
 from lodesmith.infer.config import EngineConfig
@@ -92,6 +96,8 @@ def test_answers_pass_through_keys_count_and_a_killed_vllm_comes_back(
         whole = client.post(CHAT, json=chat()).json()
         assert whole["choices"] == server.post(CHAT, chat()).json()["choices"]
         assert client.get("/v1/models").json()["data"][0]["max_model_len"] == 200
+        assert client.get("/v1/models/tiny").json() == client.get("/v1/models").json()["data"][0]
+        assert client.get("/v1/models/other").json()["error"]["code"] == "model_not_found"
         assert "vllm:num_requests_running" in client.get("/metrics").text
         assert client.post(CHAT, json=chat(temperature=9)).status_code == 400
         check_streams(client, whole)
@@ -102,6 +108,27 @@ def test_answers_pass_through_keys_count_and_a_killed_vllm_comes_back(
         assert client.post(CHAT, json=chat()).json()["choices"] == whole["choices"]
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{vllm.url}/health", trust_env=False)
+
+
+def test_a_client_that_goes_away_frees_its_place_in_vllm(start_server):
+    server = start_server(step_seconds=0.1)
+    vllm = SimpleNamespace(url=server.url, failure=None)
+    with proxy_before(vllm) as client:
+        body = json.dumps(chat(max_tokens=200, ignore_eos=True))
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as leaving:
+            leaving.sendall(f"{head}{body}".encode())
+            server.wait_for(lambda stats: stats.num_running == 1)
+        server.wait_for(lambda stats: stats.num_running == 0)
+        assert server.engine.stats().num_steps < 200  # whole, it takes 20 s
+
+
+def test_vllm_calls_tools_where_the_template_tells_of_them(tool_folder, model_folder):
+    def words(folder):
+        return VllmCommand(folder=folder, name="tiny", engine=EngineConfig()).words(1)
+
+    assert words(tool_folder)[-3:] == ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    assert "--tool-call-parser" not in words(model_folder)
 
 
 def check_streams(client, whole):

@@ -19,12 +19,11 @@ from starlette.types import Receive, Scope, Send
 
 from lodesmith.core.log import warn
 from lodesmith.serve.answers import Answers, Piece
+from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.protocol import GenerationBody, StreamOptions
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobody receives it
 
 
 class Format(Protocol):
@@ -82,9 +81,11 @@ async def respond(
         return _AnswerStream(answers, events, headers=headers, limit_seconds=limit_seconds)
     try:
         async with asyncio.timeout(limit_seconds):
-            by_choice = await _collect(request, answers)
+            by_choice = await unless_gone(request, _gather(answers))
     except TimeoutError:
         raise ApiError(504, _too_slow(limit_seconds), code="timeout") from None
+    finally:
+        answers.cancel()
     if by_choice is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     choices = [answer_format.whole(pieces) for pieces in by_choice]
@@ -155,30 +156,13 @@ async def _stream(
         yield _event(error.body())
 
 
-async def _collect(request: Request, answers: Answers) -> list[list[Piece]] | None:
-    """Return the pieces of each choice, None if the client went away."""
-    gathering = asyncio.ensure_future(_gather(answers))
-    watching = asyncio.ensure_future(_watch_disconnect(request))
-    try:
-        await asyncio.wait((gathering, watching), return_when=asyncio.FIRST_COMPLETED)
-        return gathering.result() if gathering.done() else None
-    finally:
-        for task in (gathering, watching):
-            task.cancel()
-        answers.cancel()
-
-
 async def _gather(answers: Answers) -> list[list[Piece]]:
+    """Return the pieces of each choice."""
     by_choice: list[list[Piece]] = [[] for _ in answers.choices]
     async for pieces in answers.pieces():
         for piece in pieces:
             by_choice[piece.index].append(piece)
     return by_choice
-
-
-async def _watch_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _usage(answers: Answers, num_prompt_tokens: int) -> dict[str, int]:

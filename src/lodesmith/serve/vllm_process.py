@@ -1,7 +1,10 @@
 """vLLM as a process of ours: started on a loopback port, watched, and started again when it ends.
 
-Source: vLLM documentation, "vllm serve": MODEL, --host, --port, --served-model-name,
---max-model-len, --max-num-seqs; GET /health.
+It is told to send nothing home and to ask no hub, and to leave out what the model's folder says of
+sampling: a request means the same with either engine.
+
+Source: vLLM documentation, "vllm serve" (its options of versions 0.19 and 0.30), "Usage Stats
+Collection", "Tool Calling"; GET /health.
 """
 
 import contextlib
@@ -19,11 +22,15 @@ import httpx
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
+from lodesmith.data.tokenizer_settings import read_tokenizer_settings
 from lodesmith.infer.config import EngineConfig
 from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
+from lodesmith.serve.tools import OPEN
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 20.0  # that running requests get to finish
+
+_SILENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 
 _TIED = (
     "import os, sys; from lodesmith.core.process import die_with_parent; "
@@ -46,7 +53,10 @@ class VllmCommand:
         command = [
             "vllm", "serve", str(self.folder), "--host", "127.0.0.1", "--port", str(port),
             "--served-model-name", self.name, "--max-num-seqs", str(self.engine.max_num_seqs),
+            "--generation-config", "vllm",
         ]  # fmt: skip
+        if OPEN in (read_tokenizer_settings(self.folder).chat_template or ""):
+            command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
         if self.engine.max_model_len is not None:
             command += ["--max-model-len", str(self.engine.max_model_len)]
         return command
@@ -88,7 +98,9 @@ class VllmProcess:
         self.url = f"http://127.0.0.1:{port}"
         tied = [sys.executable, "-c", _TIED, str(os.getpid())]
         command = [*tied, *self._command.words(port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, env={**os.environ, **_SILENT}
+        )
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + self._command.start_seconds

@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from lodesmith.core.version import VERSION
 from lodesmith.serve.app import add_error_handlers
 from lodesmith.serve.chat_page import add_chat_page
+from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.guard import CALLER, Guard
 from lodesmith.serve.keys import ApiKeys, Caller
@@ -24,7 +25,8 @@ from lodesmith.serve.quotas import Quotas, quotas_of
 from lodesmith.serve.vllm_process import VllmProcess
 
 _POSTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
-_GETS = ("/v1/models", "/v1/models/{name:path}", "/health", "/metrics")
+_GETS = ("/v1/models", "/health", "/metrics")
+_MODELS = "/v1/models"
 
 
 def create_proxy(
@@ -54,6 +56,7 @@ def create_proxy(
         app.add_api_route(path, proxy.pass_on, methods=["POST"], response_model=None)
     for path in _GETS:
         app.add_api_route(path, proxy.pass_on, methods=["GET"], response_model=None)
+    app.add_api_route(f"{_MODELS}/{{asked:path}}", proxy.show_model, response_model=None)
     return app
 
 
@@ -66,31 +69,54 @@ class _Proxy:
 
     async def pass_on(self, request: Request) -> Response:
         """Send a request on, and its answer back as it comes."""
-        caller: Caller = request.scope[CALLER]
-        if caller.models is not None and self.name not in caller.models:
-            raise ApiError(404, "no model is served to you", param="model", code="model_not_found")
+        caller = self._check(request)
         body, adds_usage = await request.body(), False
         if request.method == "POST":
             self.quotas.check(caller)
             body, adds_usage = _ask_for_usage(body)
-        try:
-            answer = await self.client.send(
-                self.client.build_request(
-                    request.method, f"{self.vllm.url}{request.url.path}", content=body,
-                    headers={"Content-Type": "application/json"},
-                ),
-                stream=True,
-            )  # fmt: skip
-        except httpx.TransportError:
-            reason = self.vllm.failure or "vllm does not answer; it is being started again"
-            raise ApiError(503, reason) from None
+        answer = await unless_gone(request, self._send(request.method, request.url.path, body))
+        if answer is None:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
         kind = answer.headers.get("content-type", "")
         if kind.startswith("text/event-stream"):
             events = self._events(answer, caller, hides_usage=adds_usage)
             return StreamingResponse(events, media_type="text/event-stream")
         data = await answer.aread()
         self._charge(caller, data)
-        return Response(data, answer.status_code, media_type=kind)
+        wait = answer.headers.get("retry-after")
+        headers = {} if wait is None else {"Retry-After": wait}
+        return Response(data, answer.status_code, headers, media_type=kind)
+
+    async def show_model(self, request: Request, asked: str) -> Response:
+        """Return what vLLM lists of a model; it has no route for one."""
+        self._check(request)
+        answer = await self._send("GET", _MODELS, b"")
+        listed = _as_object(await answer.aread()).get("data", [])
+        found = next((model for model in listed if model["id"] == asked), None)
+        if found is None:
+            raise ApiError(
+                404, f"the model '{asked}' is not served here", param="model",
+                code="model_not_found",
+            )  # fmt: skip
+        return JSONResponse(found)
+
+    def _check(self, request: Request) -> Caller:
+        caller: Caller = request.scope[CALLER]
+        if caller.models is not None and self.name not in caller.models:
+            raise ApiError(404, "no model is served to you", param="model", code="model_not_found")
+        return caller
+
+    async def _send(self, method: str, path: str, body: bytes) -> httpx.Response:
+        """Return vLLM's answer, of a stream its beginning; to cancel ends the request there."""
+        headers = {"Content-Type": "application/json"}
+        request = self.client.build_request(
+            method, f"{self.vllm.url}{path}", content=body, headers=headers
+        )
+        try:
+            return await self.client.send(request, stream=True)
+        except httpx.TransportError:
+            reason = self.vllm.failure or "vllm does not answer; it is being started again"
+            raise ApiError(503, reason) from None
 
     async def _events(
         self, answer: httpx.Response, caller: Caller, *, hides_usage: bool
