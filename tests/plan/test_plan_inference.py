@@ -1,8 +1,12 @@
 """Serving: room, limits of prompts and answers, and a mix of requests."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan, plan_text
 from lodesmith.plan.config import InferenceConfig, RequestConfig
 from lodesmith.plan.flops import count_parameters
@@ -94,3 +98,26 @@ def test_a_recipe_that_serves_says_so_in_its_plan_and_others_when_asked():
     asked = plan("mt-nlg-530b", overrides=["plan.inference.max_num_seqs=64"])
     assert asked.inference is not None
     assert asked.inference.num_running <= 64
+
+
+def test_ranks_that_do_not_divide_the_heads_or_leave_the_node_are_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"3 must divide 64 query heads .* nearest: 2 or 4"):
+        served(tensor_parallel_size=3)
+    with pytest.raises(UserError, match=r"16 must .* within a node of 8 devices; nearest: 8"):
+        served(tensor_parallel_size=16)
+
+
+def test_heads_that_two_do_not_divide_are_served_on_one_device():
+    odd = replace(LLAMA_70B, num_attention_heads=25, num_key_value_heads=5, num_hidden_layers=20)
+    cluster, device = load_cluster("h100-node")
+    found = estimate_inference(odd, InferenceConfig(), cluster=cluster, device=device)
+    assert found is not None
+    assert found.tensor_parallel_size == 1
+
+
+def test_serving_that_was_asked_for_and_cannot_be_is_said():
+    asked = plan("mt-nlg-530b", overrides=["plan.inference.max_num_seqs=64", "plan.num_nodes=35",
+                                           "plan.architecture.num_hidden_layers=2100",
+                                           "plan.parallel.pipeline_parallel_size=35"])  # fmt: skip
+    assert asked.inference is None
+    assert "280 devices together do not hold the model" in plan_text(asked)

@@ -1,5 +1,6 @@
 """What must hold of every plan: better machines are never slower, and parts add up."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -31,9 +32,11 @@ layouts = st.builds(
     pipeline_parallel_size=st.sampled_from([1, 2, 4]),
     sharded=st.sampled_from(["nothing", "optimizer", "gradients", "everything"]),
     activation_checkpointing=st.sampled_from(["none", "selective", "alternate", "full"]),
+    context_parallel_size=st.sampled_from([1, 2, 4]),
     micro_batch_size=st.sampled_from([1, 2, 4]), sequence_parallel=st.booleans(),
-).map(lambda layout: replace(layout, data_parallel_size=32 // (
-    layout.tensor_parallel_size * layout.pipeline_parallel_size)))  # fmt: skip
+).map(lambda layout: replace(layout, data_parallel_size=max(1, 32 // (
+    layout.tensor_parallel_size * layout.pipeline_parallel_size
+    * layout.context_parallel_size))))  # fmt: skip
 TRAINING = Training(global_batch_size=128, sequence_length=2048, precision="bf16")
 
 
@@ -67,6 +70,35 @@ def test_a_faster_network_is_never_slower(shape, layout, factor: float):
         update={"network_gb_per_second": CLUSTER.network_gb_per_second * factor}
     )
     assert seconds(shape, layout, cluster=wider) <= seconds(shape, layout) * (1 + 1e-9)
+
+
+@given(gigabytes=st.integers(24, 400), more=st.integers(1, 200))
+def test_more_memory_never_finds_a_slower_layout(gigabytes: int, more: int):
+    shape = ModelShape(
+        kind="llama", vocab_size=32000, hidden_size=4096, intermediate_size=11008,
+        num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=32, head_dim=128,
+        max_position_embeddings=4096, tie_word_embeddings=False,
+    )  # fmt: skip
+    small, large = (
+        search_layouts(
+            shape, TRAINING, cluster=CLUSTER,
+            device=DEVICE.model_copy(update={"memory_gb": float(size)}),
+        ).candidates
+        for size in (gigabytes, gigabytes + more)
+    )  # fmt: skip
+    assert large
+    assert large[0].step.total <= min((each.step.total for each in small), default=math.inf)
+
+
+@given(tensor=st.sampled_from([16, 32]), shape=shapes, factor=st.floats(1.0, 20.0))
+def test_a_group_that_spans_nodes_is_no_slower_on_a_faster_network_or_link(tensor, shape, factor):
+    layout = Layout(tensor_parallel_size=tensor, data_parallel_size=32 // tensor)
+    wider = CLUSTER.model_copy(
+        update={"network_gb_per_second": CLUSTER.network_gb_per_second * factor}
+    )
+    plain = seconds(shape, layout) * (1 + 1e-9)
+    assert seconds(shape, layout, cluster=wider) <= plain
+    assert seconds(shape, layout, device=better(DEVICE, "link_gb_per_second", factor)) <= plain
 
 
 @given(shape=shapes, layout=layouts)

@@ -8,6 +8,7 @@ import lodesmith
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan, plan_json, plan_text
 from lodesmith.pipeline.recipe import shipped_recipes
+from lodesmith.plan.hardware import load_cluster
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -43,6 +44,43 @@ def test_another_cluster_gets_another_layout():
     assert here.layout_is_given
     assert not there.layout_is_given
     assert (here.num_devices, there.num_devices) == (2128, 2240)
+
+
+def test_what_the_command_line_says_holds_on_another_cluster_too():
+    moved = plan("yuan-245b", cluster="selene-280", overrides=["plan.num_nodes=140"])
+    assert moved.num_devices == 140 * load_cluster("selene-280")[0].devices_per_node
+    with pytest.raises(UserError, match=r"plan.precision: .*A100.* has no fp4"):
+        plan("7b", cluster="a100", overrides=["plan.precision=fp4"])
+    laid = plan("7b", cluster="a100", overrides=["plan.parallel.tensor_parallel_size=4"])
+    assert laid.layout_is_given
+    assert laid.layout.tensor_parallel_size == 4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "words"),
+    [
+        ("7b", "parallel.virtual_pipeline_size=2", "pipeline_parallel_size 1; leave the first at"),
+        ("7b", "parallel.expert_parallel_size=2", r"0 experts, 8 data ranks, not 2; nearest: 1"),
+        ("mt-nlg-530b", "sequence_length=4096", r"\(4096\) is more than max_position_.* 2048"),
+        ("mt-nlg-530b", "architecture.num_key_value_heads=48", r"\(48\) must divide .*32 or 64 do"),
+        ("mt-nlg-530b", "architecture.num_experts=8", r"per_tok \(0\) must lie between 1 and .*8"),
+        ("mt-nlg-530b", "parallel.micro_batch_size=7", r"nearest batches: 1904 or 1960"),
+    ],
+)
+def test_what_cannot_be_names_the_field_the_value_and_what_could(recipe, setting, words):
+    with pytest.raises(UserError, match=words):
+        plan(recipe, overrides=[f"plan.{setting}"])
+
+
+def test_ranks_that_share_a_sequence_must_divide_its_half():
+    three = ["plan.num_nodes=3", "plan.parallel.context_parallel_size=3"]
+    with pytest.raises(UserError, match=r"4096 tokens, context 3; nearest: 2 or 4"):
+        plan("7b", overrides=three)
+
+
+def test_key_heads_that_do_not_divide_the_query_heads_name_the_nearest():
+    with pytest.raises(UserError, match=r"heads \(33\) must be a multiple .*nearest: 32 or 40"):
+        plan("7b", overrides=["model.num_attention_heads=33"])
 
 
 def test_overrides_reach_the_plan():

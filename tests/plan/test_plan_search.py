@@ -8,7 +8,8 @@ from lodesmith.core.errors import UserError
 from lodesmith.plan.config import GivenLayout, PlanConfig
 from lodesmith.plan.hardware import load_cluster, shipped
 from lodesmith.plan.layout import Training
-from lodesmith.plan.planner import make_plan, plan_data
+from lodesmith.plan.planner import make_plan
+from lodesmith.plan.result import plan_data
 from lodesmith.plan.search import search_layouts
 from lodesmith.plan.shape import ModelShape, gpt_shape
 from lodesmith.plan.text import plan_text
@@ -172,3 +173,11 @@ def test_shards_within_a_node_are_searched_and_spare_a_slow_network():
     whole = [each for each in plain if each.layout.data_parallel_shard_size is None]
     assert hybrid[0].step.total < whole[0].step.total
     assert hybrid[0].memory.weights > whole[0].memory.weights
+
+
+def test_a_sequence_of_odd_length_can_be_planned_where_no_ranks_split_it():
+    odd = replace(TRAINING, sequence_length=4095)
+    cluster, device = load_cluster("h100-node")
+    ranking = search_layouts(SEVEN_B, odd, cluster=cluster, device=device)
+    assert ranking.candidates
+    assert all(each.layout.context_parallel_size == 1 for each in ranking.candidates)

@@ -9,7 +9,7 @@ from lodesmith.parallel.config import ParallelConfig
 from lodesmith.pipeline.planning import plan
 from lodesmith.plan.hardware import load_cluster
 from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.planner import plan_data
+from lodesmith.plan.result import plan_data
 from lodesmith.plan.search import search_layouts
 from lodesmith.plan.shape import ModelShape, gpt_shape
 from lodesmith.plan.text import plan_text
@@ -88,6 +88,13 @@ def test_shapes_and_formats_that_are_only_planned_are_named():
     )  # fmt: skip
     assert "kind gpt" in str(explain_untrainable(gpt, Layout(), TRAINING))
     assert "fp8" in str(explain_untrainable(SMALL, Layout(), replace(TRAINING, precision="fp8")))
+
+
+def test_a_shape_that_the_model_room_refuses_is_planned_and_named():
+    odd = replace(SMALL, head_dim=5)
+    reason = explain_untrainable(odd, Layout(), TRAINING)
+    assert reason is not None
+    assert "head_dim" in reason
 
 
 def test_text_and_json_carry_the_section_and_the_best_that_can_be_trained():

@@ -30,6 +30,18 @@ def near_divisors(number: int, wanted: int) -> list[int]:
     return next_to(list_divisors(number), wanted)
 
 
+def near_multiples(number: int, unit: int) -> str:
+    """Return in words the multiples of a unit around a number.
+
+    >>> near_multiples(1920, 1000)
+    '1000 or 2000'
+    >>> near_multiples(3, 8)
+    '8'
+    """
+    below = number // unit * unit
+    return f"{below} or {below + unit}" if below else str(unit)
+
+
 def next_to(sizes: Collection[int], wanted: int) -> list[int]:
     """Return the size next below a wanted one and the one next above, the nearest first."""
     near = [max((size for size in sizes if size < wanted), default=None),

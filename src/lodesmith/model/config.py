@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from lodesmith.core.config import Config
+from lodesmith.core.divisors import near_multiples
 from lodesmith.core.errors import UserError
 
 ModelKind = Literal["llama", "qwen3"]
@@ -142,7 +143,8 @@ class ModelConfig(Config):
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
-                f"num_key_value_heads ({self.num_key_value_heads})"
+                f"num_key_value_heads ({self.num_key_value_heads}); "
+                f"nearest: {near_multiples(self.num_attention_heads, self.num_key_value_heads)}"
             )
         if self.head_dim % 2:
             raise ValueError(f"head_dim must be even, not {self.head_dim}")

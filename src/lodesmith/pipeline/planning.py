@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.recipe import Recipe, read_recipe
 from lodesmith.plan.config import InferenceConfig, PlanConfig
-from lodesmith.plan.planner import Plan, make_plan, plan_data
+from lodesmith.plan.planner import make_plan
+from lodesmith.plan.result import Plan, plan_data
 from lodesmith.plan.shape import ModelShape, shape_of
 from lodesmith.plan.text import plan_text
 
@@ -32,7 +33,7 @@ def plan(recipe: str, *, cluster: str | None = None, overrides: Sequence[str] = 
     if config.inference is None and loaded.recipe.serve is not None:
         config = config.model_copy(update={"inference": InferenceConfig()})
     if cluster is not None:
-        config = _move(config, cluster)
+        config = _move(config, cluster, overrides)
     pretrain = loaded.recipe.pretrain
     global_batch_size, sequence_length, tokens = _sizes(loaded.recipe, config, loaded.origin)
     return make_plan(
@@ -51,10 +52,18 @@ def plan_json(result: Plan) -> str:
     return json.dumps(plan_data(result), ensure_ascii=False, indent=2)
 
 
-def _move(config: PlanConfig, cluster: str) -> PlanConfig:
-    """Return the settings for another cluster; a layout given for the old one no longer holds."""
-    moved = {"cluster": cluster, "num_nodes": None, "parallel": None, "precision": None}
-    return config if cluster == config.cluster else config.model_copy(update=moved)
+def _move(config: PlanConfig, cluster: str, overrides: Sequence[str]) -> PlanConfig:
+    """Return the settings for another cluster; what the recipe gave for its own no longer holds,
+    what the command line gives does."""
+    if cluster == config.cluster:
+        return config
+    given = {override.partition("=")[0] for override in overrides}
+    moved = {
+        name: None
+        for name in ("device", "num_nodes", "parallel", "precision")
+        if not any(path.split(".")[:2] == ["plan", name] for path in given)
+    }
+    return config.model_copy(update={"cluster": cluster, **moved})
 
 
 def _shape(recipe: Recipe, config: PlanConfig, origin: str) -> ModelShape:

@@ -81,6 +81,17 @@ class Device(Config):
     fault_hours: float = Field(gt=0)
     """Mean time between faults that stop a job, per device, h."""
 
+    @field_validator("peak_tflops")
+    @classmethod
+    def _are_peaks(cls, peaks: dict[Precision, float]) -> dict[Precision, float]:
+        if not {"bf16", "fp32"} & set(peaks):
+            raise ValueError(f"needs bf16 or fp32, which attention and gradients are computed in; "
+                             f"it has {', '.join(peaks) or 'nothing'}")  # fmt: skip
+        for name, peak in peaks.items():
+            if peak <= 0:
+                raise ValueError(f"{name} must be above 0, not {peak:g}")
+        return peaks
+
 
 class PartConfig(Config):
     """More nodes in the same job, of another device."""

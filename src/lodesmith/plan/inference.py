@@ -12,8 +12,11 @@ tokens a second. Starting kernels is not counted (engines capture graphs), nor a
 Source: Pope et al., arXiv 2211.05102, sections 2 and 3; Kwon et al., arXiv 2309.06180, section 3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lodesmith.core.divisors import list_divisors, next_to
+from lodesmith.core.errors import UserError
 from lodesmith.plan.config import InferenceConfig
 from lodesmith.plan.flops import count_key_value_bytes, count_parameters, count_token_flops
 from lodesmith.plan.hardware import Cluster, Device
@@ -57,6 +60,9 @@ def estimate_inference(
 ) -> InferenceEstimate | None:
     """Return what serving takes; None where not even the whole cluster holds the model.
 
+    Raises:
+        UserError: the given tensor ranks do not divide the heads, or leave the node.
+
     Args:
         shape: the model.
         config: the requests, and what is fixed in advance.
@@ -69,7 +75,8 @@ def estimate_inference(
     per_token = float(count_key_value_bytes(shape, element_bytes=4 if precision == "fp32" else 2))
     prompt, answer = config.mean_prompt_tokens, config.mean_answer_tokens
     one_request = per_token * (prompt + answer)
-    split = _choose_split(config, weights + one_request, cluster=cluster, device=device)
+    sizes = _tensor_sizes(shape, config, cluster)
+    split = _choose_split(sizes, weights + one_request, cluster=cluster, device=device)
     if split is None:
         return None
     tensor, pipeline = split
@@ -109,15 +116,27 @@ def _room(device: Device) -> float:
     return max(_USABLE * device.memory_gb - device.reserved_gb, 0.0) * _GIGA
 
 
+def _tensor_sizes(shape: ModelShape, config: InferenceConfig, cluster: Cluster) -> list[int]:
+    heads, most, asked = (
+        shape.num_attention_heads, cluster.devices_per_node, config.tensor_parallel_size
+    )  # fmt: skip
+    sizes = [size for size in list_divisors(heads) if size <= most]
+    if asked is None:
+        return [size for size in sizes if size & (size - 1) == 0]
+    if asked not in sizes:
+        raise UserError(
+            f"plan.inference.tensor_parallel_size: {asked} must divide {heads} query heads and lie "
+            f"within a node of {most} devices; nearest: "
+            f"{' or '.join(str(size) for size in next_to(sizes, asked))}"
+        )
+    return [asked]
+
+
 def _choose_split(
-    config: InferenceConfig, least_bytes: float, *, cluster: Cluster, device: Device
+    sizes: Sequence[int], least_bytes: float, *, cluster: Cluster, device: Device
 ) -> tuple[int, int] | None:
     """Return the fewest tensor ranks, then nodes, that hold the weights and one request."""
     needed = least_bytes / max(_room(device), 1.0)
-    if config.tensor_parallel_size is not None:
-        sizes = [config.tensor_parallel_size]
-    else:
-        sizes = [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= cluster.devices_per_node]
     for size in sizes:
         if needed <= size:
             return size, 1

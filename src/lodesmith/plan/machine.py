@@ -33,7 +33,8 @@ class Machine:
 
 def machine_of(device: Device, cluster: Cluster, stack: Stack, *, precision: Precision) -> Machine:
     """Return the rates of a device of a cluster under a stack."""
-    wide: Precision = "fp32" if precision == "fp32" else "bf16"
+    has_bf16 = "bf16" in device.peak_tflops
+    wide: Precision = "bf16" if has_bf16 and precision != "fp32" else "fp32"
     peak = device.peak_tflops.get(precision, device.peak_tflops[wide])
     share, casts = device.matmul_efficiency, 0.0
     if precision in ("fp8", "fp4"):

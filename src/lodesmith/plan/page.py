@@ -5,7 +5,7 @@ from html import escape
 
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.plan.charts import Dot, draw_bar, draw_scatter
-from lodesmith.plan.planner import Plan
+from lodesmith.plan.result import Plan
 from lodesmith.plan.step_time import StepTime
 from lodesmith.plan.text import LEAST_SHOWN, beyond_lines, format_energy
 from lodesmith.plan.trainer import section_text

@@ -1,15 +1,13 @@
-"""The plan of a recipe: shape, best layout, memory, step time and the whole run in one tree."""
+"""Makes the plan of a recipe: shape, best layout, memory, step time and the whole run."""
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
+from lodesmith.core.divisors import near_multiples
 from lodesmith.core.errors import UserError
 from lodesmith.plan.advice import advise
 from lodesmith.plan.config import ClaimConfig, GivenLayout, PlanConfig
 from lodesmith.plan.flops import (
-    ParameterCount,
-    TokenFlops,
     count_parameters,
     count_token_flops,
     find_implied_mfu,
@@ -24,10 +22,11 @@ from lodesmith.plan.hardware import (
 )
 from lodesmith.plan.inference import InferenceEstimate, estimate_inference
 from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
-from lodesmith.plan.memory import MemoryUse, estimate_memory
+from lodesmith.plan.memory import estimate_memory
 from lodesmith.plan.mixed import MixedEstimate, estimate_mixed
-from lodesmith.plan.rules import explain_invalid, explain_ranks, near_multiples
-from lodesmith.plan.run import TOKEN_BYTES, RunEstimate, estimate_run
+from lodesmith.plan.result import Alternative, Claim, Plan
+from lodesmith.plan.rules import explain_invalid, explain_ranks
+from lodesmith.plan.run import TOKEN_BYTES, estimate_run
 from lodesmith.plan.search import (
     Candidate,
     Ranking,
@@ -36,62 +35,12 @@ from lodesmith.plan.search import (
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.sites import SitesEstimate, estimate_sites
 from lodesmith.plan.stack import Stack
-from lodesmith.plan.step_time import StepTime, estimate_step_time
+from lodesmith.plan.step_time import estimate_step_time
 from lodesmith.plan.trainer import explain_untrainable, parallel_section
 
 _GIGA = 1e9
 _NUM_ALTERNATIVES = 5
 _NUM_SHOWN = 400  # dots in a scatter
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alternative:
-    """A layout that also fits."""
-
-    layout: str
-    step_seconds: float
-    memory_gb: float
-    untrainable: str | None  # what the trainer lacks to run it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A published rate, and the share of peak that it implies."""
-
-    source: str
-    implied_mfu: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What a recipe takes on a cluster."""
-
-    recipe: str
-    cluster: str
-    device: str
-    num_devices: int
-    device_memory_gb: float
-    shape: ModelShape
-    parameters: ParameterCount
-    token_flops: TokenFlops
-    training: Training
-    layout: Layout
-    layout_is_given: bool
-    parallel: dict[str, Any]  # the layout as the trainer's own section
-    untrainable: str | None  # what the trainer lacks to run it; None: it can
-    best_trainable: Alternative | None  # the fastest that the trainer can run
-    memory: MemoryUse
-    step: StepTime
-    run: RunEstimate
-    alternatives: tuple[Alternative, ...]
-    cloud: tuple[Alternative, ...]  # the fastest that fit, for the scatter
-    claim: Claim | None  # a published rate, judged
-    inference: InferenceEstimate | None  # where it is asked for
-    mixed: MixedEstimate | None  # where the cluster has parts of other devices
-    sites: SitesEstimate | None  # where it has further sites
-    num_layouts_tried: int
-    layouts_dropped: dict[str, int]
-    advice: tuple[str, ...]  # what dominates, and what to change first
 
 
 def make_plan(
@@ -112,6 +61,7 @@ def make_plan(
     Raises:
         UserError: the cluster is unknown, no layout fits, or the given one does not.
     """
+    _check_positions(shape, config.sequence_length or sequence_length)
     cluster, device = load_cluster(config.cluster)
     if config.device is not None:
         device = load_device(config.device)
@@ -131,6 +81,7 @@ def make_plan(
         cluster=cluster, device=device, recompute=best.layout.activation_checkpointing,
     )  # fmt: skip
     cloud = _alternatives(ranking, shape, training)
+    served = _estimate_inference(shape, config, cluster=cluster, device=device)
     return Plan(
         recipe=name,
         cluster=cluster.name,
@@ -152,7 +103,8 @@ def make_plan(
         alternatives=cloud[1 : 1 + _NUM_ALTERNATIVES],
         cloud=cloud[:_NUM_SHOWN],
         claim=_judge_claim(config.claim),
-        inference=_estimate_inference(shape, config, cluster=cluster, device=device),
+        inference=served,
+        unserved=None if served or not config.inference else _explain_unserved(cluster),
         mixed=_estimate_mixed(shape, training, config, cluster=cluster, device=device),
         sites=_estimate_sites(cluster, best.step.total, run.tokens, shape),
         num_layouts_tried=ranking.num_tried,
@@ -161,16 +113,17 @@ def make_plan(
     )
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
-    """Return a plan as JSON data: the dataclasses as they are, with the totals beside them."""
-    data = asdict(replace(plan, cloud=()))
-    del data["cloud"]
-    data["parameters"]["total"] = plan.parameters.total
-    data["parameters"]["without_embedding"] = plan.parameters.without_embedding
-    data["token_flops"]["total"] = plan.token_flops.total
-    data["memory"]["total"] = plan.memory.total
-    data["step"]["total"] = plan.step.total
-    return data
+def _check_positions(shape: ModelShape, sequence_length: int) -> None:
+    if shape.kind == "gpt" and sequence_length > shape.max_position_embeddings:
+        raise UserError(
+            f"sequence_length ({sequence_length}) is more than max_position_embeddings "
+            f"({shape.max_position_embeddings}), and a model of kind gpt learns its positions; use "
+            f"at most {shape.max_position_embeddings}, or raise the latter"
+        )
+
+
+def _explain_unserved(cluster: Cluster) -> str:
+    return f"the {cluster.num_devices:,} devices together do not hold the model and one request"
 
 
 def _choose_precision(asked: Precision | None, device: Device) -> Precision:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lodesmith.core.divisors import list_divisors, near_divisors, next_to
+from lodesmith.core.divisors import list_divisors, near_divisors, near_multiples, next_to
 from lodesmith.plan.hardware import Cluster
 from lodesmith.plan.jobs import Jobs, jobs_of
 from lodesmith.plan.layout import Layout, Training
@@ -20,6 +20,10 @@ _HEADS = "tensor_parallel_size must divide the query heads"
 _NODE = "tensor parallelism would leave the node"
 _LAYERS = "the pipeline does not divide the layers"
 _BATCH = "data ranks x micro-batch must divide the batch"
+_ALONE = "an interleaved pipeline needs pipeline ranks"
+_TURNS = "an interleaved pipeline needs micro-batches in multiples of its ranks"
+_CONTEXT = "context_parallel_size must divide half the sequence"
+_EXPERTS = "expert_parallel_size must divide the experts and the data ranks"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -36,16 +40,14 @@ def list_broken_rules(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, Mask]
     yield rule(_NODE, tensor > cluster.devices_per_node)
     yield rule(_LAYERS, jobs.layers % (jobs.pipeline * virtual) != 0)
     yield rule(_BATCH, jobs.batch % (jobs.data * jobs.micro) != 0)
+    yield rule(_ALONE, (virtual > 1) & (np.asarray(jobs.pipeline) == 1))
+    yield rule(_TURNS, (virtual > 1) & (jobs.num_micro_batches % jobs.pipeline != 0))
     yield rule(
-        "an interleaved pipeline needs micro-batches in multiples of its ranks",
-        (virtual > 1) & (jobs.num_micro_batches % jobs.pipeline != 0),
+        _CONTEXT,
+        (np.asarray(jobs.context) > 1) & (jobs.sequence % (2 * jobs.context) != 0),
     )
     yield rule(
-        "context_parallel_size must divide half the sequence",
-        jobs.sequence % (2 * jobs.context) != 0,
-    )
-    yield rule(
-        "expert_parallel_size must divide the experts and the data ranks",
+        _EXPERTS,
         (np.maximum(jobs.experts, 1) % jobs.expert_ranks != 0) | (copies % jobs.expert_ranks != 0),
     )  # fmt: skip
 
@@ -60,10 +62,21 @@ def explain_invalid(
     )
     if reason is None:
         return None
+    return f"{reason} ({_hint(reason, shape, layout, training, cluster)})"
+
+
+def _hint(
+    reason: str, shape: ModelShape, layout: Layout, training: Training, cluster: Cluster
+) -> str:
+    """Return the sizes that break a rule, and the nearest that would not."""
     layers, heads = shape.num_hidden_layers, shape.num_attention_heads
-    chunks = layout.pipeline_parallel_size * layout.virtual_pipeline_size
+    pipeline, virtual = layout.pipeline_parallel_size, layout.virtual_pipeline_size
+    chunks = pipeline * virtual
     together = layout.data_parallel_size * layout.micro_batch_size
-    batch = training.global_batch_size
+    batch, sequence = training.global_batch_size, training.sequence_length
+    context, micro_batches = layout.context_parallel_size, training.num_micro_batches(layout)
+    copies = layout.data_parallel_size * context
+    shared = math.gcd(max(shape.num_experts, 1), copies)
     hints = {
         _HEADS: f"{heads} query heads, not {layout.tensor_parallel_size}; "
         f"nearest: {_or(near_divisors(heads, layout.tensor_parallel_size))}",
@@ -71,18 +84,16 @@ def explain_invalid(
         _BATCH: f"batch {batch}, ranks x micro-batch {together}; nearest batches: "
         f"{near_multiples(batch, together)}",
         _NODE: f"{layout.tensor_parallel_size} ranks, {cluster.devices_per_node} devices a node",
+        _ALONE: f"virtual_pipeline_size {virtual}, pipeline_parallel_size 1; leave the first at 1",
+        _TURNS: f"{micro_batches} micro-batches, {pipeline} ranks; nearest: "
+        f"{near_multiples(micro_batches, pipeline)}, or virtual_pipeline_size 1",
+        _CONTEXT: f"{sequence} tokens, context {context}; nearest: "
+        f"{_or(near_divisors(max(sequence // 2, 1), context))}",
+        _EXPERTS: f"{shape.num_experts} experts, {copies} data ranks, not "
+        f"{layout.expert_parallel_size}; nearest: "
+        f"{_or(near_divisors(shared, layout.expert_parallel_size))}",
     }
-    return f"{reason} ({hints[reason]})" if reason in hints else reason
-
-
-def near_multiples(number: int, unit: int) -> str:
-    """Return the multiples of a unit around a number.
-
-    >>> near_multiples(1920, 1000)
-    '1000 or 2000'
-    """
-    below = number // unit * unit
-    return f"{below} or {below + unit}" if below else str(unit)
+    return hints[reason]
 
 
 def _or(sizes: Sequence[int]) -> str:

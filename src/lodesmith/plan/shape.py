@@ -9,7 +9,7 @@ Lodesmith lays out but does not train. Each may have experts in place of its MLP
 from dataclasses import dataclass
 from typing import Literal
 
-from lodesmith.core.divisors import near_divisors
+from lodesmith.core.divisors import near_divisors, near_multiples
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import ModelConfig
 
@@ -39,7 +39,8 @@ class ModelShape:
         if self.num_attention_heads % self.num_key_value_heads:
             raise UserError(
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
-                f"num_key_value_heads ({self.num_key_value_heads})"
+                f"num_key_value_heads ({self.num_key_value_heads}); "
+                f"nearest: {near_multiples(self.num_attention_heads, self.num_key_value_heads)}"
             )
         if self.num_experts and not 0 < self.num_experts_per_tok <= self.num_experts:
             raise UserError(

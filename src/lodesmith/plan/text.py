@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from lodesmith.core.units import format_bytes, format_count, format_seconds
 from lodesmith.plan.flops import count_petaflop_days
 from lodesmith.plan.inference import InferenceEstimate
-from lodesmith.plan.planner import Plan
+from lodesmith.plan.result import Plan
 from lodesmith.plan.step_time import StepTime
 from lodesmith.plan.trainer import section_text
 
@@ -104,6 +104,9 @@ def beyond_lines(plan: Plan) -> Iterator[str]:
     """Say what serving takes, and what other devices in the job and other sites are worth."""
     if plan.inference:
         yield from _inference_lines(plan.inference)
+        yield ""
+    if plan.unserved:
+        yield f"Serving: {plan.unserved}"
         yield ""
     if plan.mixed:
         yield "Several kinds of devices in one job (planned above: the first alone)"

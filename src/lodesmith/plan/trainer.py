@@ -8,6 +8,8 @@ copy each, times `shard` ranks, which share one. Whether sizes suit the model is
 import functools
 from typing import Any
 
+from pydantic import ValidationError
+
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
@@ -82,6 +84,8 @@ def explain_untrainable(shape: ModelShape, layout: Layout, training: Training) -
         )
     except UserError as error:
         return str(error).splitlines()[0]
+    except ValidationError as error:
+        return str(error.errors()[0]["msg"]).removeprefix("Value error, ")
     return None
 
 
