@@ -170,6 +170,14 @@ def test_bad_input_leaves_no_artifact(place, settings, fault):
     assert not Workspace(place / "empty").list_artifacts()
 
 
+def test_an_assistant_that_says_nothing_teaches_nothing(place):
+    asked = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": " "}]
+    (place / "silent.jsonl").write_text("\n".join([json.dumps({"messages": asked})] * 9))
+    with pytest.raises(UserError, match=r"no record has a token .* says something"):
+        tune(place, domain(place, "silent"), workspace="silent")
+    assert not list((place / "silent" / "unfinished").glob("*"))
+
+
 def test_continued_pretraining_learns_plain_text(place):
     write_texts(place / "texts.jsonl", "The liver number {} cleans the blood.")
     made = tune(place, domain(place, "texts", method="pretraining"), workspace="texts")

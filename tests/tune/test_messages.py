@@ -28,7 +28,7 @@ def test_lines_and_a_list_hold_the_same_rows():
     listed = b"[" + lines.replace(b"\n", b",") + b"]"
     assert [row.messages for row in read(lines).rows] == [row.messages for row in read(listed).rows]
     assert [row.origin for row in read(lines).rows] == ["chats.jsonl:1", "chats.jsonl:2"]
-    assert [row.origin for row in read(listed).rows] == ["chats.jsonl[0]", "chats.jsonl[1]"]
+    assert [row.origin for row in read(listed).rows] == ["chats.jsonl:1", "chats.jsonl:1"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,9 @@ def test_a_fault_of_the_order_names_file_and_line(roles, fault):
 
 def test_what_is_no_conversation_is_named():
     with pytest.raises(UserError, match=r"chats\.jsonl:1: is not JSON"):
-        read(b"{'messages'}")
+        read(b"{'messages'}\n{}")
+    with pytest.raises(UserError, match=r"chats\.jsonl:2: the file is cut off in the middle"):
+        read(file_of(["user", "assistant"]) + b'\n{"messages": [{"role": "us')
     with pytest.raises(UserError, match=r'chats\.jsonl:3: has no "messages"'):
         read(file_of(["user", "assistant"]) + b'\n\n{"text": "x"}')
     with pytest.raises(UserError, match="is not UTF-8"):

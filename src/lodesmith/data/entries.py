@@ -44,20 +44,24 @@ def read_text(path: Path) -> str:
 
 
 def read_entries(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the records of a JSON file, each with the line that it begins on.
+    """Return the records of a JSON file, each with the line that it begins on.
 
     Raises:
         UserError: naming file and line: as `read_text`, not JSON, or cut off.
         DamagedArtifactError: as `read_text`.
     """
-    text = read_text(path)
+    return parse_entries(read_text(path), name=str(path))
+
+
+def parse_entries(text: str, *, name: str) -> Iterator[tuple[int, Any]]:
+    """Yield the records of a JSON file's text, as `read_entries`; its name is for messages."""
     if text.lstrip(_SPACE).startswith("["):
-        yield from _list_entries(text, path)
+        yield from _list_entries(text, name)
     else:
-        yield from _line_entries(text, path)
+        yield from _line_entries(text, name)
 
 
-def _line_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+def _line_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
     lines = text.split("\n")
     last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
     for number, line in enumerate(lines, start=1):
@@ -67,11 +71,11 @@ def _line_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
             yield number, load_record(line)
         except json.JSONDecodeError as error:
             if number == last and _is_cut(error, line):
-                raise _cut_off(path, number, error) from None
-            raise _no_json(path, number, error) from None
+                raise _cut_off(name, number, error) from None
+            raise _no_json(name, number, error) from None
 
 
-def _list_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+def _list_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
     at, line, counted = text.index("[") + 1, 1, 0
     while True:
         at = _skip(text, at, _SPACE)
@@ -83,15 +87,15 @@ def _list_entries(text: str, path: Path) -> Iterator[tuple[int, Any]]:
         except json.JSONDecodeError as error:
             fault_line = text.count("\n", 0, error.pos) + 1
             if _is_cut(error, text):
-                raise _cut_off(path, fault_line, error) from None
-            raise _no_json(path, fault_line, error) from None
+                raise _cut_off(name, fault_line, error) from None
+            raise _no_json(name, fault_line, error) from None
         yield line, entry
         at = _skip(text, end, _SPACE)
         if text.startswith(",", at):
             at += 1
         elif not text.startswith("]", at):
             raise UserError(
-                f"{path}:{text.count(chr(10), 0, at) + 1}: the list is not closed or misses a "
+                f"{name}:{text.count(chr(10), 0, at) + 1}: the list is not closed or misses a "
                 "comma here: the file may be cut off; fetch or write it again"
             )
 
@@ -107,14 +111,14 @@ def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())
 
 
-def _cut_off(path: Path, line: int, error: json.JSONDecodeError) -> UserError:
+def _cut_off(name: str, line: int, error: json.JSONDecodeError) -> UserError:
     return UserError(
-        f"{path}:{line}: the file is cut off in the middle of a record ({error.msg}); fetch or "
+        f"{name}:{line}: the file is cut off in the middle of a record ({error.msg}); fetch or "
         "write it again, or remove that record"
     )
 
 
-def _no_json(path: Path, line: int, error: json.JSONDecodeError) -> UserError:
+def _no_json(name: str, line: int, error: json.JSONDecodeError) -> UserError:
     return UserError(
-        f"{path}:{line}: is not JSON ({error.msg}); write one record a line, or one list of them"
+        f"{name}:{line}: is not JSON ({error.msg}); write one record a line, or one list of them"
     )

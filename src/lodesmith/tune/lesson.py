@@ -270,7 +270,7 @@ def _encode(
         sizes = [len(ids) for ids, _ in group]
         if (sum(sizes) if whole else max(sizes, default=0)) > width:
             reasons["longer than sequence_length"] += 1
-        elif not any(any(mask[1:]) for _, mask in group):
+        elif _says_nothing(sample) or not any(any(mask[1:]) for _, mask in group):
             reasons["nothing to learn"] += 1
         else:
             kept.append(sample)
@@ -287,6 +287,13 @@ def _encode(
             f"({domain.sequence_length}); raise it, or check that the assistant says something"
         )
     return kept, groups
+
+
+def _says_nothing(sample: Sample) -> bool:
+    """Tell whether all that could be learnt of a conversation is that an answer ends."""
+    return sample.form == "chat" and not any(
+        message["content"].strip() for message in sample.messages if message["role"] == "assistant"
+    )
 
 
 def _replay(

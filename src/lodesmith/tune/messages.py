@@ -1,12 +1,11 @@
 """Reads conversations in OpenAI's form: JSON with `messages`, one a line or all in one list."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message, check_messages
-from lodesmith.data.json_record import load_record
+from lodesmith.data.entries import parse_entries
 from lodesmith.tune.rows import Harvest, Row, guess_language
 
 _MAY_FOLLOW = {
@@ -49,20 +48,8 @@ def _entries(payload: bytes, name: str) -> Iterator[tuple[str, Any]]:
         text = payload.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    if text.lstrip().startswith("["):
-        entries = _load(text, name)
-        yield from ((f"{name}[{number}]", entry) for number, entry in enumerate(entries))
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{name}:{number}", _load(line, f"{name}:{number}")
-
-
-def _load(text: str, place: str) -> Any:
-    try:
-        return load_record(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{place}: is not JSON ({error.msg}); one object a line") from None
+    for line, entry in parse_entries(text, name=name):
+        yield f"{name}:{line}", entry
 
 
 def _check(entry: Any, place: str) -> tuple[Message, ...]:
