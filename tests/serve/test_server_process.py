@@ -10,12 +10,16 @@ from types import SimpleNamespace
 import httpx
 import psutil
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lodesmith.cli.main import run_app
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.interface import GenerationRequest, NewToken, Sampling
 from lodesmith.lineage.artifact import Draft
+from lodesmith.serve import site
 from lodesmith.serve.background import background_server
 from lodesmith.serve.config import Question, ServeConfig
 from lodesmith.serve.listen import bind
@@ -95,6 +99,15 @@ def test_an_unknown_way_to_round_is_refused(model_folder, capsys, monkeypatch):
     )
     assert run_app() == 2
     assert "--quantization is int8 or int4, not int3" in capsys.readouterr().err
+
+
+def test_headers_are_bounded_whatever_parser_is_installed(monkeypatch):
+    used = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: used.append(self.config))
+    with bind("127.0.0.1", 0) as listener:
+        site._run(FastAPI(), listener)
+    used[0].load()
+    assert used[0].http_protocol_class is H11Protocol
 
 
 def test_a_taken_port_is_named_before_the_model_is_loaded(tmp_path):

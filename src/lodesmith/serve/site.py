@@ -77,8 +77,9 @@ def answer_by_vllm(
 def _run(app: FastAPI, listener: socket.socket) -> None:
     """Answer until SIGINT or SIGTERM."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS
-    )
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS,
+        http="h11",  # httptools, which uvicorn prefers where it is installed, bounds no header
+    )  # fmt: skip
     with _signals_end_quietly():
         uvicorn.Server(config).run(sockets=[listener])
 
