@@ -1,5 +1,6 @@
 """Wrong, too many and abandoned requests, by plain HTTP."""
 
+import json
 import threading
 
 import httpx
@@ -129,6 +130,16 @@ def test_what_no_text_or_token_can_be_is_refused(server, path, body, message):
         "invalid_request_error",
     )
     assert message in response.json()["error"]["message"]
+
+
+def test_a_schema_nested_a_thousand_times_is_refused(server):
+    for depth in (300, 900, 2000):
+        schema = '{"items":' * depth + "{}" + "}" * depth
+        body = json.dumps(chat(response_format={
+            "type": "json_schema", "json_schema": {"name": "a", "schema": "HERE"}
+        }))  # fmt: skip
+        response = server.post(CHAT, None, content=body.replace('"HERE"', schema))
+        assert response.status_code == 400
 
 
 def test_all_faults_of_a_body_are_told_at_once(server):

@@ -132,7 +132,7 @@ class LocalServer:
 
     def post(self, path, body, **options):
         options = {"timeout": 60, **options}  # a loaded machine is slow
-        data = json.dumps(body)  # httpx's own cannot spell half a character
+        data = options.pop("content", json.dumps(body))  # httpx's cannot spell half a character
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         return httpx.post(
             f"{self.url}{path}", content=data, headers=headers, trust_env=False, **options

@@ -29,15 +29,19 @@ class RequestBody(BaseModel):
 
 def _is_whole(value: Any, *, deep: bool = True) -> bool:
     """Tell whether all text inside a value can be written as UTF-8; JSON can spell what cannot."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return False
-        return True
-    if isinstance(value, dict):
-        return not deep or all(_is_whole(key) and _is_whole(part) for key, part in value.items())
-    return not isinstance(value, list) or all(_is_whole(part, deep=deep) for part in value)
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            try:
+                part.encode()
+            except UnicodeEncodeError:
+                return False
+        elif isinstance(part, list):
+            left.extend(part)
+        elif deep and isinstance(part, dict):
+            left.extend((*part, *part.values()))
+    return True
 
 
 def _check_object(value: dict[str, Any]) -> dict[str, Any]:
