@@ -15,7 +15,9 @@ filter is left out of both, because the peer's downloads its model. CPU time is 
 process tree, the start of Python included.
 
 Growth: the same pages again and again, a third of the words of each copy changed for others of
-the page, so that copies are no near duplicates.
+the page, so that copies are no near duplicates; all nine steps, then with stretches of fifty
+repeated words cut out as well. Busy is CPU time over wall time and workers: 1 is all cores all the
+time, on an otherwise idle machine.
 """
 
 import argparse
@@ -38,11 +40,14 @@ import psutil
 _OURS = """
 import sys
 from lodesmith.prepare.clean import clean
-from lodesmith.prepare.config import PrepareConfig, QualityConfig
+from lodesmith.prepare.config import ExactDuplicatesConfig, PrepareConfig, QualityConfig
 rules = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
 if __name__ == "__main__":
-    folder, warc, steps = sys.argv[1:4]
-    config = PrepareConfig(num_workers=2, quality=QualityConfig(rule_sets=rules))
+    folder, warc, steps, repeated = sys.argv[1:5]
+    exact = ExactDuplicatesConfig(min_repeated_words=int(repeated) or None)
+    config = PrepareConfig(
+        num_workers=2, quality=QualityConfig(rule_sets=rules), exact_duplicates=exact
+    )
     print(clean([warc], output=folder + "/kept.jsonl", rejected=folder + "/rejected.jsonl",
                 config=config, steps=steps.split(",") if steps else None).to_text())
 """
@@ -88,6 +93,8 @@ if __name__ == "__main__":
     main()
 """
 
+_NUM_WORKERS = 2
+_REPEATED_WORDS = 50  # of Lee et al. (arXiv:2107.06499)
 _TOKEN = re.compile(r"[A-Za-z]{4,}|[\u4e00-\u9fff]")
 _TEXT = re.compile(r"(?<=>)[^<]+")
 
@@ -117,13 +124,13 @@ def compare(pages: list[bytes], peer: str | None, repeat: int, scratch: Path) ->
     for attempt in range(repeat):
         ours = scratch / f"ours-{attempt}"
         steps = "extract,quality,exact_duplicates,near_duplicates"
-        cost = run([sys.executable, "-c", _OURS, ours, whole, steps], ours)
+        cost = run([sys.executable, "-c", _OURS, ours, whole, steps, 0], ours)
         kept, rejected = (count_lines(ours / f"{name}.jsonl") for name in ("kept", "rejected"))
         show("lodesmith, matched rules", cost, len(pages), f"{kept} kept + {rejected} rejected")
         every = scratch / f"every-{attempt}"
         show(
             "lodesmith, all nine steps",
-            run([sys.executable, "-c", _OURS, every, whole, ""], every), len(pages),
+            run([sys.executable, "-c", _OURS, every, whole, "", 0], every), len(pages),
             f"{count_lines(every / 'kept.jsonl')} kept",
         )  # fmt: skip
         if peer:
@@ -140,10 +147,11 @@ def compare(pages: list[bytes], peer: str | None, repeat: int, scratch: Path) ->
 def grow(pages: list[bytes], copies: int, scratch: Path) -> None:
     path = scratch / f"grown-{copies}.warc.gz"
     write_warc(path, (vary(page, copy) for copy in range(copies) for page in pages))
-    folder = scratch / f"grown-{copies}"
-    cost = run([sys.executable, "-c", _OURS, folder, path, ""], folder)
-    kept = count_lines(folder / "kept.jsonl")
-    show(f"{copies} x, all steps", cost, copies * len(pages), f"{kept} kept")
+    for words, name in ((0, "all steps"), (_REPEATED_WORDS, "repeated runs")):
+        folder = scratch / f"grown-{copies}-{words}"
+        cost = run([sys.executable, "-c", _OURS, folder, path, "", words], folder)
+        kept = count_lines(folder / "kept.jsonl")
+        show(f"{copies} x, {name}", cost, copies * len(pages), f"{kept} kept")
     path.unlink()
 
 
@@ -235,9 +243,10 @@ def sample(pid: int, peak: list[int], seen: dict[int, float], stop: threading.Ev
 
 
 def show(name: str, cost: dict[str, float], num_pages: int, note: str) -> None:
+    busy = cost["cpu_seconds"] / (cost["wall_seconds"] * _NUM_WORKERS)
     print(
         f"{name:<26}{cost['cpu_seconds']:>9.2f} CPU-s{num_pages / cost['cpu_seconds']:>9.1f} "
-        f"pages/CPU-s{cost['peak_bytes'] / 2**20:>8.0f} MiB  {note}",
+        f"pages/CPU-s{cost['peak_bytes'] / 2**20:>8.0f} MiB{busy:>6.2f} busy  {note}",
         flush=True,
     )
 

@@ -1,10 +1,15 @@
 """Copies, repeated lines, near copies, benchmark texts: what is found, what is left alone."""
 
+import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +17,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document
 from lodesmith.native.lines import hash_text
 from lodesmith.native.overlap import Runs
+from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import DecontaminateConfig, ExactDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
@@ -142,6 +148,55 @@ def test_runs_found_are_those_of_the_plain_rule(
     assert (owner is not None) == bool(hits)
 
 
+def _write_benchmark(folder: Path, name: str) -> Path:
+    """Write an English and a Chinese item as others publish them."""
+    path, rows = (
+        folder / name,
+        [{"q": _ITEM, "choices": ["a", "b"]}, {"q": _ITEM_ZH, "choices": []}],
+    )
+    if name.endswith(".parquet"):
+        picture = [b"\xff\xd8\xff", b"\x89PNG"]
+        pq.write_table(pa.table({"picture": picture, "row": rows}), path)
+        return path
+    if ".json" not in name:
+        text = f"{_ITEM}\n{_ITEM_ZH}\n"
+    elif ".jsonl" in name:
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    else:
+        text = json.dumps(rows, ensure_ascii=False)
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    path.write_bytes(pack(text.encode()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.parquet", "a.jsonl.gz", "a.jsonl.zst", "a.json", "a.json.gz", "a.txt.gz", "a.csv.zst"],
+)
+def test_benchmarks_are_read_as_they_are_published(tmp_path: Path, name: str) -> None:
+    against = (str(_write_benchmark(tmp_path, name)),)
+    lines = [f"Some forum says: {item} Who knows?" for item in (_ITEM, _ITEM_ZH, "Something else.")]
+    (tmp_path / "in.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
+    clean(
+        [tmp_path / "in.jsonl"], output=tmp_path / "kept", rejected=tmp_path / "dropped",
+        config=PrepareConfig(num_workers=1, decontaminate=DecontaminateConfig(against=against)),
+        steps=["decontaminate"],
+    )  # fmt: skip
+    dropped = [json.loads(line) for line in (tmp_path / "dropped").read_text("utf-8").splitlines()]
+    assert [record["text"] for record in dropped] == lines[:2]
+    assert all(record["value"].startswith("file 1, ") for record in dropped)
+    assert "Something else." in (tmp_path / "kept").read_text("utf-8")
+
+
+def test_benchmarks_changed_between_two_runs_are_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    config = DecontaminateConfig(against=(str(path),))
+    for text, is_found in ((_ITEM, True), ("Another item, of as many words as are wanted.", False)):
+        path.write_text(text)
+        result = check_contamination(_document(_ITEM), read_benchmarks(config))
+        assert isinstance(result, Drop) == is_found
+
+
 def test_documents_that_share_less_than_a_run_stay(tmp_path: Path) -> None:
     benchmarks = read_benchmarks(_against(tmp_path))
     for text in (" ".join(_ITEM.split()[:12]), _ITEM_ZH[:28], "Too short."):
@@ -154,12 +209,24 @@ def test_without_benchmark_files_every_document_stays() -> None:
     assert check_contamination(document, read_benchmarks(DecontaminateConfig())) is document
 
 
-def test_a_benchmark_file_that_is_missing_or_odd_is_the_users_error(tmp_path: Path) -> None:
+def test_a_benchmark_file_that_is_missing_or_odd_is_the_users_error_before_the_work(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "c.xml").write_text("x")
     (tmp_path / "d.jsonl").write_text("{}\n{torn")
-    for name in ("none.txt", "c.xml", "d.jsonl"):
-        with pytest.raises(UserError, match=r"decontaminate\.against"):
-            read_benchmarks(DecontaminateConfig(against=(str(tmp_path / name),)))
+    (tmp_path / "e.parquet").write_text("no table")
+    (tmp_path / "f.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 9)[:-9])
+    (tmp_path / "g.txt").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "in.txt").write_text(_ITEM)
+    names = ("none.txt", "c.xml", "d.jsonl", "e.parquet", "f.jsonl.gz", "g.txt", ".")
+    for name in names:
+        against = DecontaminateConfig(against=(str(tmp_path / name),))
+        with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
+            clean(
+                [tmp_path / "in.txt"], output=tmp_path / "out" / "kept",
+                config=PrepareConfig(decontaminate=against),
+            )  # fmt: skip
+    assert not (tmp_path / "out" / "kept").exists()
 
 
 def test_the_identity_follows_the_content_of_benchmark_files(tmp_path: Path) -> None:

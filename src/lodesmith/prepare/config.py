@@ -267,8 +267,8 @@ class DecontaminateConfig(Config):
     """Which texts a model must not have seen."""
 
     against: tuple[str, ...] = ()
-    """Benchmark files, .txt or .csv (one item a line) or JSON lines (every string in them). Those
-    of evaluate.benchmarks need not be named."""
+    """Benchmark files: .txt or .csv (one item a line), JSON lines or lists, Parquet (every text in
+    them); also .gz and .zst. Those of evaluate.benchmarks need not be named."""
 
     num_words: int = Field(default=13, gt=0)
     """Length of the run of words that counts as a match. Source: Brown et al., Language Models

@@ -9,21 +9,25 @@ Source: Brown et al., Language Models are Few-Shot Learners (arXiv:2005.14165), 
 8 to 13 words.
 """
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document
+from lodesmith.data.entries import JSON_ENDINGS, plain_name, read_entries, read_text
+from lodesmith.data.rows import ROW_FAULTS, read_table_rows
 from lodesmith.native.overlap import Runs
 from lodesmith.prepare.config import DecontaminateConfig
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.words import Hashes, Words, split_words
 
 _MIN_ITEM_WORDS = 8  # as in the source; shorter items are found in text that never saw them
-_PLAIN, _JSON_LINES = frozenset({".txt", ".csv"}), frozenset({".jsonl", ".json"})
+_LINE_ENDINGS = (".txt", ".csv", ".txt.gz", ".csv.gz", ".txt.zst", ".csv.zst")
+_TABLE_ENDING = ".parquet"
 _MIN_CJK_FRACTION = 0.5  # of words, from which the length is counted in characters
 
 
@@ -41,20 +45,25 @@ class Benchmarks:
 
 
 def read_benchmarks(config: DecontaminateConfig) -> Benchmarks:
-    """Return the runs of the benchmark files.
+    """Return the runs of the benchmark files; made once for files that stay as they are.
 
     Raises:
         UserError: a file cannot be read or is of another kind.
     """
+    return _read_benchmarks(config, tuple(config.identity()["against"]))
+
+
+@lru_cache(maxsize=1)
+def _read_benchmarks(config: DecontaminateConfig, _digests: tuple[str, ...]) -> Benchmarks:
     names: list[str] = []
     texts: list[tuple[int, Hashes, int]] = []
     for number, path in enumerate(config.against, 1):
-        for line, item in _items(Path(path)):
+        for place, item in _items(Path(path)):
             words = split_words(item)
             length = min(_run_length(words, config), len(words.hashes))
             if length >= _MIN_ITEM_WORDS:
                 texts.append((len(names), words.hashes, length))
-                names.append(f"file {number}, line {line}")
+                names.append(f"file {number}, {place}")
     return Benchmarks(Runs.build(texts), names)
 
 
@@ -74,30 +83,38 @@ def _run_length(words: Words, config: DecontaminateConfig) -> int:
     return config.num_cjk_characters if is_cjk else config.num_words
 
 
-def _items(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each item of a file with the number of its line."""
-    if path.suffix not in _PLAIN | _JSON_LINES:
-        known = ", ".join(sorted(_PLAIN | _JSON_LINES))
+def _items(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield each item of a file, and in which line or row it stands."""
+    name = plain_name(path).lower()
+    if name.endswith(_TABLE_ENDING):
+        yield from _table_items(path)
+    elif name.endswith(JSON_ENDINGS):
+        for line, entry in read_entries(path):
+            yield from ((f"line {line}", text) for text in _strings(entry))
+    elif name.endswith(_LINE_ENDINGS):
+        for line, text in enumerate(read_text(path).split("\n"), 1):
+            yield f"line {line}", text
+    else:
+        known = ", ".join((*_LINE_ENDINGS, *JSON_ENDINGS, _TABLE_ENDING))
         raise UserError(f"decontaminate.against: {path} is none of {known}")
-    number = 0
+
+
+def _table_items(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                for item in [line] if path.suffix in _PLAIN else _strings(json.loads(line)):
-                    yield number, item
-    except OSError as error:
+        for row in read_table_rows(path, columns=None):
+            yield from ((f"row {row.number}", text) for text in _strings(row.values))
+    except ROW_FAULTS as error:
         raise UserError(
-            f"decontaminate.against: {path} cannot be read ({error.strerror})"
-        ) from None
-    except ValueError as error:
-        raise UserError(
-            f"decontaminate.against: {path} has a torn line, {number} or the next ({error}); "
-            "mend or remove it"
+            f"decontaminate.against: {path} is no whole Parquet table ({error}); fetch it again"
         ) from None
 
 
 def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
+    """Yield the texts in a record, however deep; bytes that are no text hold none (a picture)."""
+    if isinstance(value, bytes):
+        with suppress(UnicodeDecodeError):
+            yield value.decode()
+    elif isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:

@@ -21,7 +21,7 @@ from lodesmith.prepare.carried import (
     write_json_lines,
 )
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
+from lodesmith.prepare.decontaminate import Benchmarks, check_contamination, read_benchmarks
 from lodesmith.prepare.exact_duplicates import (
     RepeatedLines,
     candidate_lines,
@@ -58,6 +58,11 @@ MERGES = {"exact_duplicates": merge_texts, "near_duplicates": merge_alike}
 def warm_up(steps: Sequence[str], config: PrepareConfig) -> None:
     """Load what these steps need, so that processes forked from this one share it."""
     _load_personal_data(steps, config)
+    _load_benchmarks(steps, config)
+
+
+def _load_benchmarks(steps: Sequence[str], config: PrepareConfig) -> Benchmarks | None:
+    return read_benchmarks(config.decontaminate) if "decontaminate" in steps else None
 
 
 def _load_personal_data(steps: Sequence[str], config: PrepareConfig) -> "PersonalData | None":
@@ -185,7 +190,7 @@ class _Finish:
             self.similarities = read_similarities(*where)
             self.below = read_similarities(*where, kind="below")
         self.personal_data = _load_personal_data(steps, config)
-        self.benchmarks = read_benchmarks(config.decontaminate)
+        self.benchmarks = _load_benchmarks(steps, config)
         self.text_bytes = 0
 
     def run(self, rejected: list[Rejected], watch: Watch) -> Iterator[Document]:
@@ -242,7 +247,7 @@ class _Finish:
             keep_document(self.funnel, step, document, document)
         elif self.personal_data is not None and step == "personal_data":
             return self._mask(document, self.personal_data)
-        elif step == "decontaminate":
+        elif self.benchmarks is not None and step == "decontaminate":
             checked = check_contamination(document, self.benchmarks)
             if isinstance(checked, Drop):
                 return drop_document(self.funnel, step, document, checked)

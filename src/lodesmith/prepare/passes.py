@@ -63,12 +63,24 @@ def prepare_corpus(
         steps: those that are run; their order is always that of `STEPS`.
         config: settings.
         markers: done-markers, in a folder that lives as long as `scratch`.
+
+    Raises:
+        UserError: a file of decontaminate.against cannot be read.
     """
     chosen = tuple(step for step in STEPS if step in steps)
+    _check_benchmarks(chosen, config)
     with open_engine(config.engine):
         groups = make_shards(sources, _Passes([], config, markers, chosen).watched_tasks)
         shards = [Shard(number, scratch, final) for number in range(len(groups))]
         return _run_passes(shards, groups, _Passes(shards, config, markers, chosen))
+
+
+def _check_benchmarks(steps: Sequence[str], config: PrepareConfig) -> None:
+    """Read the benchmarks before the long work, not only behind it."""
+    if "decontaminate" in steps and config.decontaminate.against:
+        from lodesmith.prepare.decontaminate import read_benchmarks
+
+        read_benchmarks(config.decontaminate)
 
 
 def _run_passes(shards: list[Shard], groups: list[list[Source]], run: "_Passes") -> Prepared:
