@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,3 +235,14 @@ def test_real_clients_fetch_real_packages(tmp_path: Path) -> None:
     assert pages["num_records"] >= 15
     assert pages["licence"] == "GPL-2+"
     assert chat["num_records"] >= 15
+
+
+@pytest.mark.network
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_real_npm_package_is_fetched(tmp_path: Path) -> None:
+    artifact = acquire(tmp_path / "w", {"npm": "is-odd@3.0.1", "paths": "**/*.md"})
+    (source,) = artifact.receipt.sources
+    assert (source["version"], source["licence"], source["num_records"]) == ("3.0.1", "MIT", 1)
+    page = list(read_warc(artifact.file("is-odd.warc.gz")))[1]
+    assert page.uri.endswith("/README.md")
+    assert b"is-odd" in page.payload

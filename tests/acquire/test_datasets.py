@@ -1,14 +1,17 @@
-"""Data sets in the layout of hubs, here and elsewhere, become pages with their licence."""
+"""Data sets in the layout of hubs, and files that lie elsewhere, become pages."""
 
 import gzip
 import json
+import socket
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from web_site import WebSite, answer
 
 from lodesmith.acquire.config import STAGE_VERSION, AcquireConfig, resolve
 from lodesmith.acquire.remote import Access, fetch_all, list_remote
@@ -134,6 +137,27 @@ def test_an_s3_endpoint_in_a_private_network_is_refused_unless_allowed() -> None
         list_remote(["s3://bucket/a.parquet"], patterns=("**",), access=access)
 
 
+def test_an_s3_endpoint_whose_name_turns_to_a_private_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
+    real, answers = socket.getaddrinfo, ["93.184.216.34"]  # then one of this machine
+
+    def rebind(host: Any, port: Any, *rest: Any, **more: Any) -> list[Any]:
+        if host != "rebind.example":
+            return real(host, port, *rest, **more)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop() if answers else
+                 "127.0.0.1", port))]  # fmt: skip
+
+    with WebSite() as site:
+        monkeypatch.setattr(socket, "getaddrinfo", rebind)
+        access = Access(endpoint=f"http://rebind.example:{site.port}", anonymous=True)
+        with pytest.raises(UserError, match="allow_private: true"):
+            list_remote(["s3://bucket/a.parquet"], patterns=("**",), access=access)
+        assert not answers
+        assert not site.requests
+
+
 def test_a_real_s3_server_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
     server_module = pytest.importorskip("moto.server", reason="moto[server] is not installed")
@@ -152,3 +176,69 @@ def test_a_real_s3_server_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         server.stop()
     assert texts(artifact, "books.warc.gz") == ["第0页 a", "第0页 b", "第1页 a", "第1页 b"]
     assert artifact.receipt.sources[0]["licence"] == "cc-by-4.0"
+
+
+PAGES = {"a.html": b"<p>a</p>", "zh/b.txt": "第一页".encode(), "zh/c.pdf": b"%PDF"}
+
+
+def records_of(artifact: Artifact, name: str) -> list[tuple[str, str, bytes]]:
+    records = list(read_warc(artifact.file(name)))[1:]
+    return [(record.uri, record.content_type, record.payload) for record in records]
+
+
+def test_files_of_object_storage_are_pages_with_their_addresses(tmp_path: Path, store) -> None:
+    for name, data in PAGES.items():
+        store.pipe_file(f"/site/{name}", data)
+    (tmp_path / "here.txt").write_bytes(b"of this machine")
+    source = {"files": [str(tmp_path / "here.txt"), "memory://site"], "name": "site"}
+    artifact = acquire(tmp_path / "w", source)
+    expected = [
+        (f"file:///{tmp_path.name}/here.txt", "text/plain", b"of this machine"),
+        ("memory://site/a.html", "text/html", PAGES["a.html"]),
+        ("memory://site/zh/b.txt", "text/plain", PAGES["zh/b.txt"]),
+    ]
+    assert records_of(artifact, "site.warc.gz") == expected
+    assert acquire(tmp_path / "w", source).id == artifact.id
+    store.pipe_file("/site/a.html", b"<p>other</p>")
+    changed = acquire(tmp_path / "w", source)
+    assert changed.id != artifact.id
+    assert records_of(changed, "site.warc.gz")[1][2] == b"<p>other</p>"
+    only = acquire(tmp_path / "w", {"files": "memory://site/**/*.txt", "name": "site"})
+    assert [uri for uri, _, _ in records_of(only, "site.warc.gz")] == ["memory://site/zh/b.txt"]
+
+
+def test_a_file_of_a_web_server_is_a_page(tmp_path: Path) -> None:
+    with WebSite() as site:
+        site.pages["/docs/a%20b.html"] = answer(b"<p>page</p>", ETag='"1"')
+        url = f"http://127.0.0.1:{site.port}/docs/a%20b.html"
+        source = {"files": url, "name": "site", "allow_private": True}
+        with pytest.raises(UserError, match="allow_private: true"):
+            acquire(tmp_path / "w", {**source, "allow_private": False})
+        artifact = acquire(tmp_path / "w", source)
+    assert records_of(artifact, "site.warc.gz") == [(url, "text/html", b"<p>page</p>")]
+
+
+def test_files_of_a_real_s3_server_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
+    server_module = pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        files = fsspec.filesystem("s3", endpoint_url=endpoint)
+        files.mkdir("site-of-pages")
+        for name, data in PAGES.items():
+            files.pipe_file(f"site-of-pages/{name}", data)
+        source = {"files": "s3://site-of-pages", "endpoint": endpoint, "allow_private": True}
+        artifact = acquire(tmp_path / "w", source)
+    finally:
+        server.stop()
+    records = list(read_warc(artifact.file("site-of-pages.warc.gz")))[1:]
+    assert [(record.uri, record.payload) for record in records] == [
+        (f"s3://site-of-pages/{name}", PAGES[name]) for name in ("a.html", "zh/b.txt")
+    ]
+    assert all(record.date >= "2020" for record in records)  # when the store was given them

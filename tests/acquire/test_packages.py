@@ -2,6 +2,7 @@
 would need a network; pip is the real one, given a folder instead of an index."""
 
 import io
+import json
 import os
 import shutil
 import stat
@@ -200,6 +201,30 @@ def test_an_npm_package_gives_its_files_without_the_top_folder(tmp_path: Path, s
         assert (package.version, package.licence) == ("2.0.0", "MIT")
         assert list(package.members) == ["docs/a.html", "package.json"]
     assert "--ignore-scripts" in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_what_npm_itself_packs_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    (folder / "docs" / "zh").mkdir(parents=True)
+    manifest = {"name": "@some/pages", "version": "2.1.0-rc.1", "license": "CC-BY-4.0",
+                "files": ["docs"]}  # fmt: skip
+    (folder / "package.json").write_text(json.dumps(manifest))
+    (folder / "docs" / "zh" / "b.html").write_text("<p>第一页</p>")
+    (folder / "docs" / "a.html").write_text("<p>a</p>")
+    (folder / "secret.html").write_text("not among its files")
+    target = tmp_path / "downloads" / "pages"
+    target.mkdir(parents=True)
+    subprocess.run(
+        ["npm", "pack", "--offline", "--ignore-scripts", f"--pack-destination={target}", folder],
+        check=True, capture_output=True, timeout=120,
+        env={**os.environ, "npm_config_cache": str(tmp_path / "cache"),
+             "npm_config_update_notifier": "false"},
+    )  # fmt: skip
+    with open_npm(NpmSource(npm="pages"), tmp_path / "downloads") as package:
+        assert (package.version, package.licence) == ("2.1.0-rc.1", "CC-BY-4.0")
+        assert list(package.members) == ["docs/a.html", "docs/zh/b.html", "package.json"]
+        assert package.members["docs/zh/b.html"].read(100) == "<p>第一页</p>".encode()
 
 
 def test_only_regular_members_of_a_tar_are_read(tmp_path: Path) -> None:

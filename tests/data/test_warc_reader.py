@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +208,38 @@ def test_a_body_comes_as_its_author_wrote_it(headers, body, expected) -> None:
     response = warc_http.parse_response(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n" + body)
     assert response is not None
     assert response.body == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "kept", "reason"),
+    [
+        (b"Transfer-Encoding: chunked", b"<p>page", b"<p>page", "in chunks and is not"),
+        (
+            b"Transfer-Encoding: chunked",
+            b"3\r\n<p>\r\nzz\r\nx",
+            b"<p>zz\r\nx",
+            "no chunk at byte 8",
+        ),
+        (b"Transfer-Encoding: chunked", b"3\r\n<p>\r\n9\r\npage", b"<p>page", "inside a chunk"),
+        (b"Transfer-Encoding: chunked", b"3\r\n<p>\r\n", b"<p>", "last chunk is missing"),
+        (b"Content-Encoding: gzip", gzip.compress(b"<p>page" * 99)[:-9], b"<p>page" * 99, "torn"),
+        (b"Content-Encoding: deflate", zlib.compress(b"<p>page" * 99)[:-6], None, "torn"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+def test_a_body_that_is_saved_in_part_is_told_and_its_record_comes(
+    tmp_path: Path, pack, headers, body, kept, reason
+) -> None:
+    block = b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n" + body
+    parts = [pack(warc_record(each)) for each in (HTTP_PAGE, block, HTTP_PAGE)]
+    records, damages = read_bytes(tmp_path, b"".join(parts))
+    offset = len(parts[0])
+    assert [record.offset for record in records] == [0, offset, offset + len(parts[1])]
+    assert kept is None or records[1].payload == kept
+    (damage,) = damages
+    assert (damage.offset, damage.is_lost) == (offset, False)
+    assert reason in damage.reason
+    assert list(read_warc(tmp_path / "sample.warc.gz")) == records  # no reason to stop
 
 
 def test_a_coding_nobody_knows_is_reported_not_passed_on(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The catalog only says where to look: with all, half or none of it, answers are equal."""
 
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from lodesmith.pipeline.catalog_artifacts import (
     rebuild_catalog,
     record_artifact,
 )
-from lodesmith.pipeline.trace import trace_document, trace_url
+from lodesmith.pipeline.trace import trace_content, trace_document, trace_url
 from lodesmith.prepare.pages import Page
 
 PAGES = {f"debian:help/page{number}.html": f"text {number}".encode() for number in range(40)}
@@ -154,6 +155,24 @@ def test_an_unknown_url_is_told_from_a_known_one(workspace: Workspace) -> None:
         trace_url(workspace, "debian:nothing")
 
 
+@pytest.mark.parametrize("with_catalog", [True, False])
+def test_a_text_is_found_by_its_hash_and_a_raw_page_where_the_catalog_has_it(
+    workspace: Workspace, with_catalog: bool
+) -> None:
+    if with_catalog:
+        record_all(workspace)
+    acquire = next(a for a in workspace.list_artifacts() if a.kind == "acquire")
+    for document in make_documents(acquire)[::13]:
+        digest = hashlib.sha256(document.text.encode()).hexdigest()
+        expected = trace_document(workspace, document.id)
+        assert expected in trace_content(workspace, digest.upper())
+        if with_catalog:
+            raw = hashlib.sha256(PAGES[document.url]).hexdigest()
+            assert trace_content(workspace, raw) == [expected]
+    with pytest.raises(UserError, match="has the SHA-256 00"):
+        trace_content(workspace, "0" * 64)
+
+
 def test_the_command_line_looks_up_a_url_and_mends_the_catalog(workspace: Workspace) -> None:
     def call(*words: str) -> dict | list:
         command = [sys.executable, "-m", "lodesmith", *words, "--json"]
@@ -165,3 +184,5 @@ def test_the_command_line_looks_up_a_url_and_mends_the_catalog(workspace: Worksp
     assert (facts["num_places"], facts["num_runs"], len(facts["artifacts"])) == (120, 1, 3)
     (found,) = call("trace", "--url", "debian:help/page7.html")
     assert found == call("trace", "--document", found["document_id"])
+    digest = hashlib.sha256(PAGES["debian:help/page7.html"]).hexdigest()
+    assert call("trace", "--content", digest) == [found]

@@ -291,6 +291,18 @@ def test_a_clipped_archive_gives_what_it_holds(tmp_path: Path) -> None:
     assert summary.num_records == len(kept) + len(dropped)
 
 
+def test_a_page_of_which_a_part_was_saved_says_so(tmp_path: Path) -> None:
+    body = _markup(1).encode()
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    block += b"%x\r\n%s\r\nno chunk" % (len(body), body)
+    head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.cn/\r\n"
+    record = f"{head}Content-Length: {len(block)}\r\n\r\n".encode() + block + b"\r\n\r\n"
+    (tmp_path / "a.warc").write_bytes(record)
+    summary, kept, dropped = _run(tmp_path, tmp_path / "a.warc")
+    assert (summary.num_records, dropped) == (1, [])
+    assert kept[0]["measures"]["damage"].startswith("its chunked body has no chunk at byte ")
+
+
 def test_a_line_or_file_that_would_fill_the_memory_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,32 @@ def test_samples_of_many_sources_are_those_of_the_largest() -> None:
     assert [name for name in groups if groups[name]["kept"]] == [
         f"{number:04d}" for number in range(0, 3 * NUM_GROUPS, 3)
     ]
+
+
+def test_of_very_many_sources_few_have_samples_whatever_the_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lodesmith.prepare.groups._NUM_SAMPLED", 10)
+
+    def tell(numbers: list[int], num_parts: int) -> JSON:
+        whole = Funnel(["quality"])
+        for part in range(num_parts):
+            shard = Funnel(["quality"])
+            for number in numbers[part::num_parts]:
+                corpus = f"{number * 7919 % 997:03d}"
+                document = replace(_document(number), id=f"{number:016x}", corpus=corpus)
+                shard["quality"].add(document, bytes_in=10, bytes_out=8)
+            data = json.loads(json.dumps(shard.to_json()))
+            sampled = [g for g in data["steps"][0]["by_corpus"].values() if g["kept"]]
+            assert len(sampled) <= 20
+            whole.merge(data)
+        whole.show_samples(cut_all)
+        return whole.to_json()
+
+    expected = tell(list(range(300)), 1)
+    groups = expected["steps"][0]["by_corpus"]
+    assert [name for name in groups if groups[name]["kept"]] == sorted(groups)[:10]
+    assert tell(list(range(299, -1, -1)), 7) == expected
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))

@@ -27,7 +27,7 @@ def copy_pages(archives: Mapping[str, Path], tally: Tally) -> Iterator[Page]:
     for name, path in archives.items():
 
         def note_damage(damage: Damage, name: str = name) -> None:
-            tally.dropped["damaged record"] += 1
+            tally.dropped["damaged record"] += damage.is_lost
             tally.note(f"{name}: byte {damage.offset}: {damage.reason}")
 
         for record in read_warc(path, on_damage=note_damage):

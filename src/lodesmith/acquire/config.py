@@ -118,11 +118,9 @@ def _pin_entries(source: ReachingSource, entries: Sequence[str], patterns: Seque
 
 
 def _pin(source: PlainSource) -> PlainSource:
-    from lodesmith.acquire.local_files import list_files
-
     fingerprint: str | None = None
     if isinstance(source, FilesSource):
-        fingerprint = list_files(source.files, patterns=source.patterns).fingerprint()
+        fingerprint = _pin_entries(source, source.files, source.patterns)
     elif isinstance(source, WarcSource):
         fingerprint = _pin_entries(source, source.warc, ARCHIVE_PATTERNS)
     elif isinstance(source, DatasetSource):

@@ -176,7 +176,10 @@ def _ask_once(
     sent = {"User-Agent": f"lodesmith/{VERSION}", "Accept-Encoding": "identity", **headers}
     try:
         connection.request(method, target, headers={**sent, "Connection": "close"})
-        return connection.getresponse()
+        answer = connection.getresponse()
+        if connection.sock is not None:  # a server that keeps it open all the same
+            connection.sock.close()  # as soon as the answer is closed, which reads from it
+        return answer
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise _CutError(str(error) or type(error).__name__) from None

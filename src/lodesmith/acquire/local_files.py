@@ -143,13 +143,16 @@ def _add(listing: Listing, path: str, place: Path) -> None:
         listing.notes.append(f"{place} was passed over: {error.strerror}")
         return
     listing.places[path] = place
-    listing.members[path] = Member(path, facts.st_size, int(facts.st_mtime), _Reader(place))
+    listing.members[path] = Member(path, facts.st_size, int(facts.st_mtime), FileReader(place))
 
 
 @dataclass(frozen=True)
-class _Reader:
+class FileReader:
+    """Reads a file of this machine from its start."""
+
     place: Path
 
     def __call__(self, limit: int) -> bytes:
+        """Return at most so many bytes."""
         with self.place.open("rb") as file:
             return file.read(limit)

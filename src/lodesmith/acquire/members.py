@@ -30,6 +30,7 @@ class Member:
     size: int  # as the archive says; `read` trusts it no further than it must
     modified: int  # seconds since 1970, UTC
     read: Callable[[int], bytes]  # at most that many bytes from the start
+    uri: str = ""  # its address, where it has one of its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from lodesmith.acquire.archives import copy_pages
 from lodesmith.acquire.datasets import Table, choose_split, read_licence, read_pages
 from lodesmith.acquire.debian import open_debian
-from lodesmith.acquire.local_files import list_files, list_standard_library
-from lodesmith.acquire.members import Package
+from lodesmith.acquire.local_files import FileReader, list_files, list_standard_library
+from lodesmith.acquire.members import Member, Package
 from lodesmith.acquire.npm import open_npm
 from lodesmith.acquire.pages import Page, Tally, make_pages
 from lodesmith.acquire.patterns import matches_any, show_some
@@ -62,8 +62,10 @@ def open_origin(source: PlainSource, downloads: Path, tally: Tally) -> Iterator[
     elif isinstance(source, NpmSource):
         with open_npm(source, downloads) as package:
             yield _choose(source, package, tally)
-    elif isinstance(source, PythonSource | FilesSource):
-        yield _choose(source, _open_local(source), tally)
+    elif isinstance(source, FilesSource):
+        yield _choose(source, _open_files(source, downloads), tally)
+    elif isinstance(source, PythonSource):
+        yield _choose(source, _open_standard_library(source), tally)
 
 
 def _open_archives(source: WarcSource, downloads: Path, tally: Tally) -> Origin:
@@ -117,14 +119,41 @@ def _gather(
     return found
 
 
-def _open_local(source: PythonSource | FilesSource) -> Package:
-    if isinstance(source, PythonSource):
-        listing, licence = list_standard_library(source.patterns), "PSF-2.0"
-    else:
-        listing, licence = list_files(source.files, patterns=source.patterns), None
+def _open_files(source: FilesSource, downloads: Path) -> Package:
+    """Return files of this machine, and those that lie elsewhere, fetched."""
+    local = [entry for entry in source.files if not is_remote(entry)]
+    listing = list_files(local, patterns=source.patterns)
+    access = access_of(source)
+    remote = list_remote(
+        [entry for entry in source.files if is_remote(entry)],
+        patterns=source.patterns,
+        access=access,
+    )
+    places = fetch_all(remote, downloads / source.label, access=access)
+    fetched = {
+        file.url: Member(
+            path=file.path,
+            size=file.size or 0,
+            modified=file.modified,
+            read=FileReader(places[file.url]),
+            uri=file.url,
+        )
+        for file in remote
+    }
     return Package(
-        version=(source.fingerprint or "") if isinstance(source, PythonSource) else "",
-        licence=licence,
+        version="",
+        licence=None,
+        members={**listing.members, **fetched},
+        others=listing.others,
+        notes=listing.notes,
+    )
+
+
+def _open_standard_library(source: PythonSource) -> Package:
+    listing = list_standard_library(source.patterns)
+    return Package(
+        version=source.fingerprint or "",
+        licence="PSF-2.0",
         members=listing.members,
         others=listing.others,
         notes=listing.notes,
@@ -133,7 +162,7 @@ def _open_local(source: PythonSource | FilesSource) -> Package:
 
 def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
     tally.take(package.notes)
-    # what lies in local folders was chosen when it was listed
+    # what lies in folders was chosen when it was listed
     patterns = ("**",) if isinstance(source, FilesSource) else source.patterns
     chosen = [member for path, member in package.members.items() if matches_any(path, patterns)]
     if not chosen:

@@ -84,14 +84,17 @@ def make_pages(
             tally.dropped["empty file"] += 1
         else:
             page = Page(
-                uri=address + urllib.parse.quote(member.path.encode("utf-8", "surrogateescape"),
-                                                 safe=_SAFE_IN_URI),
+                uri=member.uri or address + _quote(member.path),
                 date=format_date(member.modified),
                 content_type=guess_content_type(member.path),
                 payload=payload,
-            )  # fmt: skip
+            )
             texts = _split_list(page) if split_lists else None
             yield from [page] if texts is None else texts
+
+
+def _quote(path: str) -> str:
+    return urllib.parse.quote(path.encode("utf-8", "surrogateescape"), safe=_SAFE_IN_URI)
 
 
 def guess_content_type(path: str) -> str:

@@ -6,13 +6,15 @@ fetched once into its scratch folder, where a cut download goes on. Web servers 
 environment; none are ever written into a recipe.
 """
 
+import datetime
+import socket
 import urllib.parse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lodesmith.acquire.addresses import resolve_host
+from lodesmith.acquire.addresses import PrivateAddressError, check_addresses, resolve_host
 from lodesmith.acquire.http_files import RemoteFile, download, look_up
 from lodesmith.acquire.patterns import matches_any, split_root
 from lodesmith.acquire.source_files import ReachingSource
@@ -24,6 +26,7 @@ STORES = {
     "abfss": "adlfs", "hf": "huggingface_hub", "memory": "fsspec",
 }  # fmt: skip
 _TAGS = ("ETag", "etag", "e_tag", "generation", "md5Hash", "LastModified", "last_modified", "mtime")
+_TIMES = ("LastModified", "last_modified", "mtime")
 _BLOCK_BYTES = 8 << 20
 
 
@@ -107,6 +110,8 @@ def _open_store(entry: str, access: Access) -> tuple[Any, str]:
     options: dict[str, Any] = {}
     if scheme in ("s3", "s3a"):
         options["anon"] = access.anonymous
+        if not access.allow_private:
+            options["config_kwargs"] = {"connector_args": {"socket_factory": open_checked_socket}}
         if access.endpoint is not None:
             _check_endpoint(access.endpoint, allow_private=access.allow_private)
             options["endpoint_url"] = access.endpoint
@@ -121,6 +126,21 @@ def _open_store(entry: str, access: Access) -> tuple[Any, str]:
             f"{entry} needs the package {STORES[scheme]}; pip install 'lodesmith[cloud]'"
         ) from None
     return store, str(path)
+
+
+def open_checked_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket for an address of the open internet, as `getaddrinfo` describes it.
+
+    The libraries of a store resolve its name themselves, perhaps to another one than was checked.
+
+    Raises:
+        PrivateAddressError: the address is none of those.
+    """
+    family, kind, protocol, _, place = address
+    check_addresses(str(place[0]), [str(place[0])], allow_private=False)
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    return opened
 
 
 def _check_endpoint(endpoint: str, *, allow_private: bool) -> None:
@@ -154,6 +174,7 @@ def _list_store(entry: str, patterns: Sequence[str], access: Access) -> list[Rem
             path=name[len(base) :].lstrip("/"),
             size=None if info.get("size") is None else int(info["size"]),
             tag=next((str(info[tag]).strip('"') for tag in _TAGS if info.get(tag)), ""),
+            modified=_seconds(info),
         )
         for name, info in facts.items()
         if info.get("type", "file") == "file" and matches_any(name[len(base) :].lstrip("/"), wanted)
@@ -161,6 +182,14 @@ def _list_store(entry: str, patterns: Sequence[str], access: Access) -> list[Rem
     if not files:
         raise UserError(f"{entry}: no file there fits {', '.join(wanted)}; correct the address")
     return files
+
+
+def _seconds(info: dict[str, Any]) -> int:
+    """Return when a file of a store was changed, 0 where the store does not say it as a time."""
+    moment = next((info[name] for name in _TIMES if info.get(name)), None)
+    if isinstance(moment, datetime.datetime):
+        return max(0, int(moment.timestamp()))
+    return max(0, int(moment)) if isinstance(moment, int | float) else 0
 
 
 def _fetch_from_store(file: RemoteFile, target: Path, access: Access) -> None:
@@ -192,7 +221,12 @@ def _read_block(store: Any, path: str, start: int, end: int, url: str) -> bytes:
     return block
 
 
-def _explain(url: str, error: Exception) -> EngineError:
+def _explain(url: str, error: Exception) -> EngineError | UserError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PrivateAddressError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
     what = str(error).split("\n", 1)[0] or type(error).__name__
     return EngineError(
         f"{url} could not be read ({what}); check the address, the credentials and the network"

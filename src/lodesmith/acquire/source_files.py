@@ -10,41 +10,6 @@ from pydantic import Field, field_validator
 from lodesmith.acquire.source_base import PAGE_PATTERNS, PackageSource, Paths, PlainSource
 
 
-class FilesSource(PackageSource):
-    """Files of this machine."""
-
-    kind: ClassVar[str] = "files"
-
-    files: Paths
-    """Files, folders or glob patterns, relative to where the command is run."""
-
-    fingerprint: str | None = None
-    """Set when the run starts: a hash of names, sizes and times, so that a changed file is seen.
-    Leave it out."""
-
-    @field_validator("files")
-    @classmethod
-    def _has_no_archive(cls, files: list[str]) -> list[str]:
-        archives = [name for name in files if re.search(r"\.w?arc(\.(gz|zst|lz4))?$", name)]
-        if archives:
-            raise ValueError(f"{archives[0]} is an archive; write warc: instead of files:")
-        if remote := [name for name in files if "://" in name]:
-            raise ValueError(
-                f"{remote[0]} is an address; write crawl: for web pages, dataset: for tables"
-            )
-        return files
-
-    @property
-    def origin_name(self) -> str:
-        """The last part of the first path that is no pattern."""
-        return _last_plain_part(self.files[0])
-
-    @property
-    def default_patterns(self) -> Sequence[str]:
-        """HTML and text."""
-        return PAGE_PATTERNS
-
-
 class ReachingSource(PlainSource):
     """What sources have whose files may lie elsewhere: docs/how-to/sources.md."""
 
@@ -58,6 +23,38 @@ class ReachingSource(PlainSource):
 
     anonymous: bool = False
     """Whether a public bucket is read without credentials; else they come from the environment."""
+
+
+class FilesSource(PackageSource, ReachingSource):
+    """Pages that are files: of this machine, of web servers, or of object storage."""
+
+    kind: ClassVar[str] = "files"
+
+    files: Paths
+    """Files, folders or glob patterns, relative to where the command is run; or addresses of them:
+    `https://` of one file, `s3://`, `gs://`, `az://`."""
+
+    fingerprint: str | None = None
+    """Set when the run starts: a hash of names, sizes and times, so that a changed file is seen.
+    Leave it out."""
+
+    @field_validator("files")
+    @classmethod
+    def _has_no_archive(cls, files: list[str]) -> list[str]:
+        archives = [name for name in files if re.search(r"\.w?arc(\.(gz|zst|lz4))?$", name)]
+        if archives:
+            raise ValueError(f"{archives[0]} is an archive; write warc: instead of files:")
+        return files
+
+    @property
+    def origin_name(self) -> str:
+        """The last part of the first path that is no pattern."""
+        return _last_plain_part(self.files[0])
+
+    @property
+    def default_patterns(self) -> Sequence[str]:
+        """HTML and text."""
+        return PAGE_PATTERNS
 
 
 class WarcSource(ReachingSource):

@@ -83,6 +83,9 @@ def trace(
     artifact_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
     document: Annotated[str | None, typer.Option(metavar="ID", help="A document's id.")] = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="A page's address.")] = None,
+    content: Annotated[
+        str | None, typer.Option(metavar="SHA256", help="Hash of a text or of a raw page.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="A sentence of the training text.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Matches at most.")] = 10,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -95,8 +98,11 @@ def trace(
     from lodesmith.lineage.workspace import Workspace
     from lodesmith.pipeline import trace as tracing
 
-    if sum(value is not None for value in (artifact_id, document, url, text)) != 1:
-        raise UserError("give one of: an artifact's ID, --document ID, --url URL, --text SENTENCE")
+    if sum(value is not None for value in (artifact_id, document, url, content, text)) != 1:
+        raise UserError(
+            "give one of: an artifact's ID, --document ID, --url URL, --content SHA256, "
+            "--text SENTENCE"
+        )
     space = Workspace(workspace)
     if artifact_id is not None:
         ancestry = tracing.trace_artifact(space, space.find(artifact_id))
@@ -104,8 +110,11 @@ def trace(
     elif document is not None:
         journey = tracing.trace_document(space, document)
         _print(journey, tracing.format_document_trace(journey), as_json=as_json)
-    elif url is not None:
-        journeys = tracing.trace_url(space, url)
+    elif url is not None or content is not None:
+        if url is not None:
+            journeys = tracing.trace_url(space, url)
+        else:
+            journeys = tracing.trace_content(space, content or "")
         lines = "\n\n".join(map(tracing.format_document_trace, journeys))
         _print(journeys, lines, as_json=as_json)
     else:

@@ -49,7 +49,7 @@ class RecordBatches:
             reason = read(self._address, self._have, is_all=is_all)
             for row in self._reader.rows():
                 try:
-                    yield self._make_record(row, position)
+                    yield self._make_record(row, position, report)
                 except UndecodableBodyError as error:
                     report(Damage(position + row[0] + row[1], str(error)))
                 self.num_read += 1
@@ -76,7 +76,9 @@ class RecordBatches:
             self._have += count
         return False
 
-    def _make_record(self, row: list[int], position: int) -> WarcRecord:
+    def _make_record(
+        self, row: list[int], position: int, report: Callable[[Damage], None]
+    ) -> WarcRecord:
         (
             start, ordinal, type_at, type_size, uri, uri_size, date, date_size, record_id,
             id_size, content_type, content_type_size, block, block_size, status, http_type,
@@ -117,7 +119,7 @@ class RecordBatches:
             status if is_message else None,
             bytes(view[body if is_message else block : block + block_size]),
         )
-        return unpack_http(record) if status and not is_message else record
+        return unpack_http(record, report) if status and not is_message else record
 
 
 def _decode(data: memoryview) -> str:

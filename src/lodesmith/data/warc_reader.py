@@ -55,7 +55,8 @@ def read_warc(
 
     Args:
         path: the file; how it is compressed is told by its content, not by its name.
-        on_damage: called for each stretch that gives no record; without it the first one raises.
+        on_damage: called for each stretch that gives no record, which raises without it, and before
+            a record of whose body only a part could be undone.
         start: byte to begin at: 0, or where a record begins (in a gzip file, a member with it).
 
     Raises:
@@ -85,6 +86,8 @@ def read_record_at(path: Path, offset: int) -> WarcRecord:
 
 def _refuse_damage(path: Path) -> OnDamage:
     def refuse(damage: Damage) -> None:
+        if not damage.is_lost:
+            return
         raise DamagedArtifactError(
             f"{path} is damaged at byte {damage.offset}: {damage.reason}; fetch or make it again"
         )
@@ -154,7 +157,7 @@ def _read_run(
         number += 1
         offset = stream.name_record()
         try:
-            yield from _read_record(stream, offset)
+            yield from _read_record(stream, offset, report)
         except _DamagedRecordError as damage:
             report(Damage(offset, str(damage)))
             reported = True
@@ -163,12 +166,12 @@ def _read_run(
     return stream.find_next_run()
 
 
-def _read_record(stream: ArchiveBytes, offset: int) -> Iterator[WarcRecord]:
+def _read_record(stream: ArchiveBytes, offset: int, report: OnDamage) -> Iterator[WarcRecord]:
     line = stream.read_line(max_bytes=_MAX_LINE_BYTES)
     if line.startswith(b"WARC/") and RECORD_START.match(line):
-        yield _read_warc_record(stream, offset)
+        yield _unpack_http(_read_warc_record(stream, offset), report)
     elif arc := _ARC_LINE.fullmatch(line) if RECORD_START.match(line) else None:
-        yield _read_arc_record(stream, offset, arc)
+        yield _unpack_http(_read_arc_record(stream, offset, arc), report, is_arc=True)
     else:
         skipped = len(line) + _skip_to_record(stream)
         raise _DamagedRecordError(stream.fault or f"{skipped} bytes that belong to no record")
@@ -182,7 +185,7 @@ def _read_warc_record(stream: ArchiveBytes, offset: int) -> WarcRecord:
         raise _DamagedRecordError(stream.fault or "its header has no valid Content-Length")
     block = _read_block(stream, int(length), num_line_ends=2)
     content_type, charset = split_content_type(fields.get("content-type", ""))
-    record = WarcRecord(
+    return WarcRecord(
         offset=offset,
         type=fields.get("warc-type", "").lower(),
         uri=fields.get("warc-target-uri", "").removeprefix("<").removesuffix(">"),
@@ -193,7 +196,6 @@ def _read_warc_record(stream: ArchiveBytes, offset: int) -> WarcRecord:
         http_status=None,
         payload=block,
     )
-    return _unpack_http(record) if record.type in ("response", "revisit") else record
 
 
 def _read_arc_record(stream: ArchiveBytes, offset: int, arc: re.Match[bytes]) -> WarcRecord:
@@ -204,7 +206,7 @@ def _read_arc_record(stream: ArchiveBytes, offset: int, arc: re.Match[bytes]) ->
     block = _read_block(stream, length, num_line_ends=1)
     uri = arc["uri"].decode("utf-8", "replace")
     content_type, charset = split_content_type(arc["type"].decode("latin-1"))
-    record = WarcRecord(
+    return WarcRecord(
         offset=offset,
         type="warcinfo" if uri.startswith("filedesc:") else "resource",
         uri=uri,
@@ -215,12 +217,14 @@ def _read_arc_record(stream: ArchiveBytes, offset: int, arc: re.Match[bytes]) ->
         http_status=None,
         payload=block,
     )
-    return record if record.type == "warcinfo" else _unpack_http(record)
 
 
-def _unpack_http(record: WarcRecord) -> WarcRecord:
+def _unpack_http(record: WarcRecord, report: OnDamage, *, is_arc: bool = False) -> WarcRecord:
+    """Return a record with its HTTP message taken apart, where its type says that it holds one."""
+    if record.type not in ("response", "revisit", *(["resource"] if is_arc else [])):
+        return record
     try:
-        return unpack_http(record)
+        return unpack_http(record, report)
     except UndecodableBodyError as error:
         raise _DamagedRecordError(str(error)) from None
 

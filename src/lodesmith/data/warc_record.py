@@ -25,7 +25,9 @@ class WarcRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A stretch of a file that gave no record."""
+    """A stretch of a file that gave no record, or a record whose body is not as it was sent."""
 
     offset: int  # of the record or member that is damaged
     reason: str  # never quotes the file's text
+    is_lost: bool = True
+    """False: the record came all the same, with what could be saved of its body."""

@@ -92,6 +92,18 @@ def locate_url(workspace: Workspace, url: str) -> Located:
     return _locate(snapshot.tags, [snapshot.find_url(url)])
 
 
+def locate_content(workspace: Workspace, content_hash: str) -> Located:
+    """Return which lines of which files hold the texts, and the raw pages, of a SHA-256."""
+    snapshot = open_catalog(workspace).snapshot()
+    return _locate(snapshot.tags, [snapshot.find_content(content_hash)])
+
+
+def hash_content(content: str | bytes) -> str:
+    """Return the SHA-256 by which the catalog knows a text or a raw page."""
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()
+
+
 def describe_catalog(catalog: Catalog) -> dict[str, Any]:
     """Return what the newest snapshot holds, by name."""
     snapshot = catalog.snapshot()
@@ -133,10 +145,10 @@ def _prepared_rows(path: Path) -> Iterator[_Row]:
     start = 0
     for line in read_lines(path):
         row: dict[str, Any] = json.loads(line)
-        digest = hashlib.sha256(str(row.get("text", "")).encode("utf-8", "surrogatepass"))
+        digest = hash_content(str(row.get("text", "")))
         language = str(row.get("language", UNKNOWN_LANGUAGE))
         url = str(row.get("url", ""))
-        yield row["id"], start, len(line), url, language, digest.hexdigest()
+        yield row["id"], start, len(line), url, language, digest
         start += len(line) + 1
 
 
@@ -148,7 +160,7 @@ def _acquired_rows(path: Path) -> Iterator[_Row]:
             continue
         page = Page(source="", url=record.uri, payload=record.payload)
         length = (behind.offset if behind else path.stat().st_size) - record.offset
-        digest = hashlib.sha256(record.payload).hexdigest()
+        digest = hash_content(record.payload)
         yield page.id, record.offset, max(0, length), record.uri, UNKNOWN_LANGUAGE, digest
 
 

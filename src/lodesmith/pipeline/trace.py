@@ -5,6 +5,7 @@
     trace_text       from a sentence to the documents that hold it, then as above
 
     trace_url        from a URL to its documents, then as above
+    trace_content    from the SHA-256 of a text or a raw page to its documents, then as above
 
 All of it is read from receipts and artifacts; the catalog only says where to look.
 """
@@ -21,6 +22,7 @@ from lodesmith.pipeline.trace_documents import (
     Fate,
     PageOrigin,
     format_document_trace,
+    trace_content,
     trace_document,
     trace_documents,
     trace_url,
@@ -44,6 +46,7 @@ __all__ = [
     "format_document_trace",
     "format_text_matches",
     "trace_artifact",
+    "trace_content",
     "trace_document",
     "trace_documents",
     "trace_text",

@@ -10,9 +10,16 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.documents import Document, read_lines
+from lodesmith.data.warc import read_record_at
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.pipeline.catalog_artifacts import Located, locate_documents, locate_url
+from lodesmith.pipeline.catalog_artifacts import (
+    Located,
+    hash_content,
+    locate_content,
+    locate_documents,
+    locate_url,
+)
 from lodesmith.pipeline.trace_artifacts import children_by_parent, describe_source
 from lodesmith.pipeline.trace_training import (
     ChatUse,
@@ -21,6 +28,7 @@ from lodesmith.pipeline.trace_training import (
     find_chat_uses,
     find_token_uses,
 )
+from lodesmith.prepare.pages import Page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +134,46 @@ def trace_url(workspace: Workspace, url: str) -> list[DocumentTrace]:
             "wrote it: `lodesmith trace --document ID` shows one"
         )
     return list(trace_documents(workspace, list(names)).values())
+
+
+def trace_content(workspace: Workspace, content_hash: str) -> list[DocumentTrace]:
+    """Return the ways of all documents of a text, or of a raw page, given as its SHA-256.
+
+    Raises:
+        UserError: no document of the workspace has it.
+    """
+    content_hash = content_hash.lower()
+    located = locate_content(workspace, content_hash)
+    names: dict[str, None] = {}
+    for artifact in workspace.list_artifacts():
+        if artifact.kind == "prepare":
+            names.update(dict.fromkeys(_ids_of_text(artifact, content_hash, located)))
+        elif artifact.kind == "acquire":
+            names.update(dict.fromkeys(_ids_of_page(artifact, content_hash, located)))
+    if not names:
+        raise UserError(
+            f"no document of {workspace.root} has the SHA-256 {content_hash}; give that of a text "
+            "as prepare wrote it, or of a page as it was fetched, in 64 hex digits"
+        )
+    return list(trace_documents(workspace, list(names)).values())
+
+
+def _ids_of_text(prepare: Artifact, content_hash: str, located: Located) -> Iterator[str]:
+    for pattern in ("documents-*.jsonl.zst", "rejected-*.jsonl.zst"):
+        for path in sorted(prepare.path.glob(pattern)):
+            for line in _lines_of(path, prepare.id, located):
+                row = json.loads(line)
+                if hash_content(str(row.get("text", ""))) == content_hash:
+                    yield row["id"]
+
+
+def _ids_of_page(acquire: Artifact, content_hash: str, located: Located) -> Iterator[str]:
+    """Yield the ids of the documents of raw pages, where the catalog says that there are some."""
+    for entry in read_json(acquire.file("sources.json")):
+        for offset in located.offsets.get(f"{acquire.id}/{entry['file']}", ()):
+            record = read_record_at(acquire.file(entry["file"]), offset)
+            if hash_content(record.payload) == content_hash:
+                yield Page(source="", url=record.uri, payload=record.payload).id
 
 
 def format_document_trace(trace: DocumentTrace) -> str:

@@ -68,10 +68,9 @@ class Funnel:
     def _forget_small_groups(self) -> None:
         groupings = [tally.groupings for tally in self.steps.values()]
         for groups_by_step in zip(*groupings, strict=True):  # by language, then by corpus
-            largest = set(largest_groups(groups_by_step))
+            largest = set(largest_groups([groups.counts for groups in groups_by_step]))
             for groups in groups_by_step:
-                for name in groups.keys() - largest:
-                    groups[name].update(kept=[], dropped=[])
+                groups.keep_samples_of(largest)
 
     def merge(self, data: JSON) -> None:
         """Add the funnel of another shard or pass, given as `to_json` gave it."""

@@ -20,6 +20,7 @@ class Page:
     charset: str = ""  # as the container says, "" where it does not
     corpus: str = ""  # name of the recipe's source
     language: str = UNKNOWN_LANGUAGE  # as the container says; the language step finds its own
+    damage: str = ""  # what is wrong with the payload, of which a part could be saved
     unread_bytes: int = 0  # of a record that could not be read, or is too large to be
 
     @property
@@ -43,6 +44,7 @@ class Page:
             language=self.language,
             text=text,
             corpus=self.corpus,
+            measures={"damage": self.damage} if self.damage else {},
         )
 
 

@@ -38,7 +38,9 @@ def _places_in_archive(source: Source, shard_bytes: int, watch: Watch) -> Iterat
 def _begins_cleanly(path: Path, offset: int) -> bool:
     """Tell whether a reader that starts here finds the record of this offset, and no damage."""
     damages: list[object] = []
-    records = read_warc(path, on_damage=damages.append, start=offset)
+    records = read_warc(
+        path, on_damage=lambda damage: damages.extend([damage] * damage.is_lost), start=offset
+    )
     first = next(records, None)
     return first is not None and first.offset == offset and not damages
 

@@ -34,19 +34,21 @@ def _read_archive(source: Source) -> Iterator[Record]:
     damages: list[Damage] = []
     for record in read_warc(source.path, on_damage=damages.append, start=source.start):
         is_meant = source.end is None or record.offset < source.end
+        torn = {damage.offset: damage.reason for damage in damages if not damage.is_lost}
         yield from _damaged(damages, source, record.offset)
         damages.clear()
         if not is_meant:
             return
         if record.type not in source.skip:
-            yield _archive_page(record, source)
+            yield _archive_page(record, source, torn.pop(record.offset, ""))
     yield from _damaged(damages, source, source.path.stat().st_size)
 
 
 def _damaged(damages: list[Damage], source: Source, end: int) -> Iterator[Record]:
     """Yield what stands in the place of damaged records, before the next whole one or the end."""
-    offsets = [*(damage.offset for damage in damages), end]
-    for damage, next_offset in zip(damages, offsets[1:], strict=True):
+    lost = [damage for damage in damages if damage.is_lost]
+    offsets = [*(damage.offset for damage in lost), end]
+    for damage, next_offset in zip(lost, offsets[1:], strict=True):
         if source.end is not None and damage.offset >= source.end:
             continue  # the stretch that has it reports it
         page = Page(
@@ -59,7 +61,7 @@ def _damaged(damages: list[Damage], source: Source, end: int) -> Iterator[Record
         yield page, Drop("damaged record", damage.reason)
 
 
-def _archive_page(record: WarcRecord, source: Source) -> Record:
+def _archive_page(record: WarcRecord, source: Source, damage: str) -> Record:
     page = Page(
         source=f"{source.name}#{record.offset}",
         url=record.uri,
@@ -67,6 +69,7 @@ def _archive_page(record: WarcRecord, source: Source) -> Record:
         content_type=record.content_type,
         charset=record.charset,
         corpus=source.corpus,
+        damage=damage,
     )
     if record.type not in _PAGE_TYPES:
         return page, Drop("record is no page", record.type)

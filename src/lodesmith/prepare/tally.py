@@ -10,6 +10,7 @@ from typing import Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
+from lodesmith.prepare.groups import COUNTS, Groups, add_counts
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.samples import (
     NUM_CHARS,
@@ -24,23 +25,19 @@ from lodesmith.prepare.samples import (
 from lodesmith.prepare.scores import Scores
 
 _NUM_SAMPLES = 3  # of each reason, and of texts that were repaired or masked
-_NUM_GROUP_SAMPLES = 2  # dropped from one language or source by one step
-_NUM_KEPT_SAMPLES = 1
 _NUM_LINE_SAMPLES = 10
 _LEAD_CHARS = 60  # shown before what was repaired or masked
 
-_COUNTS = ("documents_in", "documents_out", "bytes_in", "bytes_out")
 _CHANGES = ("repaired", "masked")
-_Group = dict[str, Any]  # those counts, and samples of what was kept and dropped
 
 
 @dataclass
 class StepTally:
     """What one step did."""
 
-    total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
-    by_language: dict[str, _Group] = field(default_factory=dict)
-    by_corpus: dict[str, _Group] = field(default_factory=dict)
+    total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    by_language: Groups = field(default_factory=Groups)
+    by_corpus: Groups = field(default_factory=Groups)
     dropped: dict[str, dict[str, Any]] = field(default_factory=dict)  # by reason
     lines_dropped: dict[str, Any] = field(default_factory=dict)
     changed: dict[str, dict[str, Any]] = field(default_factory=dict)  # "repaired", "masked"
@@ -50,22 +47,19 @@ class StepTally:
         """Count one document; `bytes_out` is None if it was dropped."""
         kept = bytes_out is not None
         numbers = (1, int(kept), bytes_in, bytes_out or 0)
-        for group in self._groups_of(document):
-            _add_counts(group, numbers)
+        for groups, name in self._groups_of(document):
+            groups.count(name, numbers)
             if kept:
-                draw(group["kept"], document, lambda: _sample(document), most=_NUM_KEPT_SAMPLES)
-        _add_counts(self.total, numbers)
+                groups.sample(name, document, lambda: _sample(document), kind="kept")
+        add_counts(self.total, numbers)
 
     @property
-    def groupings(self) -> tuple[dict[str, _Group], dict[str, _Group]]:
+    def groupings(self) -> tuple[Groups, Groups]:
         """The documents by language, and by corpus."""
         return self.by_language, self.by_corpus
 
-    def _groups_of(self, document: Document) -> tuple[_Group, _Group]:
-        return (
-            self.by_language.setdefault(document.language, _no_group()),
-            self.by_corpus.setdefault(document.corpus, _no_group()),
-        )
+    def _groups_of(self, document: Document) -> tuple[tuple[Groups, str], tuple[Groups, str]]:
+        return (self.by_language, document.language), (self.by_corpus, document.corpus)
 
     def add_drop(self, document: Document, drop: Drop) -> None:
         """Count why a document was dropped, and keep the first few as samples."""
@@ -74,11 +68,10 @@ class StepTally:
         )
         entry["count"] += 1
         draw(entry["samples"], document, lambda: _sample(document, drop), most=_NUM_SAMPLES)
-        for group in self._groups_of(document):
-            draw(
-                group["dropped"], document,
-                lambda: {**_sample(document, drop), "reason": drop.reason},
-                most=_NUM_GROUP_SAMPLES,
+        for groups, name in self._groups_of(document):
+            groups.sample(
+                name, document, lambda: {**_sample(document, drop), "reason": drop.reason},
+                kind="dropped",
             )  # fmt: skip
         if _is_number(drop.value) and _is_number(drop.limit):
             self.scores.add(drop.reason, drop.value, drop.limit, passed=False)
@@ -135,13 +128,9 @@ class StepTally:
 
     def merge(self, other: JSON) -> None:
         """Add what another shard counted, given as `to_json` gave it."""
-        _add_counts(self.total, [other[name] for name in _COUNTS])
-        for groups, key in ((self.by_language, "by_language"), (self.by_corpus, "by_corpus")):
-            for name, more in other[key].items():
-                group = groups.setdefault(name, _no_group())
-                _add_counts(group, [more[count] for count in _COUNTS])
-                _add_samples(group, "kept", more, most=_NUM_KEPT_SAMPLES)
-                _add_samples(group, "dropped", more, most=_NUM_GROUP_SAMPLES)
+        add_counts(self.total, [other[name] for name in COUNTS])
+        self.by_language.merge(other["by_language"])
+        self.by_corpus.merge(other["by_corpus"])
         for more in other["dropped"]:
             entry = self.dropped.setdefault(
                 more["reason"], {"count": 0, "limit": more["limit"], "samples": []}
@@ -162,8 +151,8 @@ class StepTally:
         return {
             "step": step,
             **self.total,
-            "by_language": dict(sorted(self.by_language.items())),
-            "by_corpus": dict(sorted(self.by_corpus.items())),
+            "by_language": self.by_language.to_json(),
+            "by_corpus": self.by_corpus.to_json(),
             "dropped": [{"reason": reason, **entry} for reason, entry in reasons],
             **({"lines_dropped": self.lines_dropped} if self.lines_dropped else {}),
             **self._changes(),
@@ -180,18 +169,13 @@ class StepTally:
     def samples(self) -> list[Sample]:
         """Return all samples of documents that may still hold personal data."""
         lists = [entry["samples"] for entry in self.dropped.values()]
-        for groups in self.groupings:
-            lists += [group[kind] for group in groups.values() for kind in ("kept", "dropped")]
+        lists += [groups.samples() for groups in self.groupings]
         lists.append(self.changed.get("repaired", {}).get("samples", []))
         return [sample for samples in lists for sample in samples]
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _no_group() -> _Group:
-    return {**dict.fromkeys(_COUNTS, 0), "kept": [], "dropped": []}
 
 
 def _sample(document: Document, drop: Drop | None = None) -> Sample:
@@ -201,8 +185,3 @@ def _sample(document: Document, drop: Drop | None = None) -> Sample:
 
 def _add_samples(entry: dict[str, Any], kind: str, more: JSON, *, most: int) -> None:
     entry[kind] = choose([*entry[kind], *more[kind]], most=most)
-
-
-def _add_counts(counts: dict[str, int], numbers: Iterable[int]) -> None:
-    for name, number in zip(_COUNTS, numbers, strict=True):
-        counts[name] += number

@@ -70,9 +70,10 @@ def _read_source(path: Path, source: str, languages: Sequence[str]) -> Harvest:
     harvest = Harvest()
 
     def note_damage(damage: Damage) -> None:
-        harvest.drop(
-            "damaged record", note=f"{path.name}#{damage.offset}: left out, {damage.reason}"
-        )
+        if damage.is_lost:
+            harvest.drop(
+                "damaged record", note=f"{path.name}#{damage.offset}: left out, {damage.reason}"
+            )
 
     for record in read_warc(path, on_damage=note_damage):
         if record.type in _PAGE_RECORDS:
