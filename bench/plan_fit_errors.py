@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lodesmith.plan.table import Row, read_job
+from lodesmith.plan.row import Row
+from lodesmith.plan.table import read_job
 from lodesmith.plan.validation import predict_row
 from plan_fit_constants import Constants, fit, predict
 from plan_fit_order import judge_order

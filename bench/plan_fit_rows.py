@@ -10,7 +10,8 @@ import numpy as np
 
 from lodesmith.plan.hardware import load_device
 from lodesmith.plan.jobs import Jobs, jobs_of
-from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, find_stack, read_job
+from lodesmith.plan.row import Row, explain_unknown
+from lodesmith.plan.table import MeasuredJob, find_stack, read_job
 
 FAMILIES = {
     "a100": ("a100-80", "a100-40"),

@@ -17,7 +17,8 @@ from lodesmith.plan.table import read_job
 
 ROW = {
     "id": "r1", "source": "our Megatron-LM", "level": "step", "arch": "gpt", "layers": "48",
-    "hidden": "8192", "heads": "64", "gated": "0", "seq": "2048", "device": "A100-80GB-SXM",
+    "hidden": "8192", "heads": "64", "kv_heads": "64", "ffn": "32768", "vocab": "51200",
+    "gated": "0", "seq": "2048", "device": "A100-80GB-SXM",
     "devices": "64", "devices_per_node": "8", "tp": "8", "pp": "1", "dp": "8", "microbatch": "1",
     "global_batch": "256", "precision": "bf16", "recompute": "full", "zero": "1",
     "attn_impl": "flash",

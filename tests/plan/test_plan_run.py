@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from math import sqrt
+from pathlib import Path
 
 import pytest
+import yaml
 
+import lodesmith
 from lodesmith.core.errors import UserError
 from lodesmith.plan.flops import count_parameters, count_token_flops
 from lodesmith.plan.hardware import load_cluster
@@ -66,6 +69,24 @@ def test_causes_of_a_fault_table_add_up():
     both = cluster.model_copy(update={"fault_hours_by_cause": table})
     seconds = count_seconds_between_faults(both, device)
     assert seconds == pytest.approx(3600 / 2240 / (1e-5 + 2e-5 + 5e-6))
+
+
+def test_faults_counted_by_node_come_as_often_as_the_nodes_say():
+    # Eight devices a node, each with an eighth of the node's faults, are the same machine.
+    cluster, device = load_cluster("selene-280")
+    by_node = cluster.model_copy(update={"fault_hours_per_node": 5000.0})
+    by_device = device.model_copy(update={"fault_hours": 8 * 5000.0})
+    assert count_seconds_between_faults(by_node, device) == pytest.approx(
+        count_seconds_between_faults(cluster, by_device)
+    )
+
+
+def test_two_rates_of_faults_at_once_are_refused(tmp_path):
+    text = yaml.safe_load((Path(lodesmith.plan.__path__[0]) / "clusters/h100.yaml").read_text())
+    two = text | {"fault_hours_per_node": 5000, "fault_hours_by_cause": {"GPU": 9000}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(two))
+    with pytest.raises(UserError, match="fault_hours_by_cause or fault_hours_per_node, not both"):
+        load_cluster(str(tmp_path / "c.yaml"))
 
 
 def test_hardware_utilisation_counts_what_is_computed_again():

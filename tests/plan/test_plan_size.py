@@ -41,7 +41,7 @@ def test_a_run_smaller_than_the_laws_reach_shifts_nothing():
         advise_size(1e21, basis="as given", points=[(2e6, 3e6, 5.0)])
 
 
-@pytest.mark.parametrize("flops", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("flops", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_budget_of_nothing_is_refused(flops: float):
     with pytest.raises(UserError, match="must be above 0 FLOPs"):
         advise_size(flops, basis="as given")

@@ -9,7 +9,7 @@ import functools
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lodesmith.core.config import Config, validate
 from lodesmith.core.errors import UserError
@@ -165,6 +165,9 @@ class Cluster(Config):
     """Mean time between faults that stop a job, per device, by cause, h; an empirical table that
     replaces the device's own rate."""
 
+    fault_hours_per_node: float | None = Field(default=None, gt=0)
+    """The same per node, where faults were counted so; replaces the device's own rate."""
+
     host_watts_per_device: float = Field(ge=0)
     """Power of CPUs, fans and network per device, W."""
 
@@ -187,6 +190,12 @@ class Cluster(Config):
             if hours <= 0:
                 raise ValueError(f"hours between faults by {cause} must be above 0, not {hours:g}")
         return table
+
+    @model_validator(mode="after")
+    def _has_one_rate(self) -> "Cluster":
+        if self.fault_hours_by_cause and self.fault_hours_per_node is not None:
+            raise ValueError("give fault_hours_by_cause or fault_hours_per_node, not both")
+        return self
 
     @property
     def num_devices(self) -> int:

@@ -17,9 +17,10 @@ from lodesmith.core.errors import UserError
 from lodesmith.plan.calibrate import HeldOut
 from lodesmith.plan.hardware import Cluster
 from lodesmith.plan.least_squares import Vector, minimise
+from lodesmith.plan.row import Row, explain_unknown, read_number
 from lodesmith.plan.stack import Stack
 from lodesmith.plan.step_time import estimate_step_time
-from lodesmith.plan.table import MeasuredJob, Row, explain_unknown, read_job, read_number
+from lodesmith.plan.table import MeasuredJob, read_job
 
 # How far each constant lies from the average program's, as a natural logarithm; and how far a run
 # is missed for reasons of its own: both as in the fit of the shipped files (`bench/plan_fit.py`).

@@ -112,8 +112,10 @@ def count_checkpoint_bytes(num_parameters: float, training: Training) -> float:
 def count_seconds_between_faults(cluster: Cluster, device: Device) -> float:
     """Return the mean time between faults that stop a job on the whole cluster, s.
 
-    Causes of a table add up; without a table the device's own rate counts.
+    Causes of a table add up; without a table or a rate per node the device's own rate counts.
     """
+    if cluster.fault_hours_per_node is not None:
+        return 3600 * cluster.fault_hours_per_node / cluster.num_nodes
     causes = cluster.fault_hours_by_cause or {"device": device.fault_hours}
     per_hour = sum(1 / hours for hours in causes.values()) * cluster.num_devices
     return 3600 / per_hour

@@ -5,6 +5,7 @@ their losses to one's own text and vocabulary.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,10 +56,10 @@ def advise_size(flops: float, *, basis: str, points: Sequence[Point] = ()) -> Si
         points: measured runs of one's own.
 
     Raises:
-        UserError: the budget is not above 0, or a run is smaller than the laws reach.
+        UserError: the budget is not above 0 or not finite, or a run is smaller than the laws reach.
     """
-    if not flops > 0:
-        raise UserError(f"a budget must be above 0 FLOPs, not {flops:g}")
+    if not 0 < flops < math.inf:
+        raise UserError(f"a budget must be above 0 FLOPs and finite, not {flops:g}")
     for parameters, tokens, _ in points:
         if not is_in_range(parameters, tokens=tokens):
             raise UserError(

@@ -4,8 +4,6 @@ A published table leaves things out: the network of its machine, whether norms w
 program ran. The first two come from the program's stack file, which is found by the row's source.
 """
 
-import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lodesmith.core.errors import UserError
@@ -17,28 +15,10 @@ from lodesmith.plan.hardware import (
     load_device,
 )
 from lodesmith.plan.layout import Checkpointing, Layout, Precision, Sharded, Training
+from lodesmith.plan.row import Row, find_device, read_number, show
 from lodesmith.plan.shape import ModelShape
 from lodesmith.plan.stack import Stack
 
-Row = Mapping[str, str]
-
-_ARCHITECTURES = {"gpt", "llama", "moe"}
-_DEVICES = (  # beginning of the name in the table, shipped device
-    ("A100-80GB", "a100-80"),
-    ("A100-40GB", "a100-40"),
-    ("H100-80GB", "h100"),
-    ("H100-96GB", "h100-96"),
-    ("H200", "h200"),
-    ("B200", "b200"),
-    ("B300", "b300"),
-    ("GB200", "gb200"),
-    ("GB300", "gb300"),
-    ("Ascend-910B1", "ascend-910b1"),
-    ("Ascend-910B", "ascend-910b"),
-    ("TPU v4", "tpu-v4"),
-    ("TPU v5e", "tpu-v5e"),
-    ("TPU v5p", "tpu-v5p"),
-)
 # What the columns leave out of a few families: beginning of the model's name, width of a head where
 # it is not hidden / heads, inner width of the shared experts. DeepSeek's latent attention counts as
 # one shared key of 128. Source: each model's config.json.
@@ -50,11 +30,6 @@ _FAMILIES: tuple[tuple[str, int, int], ...] = (
     ("Gemma", 256, 0),
 )
 _LATENT = ("DeepSeekV3", "Kimi_K2")
-_NEEDED = ("layers", "hidden", "heads", "seq", "devices", "microbatch", "global_batch")
-_WHOLE = (*_NEEDED, "kv_heads", "ffn", "vocab", "devices_per_node", "tp", "pp", "vpp", "dp", "cp",
-          "ep")  # fmt: skip
-_WHOLE_OR_NONE = ("experts", "topk", "moe_ffn")  # 0 is a model without
-_MOST = 10**9  # of anything that a column counts
 _VOCAB_PADDING = 128  # rows of the embedding per tensor-parallel rank: Megatron-LM's default
 _USUAL_NETWORK = 25.0  # 200 Gb/s a device, 10^9 bytes/s: where nobody says
 
@@ -71,30 +46,6 @@ class MeasuredJob:
     stack: Stack
 
 
-def explain_unknown(row: Row) -> str | None:
-    """Return why a row cannot be computed, None if it can."""
-    missing = [name for name in _NEEDED if not _text(row, name)]
-    wrong = next(_wrong_numbers(row), "")
-    reasons = (
-        (row.get("level") == "run", "only single steps are predicted"),
-        (row.get("arch") not in _ARCHITECTURES, f"architecture {_shown(row, 'arch')}"),
-        (bool(wrong), wrong),
-        (bool(missing), f"no {', '.join(missing)} in the row"),
-        (_find_device(row) is None, f"device {_shown(row, 'device')}"),
-    )
-    return next((reason for applies, reason in reasons if applies), None)
-
-
-def _wrong_numbers(row: Row) -> Iterator[str]:
-    """Yield what is wrong with each column that must be a whole number."""
-    for name, least in (*((name, 1) for name in _WHOLE), *((name, 0) for name in _WHOLE_OR_NONE)):
-        if not _text(row, name):
-            continue
-        value = read_number(row, name)
-        if value is None or value != int(value) or not least <= value <= _MOST:
-            yield f"{name} is {_text(row, name)[:40]!r}; it must be a whole number from {least}"
-
-
 def read_job(row: Row, stack: Stack | None = None) -> MeasuredJob:
     """Return what a row describes; `explain_unknown` must have nothing against it.
 
@@ -105,9 +56,9 @@ def read_job(row: Row, stack: Stack | None = None) -> MeasuredJob:
     Raises:
         UserError: sizes of the row contradict each other, or one is missing.
     """
-    name = _find_device(row)
+    name = find_device(row)
     if name is None:
-        raise UserError(f"device {_shown(row, 'device')}")
+        raise UserError(f"device {show(row, 'device')}")
     stack = stack or find_stack(row.get("source") or "", table=row.get("table") or "")
     layout = _read_layout(row, stack)
     devices = _whole(row, "devices")
@@ -162,11 +113,6 @@ def find_stack(source: str, *, table: str = "") -> Stack:
     return found[0] if found else Stack(name="average")
 
 
-def _find_device(row: Row) -> str | None:
-    shown = row.get("device") or ""
-    return next((name for start, name in _DEVICES if shown.startswith(start)), None)
-
-
 def _read_shape(row: Row, layout: Layout) -> ModelShape:
     hidden, heads = _whole(row, "hidden"), _whole(row, "heads")
     if heads > hidden:
@@ -180,12 +126,12 @@ def _read_shape(row: Row, layout: Layout) -> ModelShape:
                  (hidden // heads, 0))  # fmt: skip
     return ModelShape(
         kind="llama" if is_gated else "gpt",
-        vocab_size=-(-_whole(row, "vocab", 51_200) // padding) * padding,
+        vocab_size=-(-_whole(row, "vocab") // padding) * padding,
         hidden_size=hidden,
-        intermediate_size=_whole(row, "ffn", 4 * hidden),
+        intermediate_size=_whole(row, "ffn"),
         num_hidden_layers=_whole(row, "layers"),
         num_attention_heads=heads,
-        num_key_value_heads=1 if model.startswith(_LATENT) else _whole(row, "kv_heads", heads),
+        num_key_value_heads=1 if model.startswith(_LATENT) else _whole(row, "kv_heads"),
         head_dim=known[0],
         max_position_embeddings=_whole(row, "seq"),
         tie_word_embeddings=not is_gated,
@@ -198,7 +144,7 @@ def _read_shape(row: Row, layout: Layout) -> ModelShape:
 
 def _read_layout(row: Row, stack: Stack) -> Layout:
     recompute = row.get("recompute") or ""
-    tensor, pipeline, context = (_whole(row, name, 1) for name in ("tp", "pp", "cp"))
+    tensor, pipeline, context = _whole(row, "tp"), _whole(row, "pp"), _whole(row, "cp", 1)
     ranks = tensor * pipeline * context
     data = _whole(row, "dp", max(1, _whole(row, "devices") // ranks))
     sharded, group = _read_sharding(row.get("zero") or "")
@@ -233,12 +179,6 @@ def _read_checkpointing(text: str, stack: Stack) -> Checkpointing:
     return "full" if text == "full" else "none"
 
 
-def says_recompute(row: Row) -> bool:
-    """Return whether a row says what it recomputes, on which its memory depends severalfold."""
-    text = _text(row, "recompute")
-    return bool(text) and not text.endswith("?")
-
-
 def _read_training(row: Row, stack: Stack) -> Training:
     is_half = row.get("precision") == "fp16"  # a habit of bf16, which has fewer digits to add with
     return Training(
@@ -254,26 +194,11 @@ def _read_training(row: Row, stack: Stack) -> Training:
 
 def _read_precision(text: str) -> Precision:
     # A scale for each row was as slow as bf16 in torchtitan's own comparison, June 2025.
+    if "fp32" in text:
+        return "fp32"
     if "fp8" in text and "rowwise" not in text:
         return "fp8"
     return "fp4" if "fp4" in text else "bf16"
-
-
-def _shown(row: Row, name: str) -> str:
-    return f"{row.get(name) or '(none)'} is not modelled"
-
-
-def _text(row: Row, name: str) -> str:
-    return (row.get(name) or "").strip()
-
-
-def read_number(row: Row, name: str) -> float | None:
-    """Return a column's number, None where there is no finite one."""
-    try:
-        value = float(_text(row, name))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _whole(row: Row, name: str, otherwise: int | None = None) -> int:

@@ -13,15 +13,9 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.plan.memory import estimate_memory
+from lodesmith.plan.row import Row, explain_unknown, read_number, says_recompute
 from lodesmith.plan.step_time import estimate_step_time
-from lodesmith.plan.table import (
-    MeasuredJob,
-    Row,
-    explain_unknown,
-    read_job,
-    read_number,
-    says_recompute,
-)
+from lodesmith.plan.table import MeasuredJob, read_job
 
 _GIGA = 1e9
 
