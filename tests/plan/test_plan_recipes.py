@@ -1,8 +1,11 @@
 """`lodesmith plan` on the recipes that ship, from the recipe to text and JSON."""
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lodesmith
 from lodesmith.core.errors import UserError
@@ -116,3 +119,34 @@ def test_a_recipe_that_says_too_little_is_refused(text: str, message: str, tmp_p
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         plan(str(path))
+
+
+ASKED = st.fixed_dictionaries({}, optional={
+    "num_nodes": st.sampled_from([1, 2, 3, 7, 1000, 10**6]),
+    "tokens": st.sampled_from([1, 1e15, 1e30]),
+    "global_batch_size": st.sampled_from([1, 7, 1000003]),
+    "sequence_length": st.sampled_from([1, 2, 3, 1000, 131072]),
+    "precision": st.sampled_from(["bf16", "fp32", "fp8", "fp4"]),
+    "attention": st.sampled_from(["flash", "unfused"]),
+    "device": st.sampled_from(["cpu", "tpu-v4", "ascend-910b", "gb300"]),
+    "parallel.tensor_parallel_size": st.sampled_from([1, 3, 8, 64]),
+    "parallel.pipeline_parallel_size": st.sampled_from([1, 5, 32]),
+    "parallel.context_parallel_size": st.sampled_from([1, 2, 3]),
+    "parallel.virtual_pipeline_size": st.sampled_from([1, 2]),
+    "inference.tensor_parallel_size": st.sampled_from([1, 2, 3]),
+})  # fmt: skip
+
+
+@given(
+    recipe=st.sampled_from(["7b", "mt-nlg-530b", "quickstart", "mind-200b"]),
+    cluster=st.sampled_from([None, "h100", "two-sites", "laptop"]),
+    asked=ASKED,
+)
+def test_whatever_is_asked_of_a_plan_is_answered_in_numbers_or_refused(recipe, cluster, asked):
+    settings = [f"plan.{name}={value}" for name, value in asked.items()]
+    try:
+        found = plan(recipe, cluster=cluster, overrides=settings)
+    except UserError:
+        return
+    assert plan_text(found)
+    assert not re.search(r"NaN|Infinity", plan_json(found))
