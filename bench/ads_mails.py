@@ -25,11 +25,12 @@ def read_mails(folder: Path, kinds: tuple[str, ...], *, half: int) -> list[str]:
     for kind in kinds:
         for path in sorted(folder.rglob(f"data/{kind}/*.txt")):
             if hashlib.sha256(path.name.encode()).digest()[0] % 2 == half:
-                found.update(_lines_of(_text_of(path)))
+                found.update(_lines_of(text_of(path)))
     return sorted(found)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a mail, without markup."""
     texts = []
     for part in email.message_from_bytes(path.read_bytes()).walk():
         if part.get_content_type() not in ("text/plain", "text/html"):

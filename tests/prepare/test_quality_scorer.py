@@ -298,6 +298,20 @@ def test_stuffed_text_is_dropped(text: str, language: str) -> None:
     assert result.reason == "reads as spun or stuffed"
 
 
+@pytest.mark.parametrize("language", ["zh", "und"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "子曰：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？人不知而不愠，不亦君子乎？有子曰：其为人也孝弟，"
+        "而好犯上者，鲜矣；不好犯上，而好作乱者，未之有也。君子务本，本立而道生。孝弟也者，其为仁之本与！",
+        "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。",
+    ],
+)
+def test_nothing_is_said_of_classical_chinese(text: str, language: str) -> None:
+    assert score_naturalness(text, language) is None
+    assert score_naturalness(_SPUN_ZH, language) is not None  # literary words make no classic
+
+
 @pytest.mark.parametrize("language", ["de", "und"])
 def test_nothing_is_said_of_languages_that_the_model_does_not_know(language: str) -> None:
     assert score_naturalness("и так далее " * 30, language) is None

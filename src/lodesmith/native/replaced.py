@@ -14,9 +14,14 @@ from lodesmith.native.naturalness import Hashes, Levels
 
 REACH, WIDTH, HIDDEN, NUM_MARKS = 3, 16, 32, 3
 UNKNOWN, NUMBER, BEYOND = range(NUM_MARKS)  # the first rows of vectors: no word of the list
+NO_PAIR = 648  # the symbol of a pair at either end of a text; those below are of naturalness.c
+LEVELS = range(-4, 4)  # logits above which words are counted
 MOST = 6  # logits of a word that count
 MAX_JUDGED = 256  # words of a text
-_NUM_SUMS = 5
+TABLES = (
+    "keys", "vectors", "own", "window", "subject", "before", "after", "offsets", "output",
+)  # fmt: skip
+_NUM_SUMS = len(LEVELS) + 2
 _SPAN = (2 * REACH + 1) * WIDTH
 
 
@@ -29,6 +34,8 @@ class Network:
     own: NDArray[np.int32]  # (NUM_MARKS + words,)
     window: NDArray[np.int16]  # (HIDDEN, (2 * REACH + 1) * WIDTH), a word's left neighbours first
     subject: NDArray[np.int16]  # (HIDDEN, WIDTH)
+    before: NDArray[np.int32]  # (NO_PAIR + 1, HIDDEN), what the pair that ends in a word adds
+    after: NDArray[np.int32]  # (NO_PAIR + 1, HIDDEN), and the pair that begins with it
     offsets: NDArray[np.int32]  # (HIDDEN,)
     output: NDArray[np.int32]  # (HIDDEN,)
     hidden_shift: int  # bits of a hidden unit that do not count
@@ -42,7 +49,7 @@ class Replaced:
 
     num_judged: int
     sum: float  # of the logits, each between -MOST and MOST
-    num_above: tuple[int, int, int]  # words whose logit is above 0, 1 and 2
+    num_above: tuple[int, ...]  # words whose logit is above each of LEVELS
 
 
 class _Model(ctypes.Structure):
@@ -51,7 +58,16 @@ class _Model(ctypes.Structure):
         ("mask", ctypes.c_uint64),
         *(
             (name, ctypes.c_void_p)
-            for name in ("vectors", "own", "window", "subject", "offsets", "output")
+            for name in (
+                "vectors",
+                "own",
+                "window",
+                "subject",
+                "before",
+                "after",
+                "offsets",
+                "output",
+            )
         ),
         *((name, ctypes.c_int64) for name in ("hidden_shift", "offset", "scale")),
     )
@@ -70,10 +86,9 @@ class Detector:
         self.scale = network.scale
         mask = (1 << int(2 * len(network.keys)).bit_length()) - 1
         slots = np.zeros(mask + 1, np.uint32)
-        self._tables = {
-            name: np.ascontiguousarray(getattr(network, name))
-            for name in ("keys", "vectors", "own", "window", "subject", "offsets", "output")
-        } | {"slots": slots}  # kept, because the kernel reads them
+        self._tables = {name: np.ascontiguousarray(getattr(network, name)) for name in TABLES} | {
+            "slots": slots
+        }  # kept, because the kernel reads them
         _declare().ls_replaced_index(
             self._tables["keys"].ctypes.data, len(network.keys), slots.ctypes.data, mask
         )
@@ -83,18 +98,21 @@ class Detector:
             scale=network.scale, **pointers,
         )  # fmt: skip
 
-    def read(self, words: Hashes, sizes: Levels, flags: Levels) -> Replaced:
+    def read(
+        self, words: Hashes, sizes: Levels, flags: Levels, pairs: NDArray[np.int64]
+    ) -> Replaced:
         """Return what a text's words say.
 
         Args:
             words: as `naturalness.measure` cuts them.
             sizes: of the words in parts, likewise.
             flags: of the parts, as `words.split` gives them.
+            pairs: the symbols of the words' pairs, one fewer than words.
         """
         sums = np.zeros(_NUM_SUMS, np.int64)
         failed = _declare().ls_replaced_sum(
             ctypes.byref(self._model), words.ctypes.data, sizes.ctypes.data, flags.ctypes.data,
-            len(words), sums.ctypes.data,
+            pairs.ctypes.data, len(words), sums.ctypes.data,
         )  # fmt: skip
         if failed:
             raise EngineError("there is no memory left to judge a text; use fewer workers")
@@ -102,7 +120,7 @@ class Detector:
         return Replaced(
             num_judged=num_judged,
             sum=total / self.scale,
-            num_above=(above[0], above[1], above[2]),
+            num_above=tuple(above),
         )
 
 
@@ -114,6 +132,8 @@ def _check(network: Network) -> None:
         "own": (np.int32, (num_rows,)),
         "window": (np.int16, (HIDDEN, _SPAN)),
         "subject": (np.int16, (HIDDEN, WIDTH)),
+        "before": (np.int32, (NO_PAIR + 1, HIDDEN)),
+        "after": (np.int32, (NO_PAIR + 1, HIDDEN)),
         "offsets": (np.int32, (HIDDEN,)),
         "output": (np.int32, (HIDDEN,)),
     }
@@ -135,6 +155,6 @@ def _declare() -> ctypes.CDLL:
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     kernels.ls_replaced_index.argtypes = [pointer, ctypes.c_uint32, pointer, ctypes.c_uint64]
     kernels.ls_replaced_index.restype = None
-    kernels.ls_replaced_sum.argtypes = [pointer, pointer, pointer, pointer, size, pointer]
+    kernels.ls_replaced_sum.argtypes = [pointer] * 5 + [size, pointer]
     kernels.ls_replaced_sum.restype = ctypes.c_int
     return kernels

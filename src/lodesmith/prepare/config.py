@@ -66,9 +66,9 @@ class QualityConfig(Config):
 
     min_naturalness: float = Field(default=0.02, ge=0, le=1)
     """How natural a Chinese or English text must read, by words that repeat and words that do not
-    fit their neighbours. Fewer than one good text in a hundred falls below 0.02, and pages of
-    keywords; one in fourteen, and most texts in which six of ten words were replaced by synonyms,
-    below 0.5. Classical Chinese lies between 0.03 and 0.2."""
+    fit their neighbours. About one good text in a hundred falls below 0.02, and pages of keywords
+    and half of the texts in which six of ten words were replaced by synonyms; one in twenty, and
+    nearly all of those spun, below 0.5. Nothing is said of classical Chinese."""
 
     scorer: str | None = None
     """Folder of a scorer that `lodesmith label train` made; its probability that a person would
