@@ -1,10 +1,13 @@
 """`clean`: every record of every kind of file ends in one of the two outputs, once."""
 
+import errno
 import gzip
 import json
 import os
+import pkgutil
 import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 import zstandard
 
 import lodesmith
-from lodesmith.core.errors import UserError
+from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.process import measure_cost
 from lodesmith.data.warc import WarcWriter
 from lodesmith.prepare import records
@@ -322,6 +325,65 @@ def test_a_line_or_file_that_would_fill_the_memory_is_told(
         f"line is too long ({5000 - lines.index(b'{', 1)}, limit 2000)",
     ]
     assert summary.problems == []
+
+
+def _raise_on(function: Callable[..., Any], word: str, error: Exception) -> Callable[..., Any]:
+    """Return the function with a fault: it raises where its first text or document has a word."""
+
+    def faulty(*arguments: Any, **options: Any) -> Any:
+        for argument in arguments:
+            if word in (argument if isinstance(argument, str) else getattr(argument, "text", "")):
+                raise error
+        return function(*arguments, **options)
+
+    return faulty
+
+
+def _write_poisoned(folder: Path) -> Path:
+    rows = [{"id": f"r{n}", "text": _text(n) + (" Poison." if n == 2 else "")} for n in range(4)]
+    path = folder / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("step", "where"),
+    [
+        ("repair", "lodesmith.prepare.repair.repair"),
+        ("ads", "lodesmith.prepare.ads.remove_ads"),
+        ("exact_duplicates", "lodesmith.prepare.later_passes.remove_lines"),
+        ("personal_data", "lodesmith.prepare.personal_data.PersonalData.mask"),
+        ("decontaminate", "lodesmith.prepare.later_passes.check_contamination"),
+    ],
+)
+def test_a_record_that_a_step_fails_on_is_reported_and_its_shard_goes_on(
+    step: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
+    path = _write_poisoned(tmp_path)
+    work = pkgutil.resolve_name(where)
+    monkeypatch.setattr(where, _raise_on(work, "Poison", ValueError("odd")))
+    summary, kept, (record,) = _run(tmp_path, path)
+    assert [record["source"].rpartition("#")[2] for record in kept] == ["r0", "r1", "r3"]
+    assert summary.num_records == 4
+    assert record["reason"].endswith(": record makes a step fail (ValueError)")
+    assert step in ("repair", "ads") or record["step"] == step  # told at the first of a pass
+    monkeypatch.setattr(where, _raise_on(work, "Poison", OSError(errno.ENOSPC, "full")))
+    with pytest.raises(EngineError, match="no space left"):  # no fault of the record
+        _run(tmp_path, path)
+
+
+def test_a_dropped_record_that_cannot_be_masked_is_reported_without_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)
+    path = _write_poisoned(tmp_path)
+    for where in ("repair.repair", "personal_data.PersonalData.mask_text"):
+        where = f"lodesmith.prepare.{where}"  # noqa: PLW2901
+        monkeypatch.setattr(where, _raise_on(pkgutil.resolve_name(where), "Poison", KeyError()))
+    _, kept, (record,) = _run(tmp_path, path)
+    assert len(kept) == 3
+    assert (record["step"], record["text"]) == ("extract", "")
 
 
 @pytest.mark.slow

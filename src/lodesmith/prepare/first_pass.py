@@ -18,7 +18,7 @@ from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import TOO_LARGE, extract
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.pages import Drop, Page
+from lodesmith.prepare.pages import Drop, Page, blame_record
 from lodesmith.prepare.records import READ_FAULTS, Record, explain_fault, read_source
 from lodesmith.prepare.shard_files import Parts, Shard
 from lodesmith.prepare.sources import Source
@@ -127,8 +127,8 @@ class _Worker:
         if condemned is None:
             try:
                 return self.clean(page, fault)
-            except MemoryError:
-                condemned = "record takes too much memory"
+            except Exception as error:  # noqa: BLE001 one record must not cost its shard
+                condemned = blame_record(error)
         trail = _Trail(page.num_bytes)
         return self._reject(page.document(), self.steps[0], Drop(condemned), trail)
 

@@ -7,6 +7,7 @@ A merge is a list of named tasks, each a function of files that sees one shard o
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lodesmith.core.shards import UNWATCHED, Watch
@@ -32,7 +33,7 @@ from lodesmith.prepare.exact_duplicates import (
 )
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.pages import Drop, blame_record
 from lodesmith.prepare.repeated_runs import RepeatedRuns
 from lodesmith.prepare.shard_files import Parts, Ranges, Shard
 from lodesmith.prepare.sorted_rows import MapTasks
@@ -116,12 +117,20 @@ class _Deduplication:
                 result = drop_condemned(self.funnel, "exact_duplicates", item.document, condemned)
                 place += 1
             elif isinstance(item, Carried) and "exact_duplicates" in self.steps:
-                is_copy = place in self.copies
-                result = self._drop_copy(item) if is_copy else self._drop_lines(item, place)
+                result = self._drop(item, place)
                 place += 1
             if isinstance(result, Carried) and "near_duplicates" in self.steps:
                 self.signatures.add(result.document.text)
             yield result
+
+    def _drop(self, item: Carried, place: int) -> Carried | Rejected:
+        if place in self.copies:
+            return self._drop_copy(item)
+        try:
+            return self._drop_lines(item, place)
+        except Exception as error:  # noqa: BLE001 one record must not cost its shard
+            drop = Drop(blame_record(error))
+            return drop_document(self.funnel, "exact_duplicates", item.document, drop)
 
     def _drop_copy(self, item: Carried) -> Rejected:
         drop = Drop("equal to an earlier document")
@@ -216,7 +225,10 @@ class _Finish:
             if drop is not None:
                 return drop_document(self.funnel, "near_duplicates", document, drop)
         for step in self.steps:
-            after = self._apply(step, document)
+            try:
+                after = self._apply(step, document)
+            except Exception as error:  # noqa: BLE001 one record must not cost its shard
+                return drop_document(self.funnel, step, document, Drop(blame_record(error)))
             if isinstance(after, Rejected):
                 return after
             document = after
@@ -258,7 +270,7 @@ class _Finish:
         """Return a record that an earlier step dropped, without personal data too."""
         if self.personal_data is None:
             return rejected
-        mask, record = self.personal_data.mask_text, rejected.record
+        mask, record = partial(mask_or_hide, self.personal_data), rejected.record
         headings = [mask(heading) for heading in record["headings"]]
         texts = {name: mask(record[name]) for name in ("text", "title")}
         return Rejected({**record, **texts, "headings": headings})
@@ -270,6 +282,15 @@ class _Finish:
             return drop_document(self.funnel, "personal_data", masked.document, masked.drop)
         keep_document(self.funnel, "personal_data", document, masked.document)
         return masked.document
+
+
+def mask_or_hide(personal_data: "PersonalData", text: str) -> str:
+    """Return a text without personal data: none of it where a recogniser fails on it."""
+    try:
+        return personal_data.mask_text(text)
+    except Exception as error:  # noqa: BLE001 one record must not cost its shard
+        blame_record(error)
+        return ""
 
 
 def keep_document(funnel: Funnel, step: str, before: Document, after: Document) -> None:

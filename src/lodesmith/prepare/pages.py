@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from lodesmith.core.errors import LodesmithError
 from lodesmith.data.documents import Document
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
@@ -63,3 +64,17 @@ class Drop:
             return self.reason
         limit = "" if self.limit is None else f", limit {self.limit}"
         return f"{self.reason} ({self.value}{limit})"
+
+
+def blame_record(error: Exception) -> str:
+    """Return why a record is left out that a step raised this error on.
+
+    Raises:
+        OSError: the same, where the disk is at fault and no record.
+        LodesmithError: the same, where the settings or an engine are.
+    """
+    if isinstance(error, OSError | LodesmithError):
+        raise error
+    if isinstance(error, MemoryError):
+        return "record takes too much memory"
+    return f"record makes a step fail ({type(error).__name__})"
