@@ -340,7 +340,7 @@ def _raise_on(function: Callable[..., Any], word: str, error: Exception) -> Call
 
 
 def _write_poisoned(folder: Path) -> Path:
-    rows = [{"id": f"r{n}", "text": _text(n) + (" Poison." if n == 2 else "")} for n in range(4)]
+    rows = [{"id": f"r{n}", "text": "Poison. " * (n == 2) + _text(n)} for n in range(4)]
     path = folder / "in.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -352,7 +352,7 @@ def _write_poisoned(folder: Path) -> Path:
         ("repair", "lodesmith.prepare.repair.repair"),
         ("ads", "lodesmith.prepare.ads.remove_ads"),
         ("exact_duplicates", "lodesmith.prepare.later_passes.remove_lines"),
-        ("personal_data", "lodesmith.prepare.personal_data.PersonalData.mask"),
+        ("personal_data", "lodesmith.prepare.personal_data.PersonalData.find"),
         ("decontaminate", "lodesmith.prepare.later_passes.check_contamination"),
     ],
 )
@@ -378,7 +378,7 @@ def test_a_dropped_record_that_cannot_be_masked_is_reported_without_its_text(
 ) -> None:
     monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)
     path = _write_poisoned(tmp_path)
-    for where in ("repair.repair", "personal_data.PersonalData.mask_text"):
+    for where in ("repair.repair", "personal_data.PersonalData.find"):
         where = f"lodesmith.prepare.{where}"  # noqa: PLW2901
         monkeypatch.setattr(where, _raise_on(pkgutil.resolve_name(where), "Poison", KeyError()))
     _, kept, (record,) = _run(tmp_path, path)

@@ -32,12 +32,23 @@ def merge_at_once(
 def mask_excerpts(
     excerpts: Sequence[Excerpt], config: PersonalDataConfig, *, watch: Watch = UNWATCHED
 ) -> JSON:
-    """Return excerpts without personal data, and beside each whether there was any near it."""
+    """Return excerpts without personal data, and beside each whether there was any near it.
+
+    Of one that a recogniser fails on nothing is shown.
+    """
+    from lodesmith.prepare.pages import blame_record
     from lodesmith.prepare.personal_data import PersonalData
 
     watch.end()
     personal_data = PersonalData(config)
-    return {"texts": [personal_data.mask_excerpt(*excerpt) for excerpt in excerpts]}
+    texts: list[tuple[str, bool]] = []
+    for excerpt in excerpts:
+        try:
+            texts.append(personal_data.mask_excerpt(*excerpt))
+        except Exception as error:  # noqa: BLE001 one record must not cost its corpus
+            blame_record(error)
+            texts.append(("", True))
+    return {"texts": texts}
 
 
 def warm_up(*arguments: Any) -> None:
