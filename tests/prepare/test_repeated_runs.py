@@ -104,3 +104,21 @@ def test_chinese_is_cut_at_its_own_full_stops(tmp_path: Path) -> None:
     shared = "".join(chr(0x4E00 + n * 31) for n in range(60)) + "。"
     texts = [f"甲说过的话在这里。{shared}", f"乙有另外一句话。{shared}完。"]
     assert _cut(tmp_path, [[texts[0]], [texts[1]]], 50, 3)[1] == "乙有另外一句话。完。"
+
+
+def test_runs_sorted_a_few_at_a_time_are_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(2)
+    texts = [" ".join(chance.choices("abcdefg", k=40)) for _ in range(30)]
+    files = []
+    for number, at_once in enumerate((1 << 20, 100, 1)):
+        monkeypatch.setattr("lodesmith.prepare.repeated_runs._SORTED_AT_ONCE", at_once)
+        hashes = RunHashes(5)
+        for text in texts:
+            hashes.add(text)
+        parts = Parts(tmp_path / str(number), 1)
+        hashes.write(parts, 0)
+        files.append(parts.file("runs", 0).read_bytes())
+    assert len(set(files)) == 1
+    assert len(files[0]) > 12 * 800

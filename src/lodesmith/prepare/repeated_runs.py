@@ -17,37 +17,83 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lodesmith.core.storage import JSON
+from lodesmith.core.storage import JSON, replace_file
 from lodesmith.data.documents import Document
 from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.sorted_rows import KeyRange, read_rows, read_slices, read_tagged, write_rows
+from lodesmith.prepare.sorted_rows import (
+    KeyRange,
+    Rows,
+    cut_keys,
+    read_rows,
+    read_slices,
+    read_tagged,
+    write_rows,
+)
 from lodesmith.prepare.words import Hashes, hash_runs, split_words
 
 RUN = np.dtype([("hash", "<u8"), ("place", "<u4")])  # place: number of the document in its shard
 KNOWN = np.dtype([("shard", "<u4"), ("hash", "<u8")])
 
+_SORTED_AT_ONCE = 1 << 20  # runs, eight megabytes
+
 _BORDER = re.compile(r"(?<=[.!?])(?=\s)|(?<=[。！？])")
 
 
 class RunHashes:
-    """What one shard's documents leave for the merge: each run and the first that has it."""
+    """What one shard's documents leave for the merge: each run and the first that has it.
+
+    Runs are put in order a few at a time and joined range by range, for sorting all of a large
+    shard's at once takes several times their size.
+    """
 
     def __init__(self, num_words: int) -> None:
         self._num_words = num_words
-        self._runs: list[Hashes] = []
+        self._num_documents = 0
+        self._pending: list[Hashes] = []  # of the last documents
+        self._num_pending = 0
+        self._sorted: list[Rows] = []  # of those before, in order of their places
 
     def add(self, text: str) -> None:
         """Take the runs of the next document."""
-        self._runs.append(np.unique(_runs(text, self._num_words)))
+        runs = np.unique(_runs(text, self._num_words))
+        self._pending.append(runs)
+        self._num_documents += 1
+        self._num_pending += len(runs)
+        if self._num_pending >= _SORTED_AT_ONCE:
+            self._sort_pending()
+
+    def _sort_pending(self) -> None:
+        first = self._num_documents - len(self._pending)
+        hashes = np.concatenate([np.zeros(0, np.uint64), *self._pending])
+        rows = np.empty(len(hashes), RUN)
+        rows["hash"] = hashes
+        rows["place"] = np.repeat(
+            np.arange(first, self._num_documents), [len(runs) for runs in self._pending]
+        )
+        self._sorted.append(_first_of_each(rows))
+        self._pending, self._num_pending = [], 0
 
     def write(self, parts: Parts, shard: int) -> None:
         """Write them as a file of the shard."""
-        hashes = np.concatenate([np.zeros(0, np.uint64), *self._runs])
-        places = np.repeat(np.arange(len(self._runs)), [len(runs) for runs in self._runs])
-        unique, first = np.unique(hashes, return_index=True)  # places ascend
-        rows = np.empty(len(unique), RUN)
-        rows["hash"], rows["place"] = unique, places[first]
-        write_rows(parts.file("runs", shard), rows)
+        self._sort_pending()
+        with replace_file(parts.file("runs", shard)) as file:
+            for keys in cut_keys(len(self._sorted)):
+                slices = [_slice(rows, keys) for rows in self._sorted]
+                file.write(_first_of_each(np.concatenate(slices)).tobytes())
+
+
+def _first_of_each(rows: Rows) -> Rows:
+    """Return the first row of each hash, sorted by hash; places ascend in the rows."""
+    _, first = np.unique(rows["hash"], return_index=True)
+    return rows[first]
+
+
+def _slice(rows: Rows, keys: KeyRange) -> Rows:
+    hashes = rows["hash"]
+    start = int(np.searchsorted(hashes, np.uint64(keys.first)))
+    is_last = keys.end == 1 << 64
+    end = len(rows) if is_last else int(np.searchsorted(hashes, np.uint64(keys.end)))
+    return rows[start:end]
 
 
 def _runs(text: str, num_words: int) -> Hashes:
