@@ -122,15 +122,18 @@ class Signatures:
         """Write them as files of the shard."""
         bands = self._bands
         signatures = np.array(self._rows, np.uint32).reshape(-1, bands.num_hashes)
-        nodes = _nodes(shard, np.array(self._ranks, np.uint64))
+        self._rows = []  # of short texts a shard holds so many that two copies are felt
+        write_rows(parts.file("signatures", shard), signatures.astype("<u4", copy=False))
         keys, digests = minhash.band_keys(
             signatures, num_bands=bands.num_bands, num_rows=bands.num_rows
         )
+        del signatures
+        nodes = _nodes(shard, np.array(self._ranks, np.uint64))
         rows = np.empty(keys.size, BAND)
         rows["key"] = keys.reshape(-1)
         rows["digest"] = np.repeat(digests, bands.num_bands)
         rows["node"] = np.repeat(nodes, bands.num_bands)
-        write_rows(parts.file("signatures", shard), signatures.astype("<u4"))
+        del keys
         write_rows(parts.file("bands", shard), rows[np.lexsort((rows["node"], rows["key"]))])
 
 
