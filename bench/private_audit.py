@@ -93,6 +93,7 @@ def _learn_and_audit(
         model_folder=folder / "model",
         adapter_folder=folder / "adapter",
         eos_ids=encoder.answer_ends,
+        vocabulary="",
         title=f"epsilon {epsilon}",
     )
     if epsilon is None:

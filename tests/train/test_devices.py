@@ -26,7 +26,7 @@ from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.layouts import choose_layout
 from lodesmith.pipeline.run import run
 from lodesmith.pretrain.config import PretrainConfig
-from lodesmith.train import checks, crew, loss, memory
+from lodesmith.train import checks, crew, loss, memory_check
 from lodesmith.train.checks import check_job
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.crew import choose_num_ranks
@@ -46,7 +46,7 @@ def machine(monkeypatch):
     """Yields a function that says which GPUs there are."""
 
     def has(*found):
-        for module in (checks, crew, memory):
+        for module in (checks, crew, memory_check):
             monkeypatch.setattr(module, "find_gpus", lambda: list(found))
 
     return has
@@ -112,7 +112,7 @@ def test_private_training_says_that_it_runs_on_the_cpu(tmp_path):
     job = PrivateJob(
         config=TrainingConfig(max_steps=1, device="cuda"), privacy=PrivateTraining(epsilon=1.0),
         adapter=AdapterShape(rank=1, alpha=1.0, targets=("q_proj",)), start=tmp_path,
-        model_folder=tmp_path, adapter_folder=tmp_path, eos_ids=(), title="p",
+        model_folder=tmp_path, adapter_folder=tmp_path, eos_ids=(), vocabulary="", title="p",
     )  # fmt: skip
     with pytest.raises(UserError, match="p: private training runs on the CPU; leave out device"):
         train_privately(job, [])
