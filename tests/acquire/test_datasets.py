@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,9 @@ def test_an_s3_endpoint_whose_name_turns_to_a_private_address_is_refused(
         assert not site.requests
 
 
-def test_a_real_s3_server_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def s3_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a real S3 server of this machine."""
     pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
     server_module = pytest.importorskip("moto.server", reason="moto[server] is not installed")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -166,14 +169,17 @@ def test_a_real_s3_server_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        files = fsspec.filesystem("s3", endpoint_url=endpoint)
-        files.mkdir("hub")
-        files.put(str(plant(tmp_path / "books")), "hub/books", recursive=True)
-        source = {"dataset": "s3://hub/books", "endpoint": endpoint, "allow_private": True}
-        artifact = acquire(tmp_path / "w", source)
+        yield "http://{}:{}".format(*server.get_host_and_port())
     finally:
         server.stop()
+
+
+def test_a_real_s3_server_is_read(tmp_path: Path, s3_endpoint: str) -> None:
+    files = fsspec.filesystem("s3", endpoint_url=s3_endpoint)
+    files.mkdir("hub")
+    files.put(str(plant(tmp_path / "books")), "hub/books", recursive=True)
+    source = {"dataset": "s3://hub/books", "endpoint": s3_endpoint, "allow_private": True}
+    artifact = acquire(tmp_path / "w", source)
     assert texts(artifact, "books.warc.gz") == ["第0页 a", "第0页 b", "第1页 a", "第1页 b"]
     assert artifact.receipt.sources[0]["licence"] == "cc-by-4.0"
 
@@ -218,25 +224,13 @@ def test_a_file_of_a_web_server_is_a_page(tmp_path: Path) -> None:
     assert records_of(artifact, "site.warc.gz") == [(url, "text/html", b"<p>page</p>")]
 
 
-def test_files_of_a_real_s3_server_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
-    server_module = pytest.importorskip("moto.server", reason="moto[server] is not installed")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        files = fsspec.filesystem("s3", endpoint_url=endpoint)
-        files.mkdir("site-of-pages")
-        for name, data in PAGES.items():
-            files.pipe_file(f"site-of-pages/{name}", data)
-        source = {"files": "s3://site-of-pages", "endpoint": endpoint, "allow_private": True}
-        artifact = acquire(tmp_path / "w", source)
-    finally:
-        server.stop()
+def test_files_of_a_real_s3_server_are_read(tmp_path: Path, s3_endpoint: str) -> None:
+    files = fsspec.filesystem("s3", endpoint_url=s3_endpoint)
+    files.mkdir("site-of-pages")
+    for name, data in PAGES.items():
+        files.pipe_file(f"site-of-pages/{name}", data)
+    source = {"files": "s3://site-of-pages", "endpoint": s3_endpoint, "allow_private": True}
+    artifact = acquire(tmp_path / "w", source)
     records = list(read_warc(artifact.file("site-of-pages.warc.gz")))[1:]
     assert [(record.uri, record.payload) for record in records] == [
         (f"s3://site-of-pages/{name}", PAGES[name]) for name in ("a.html", "zh/b.txt")

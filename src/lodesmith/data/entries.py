@@ -78,7 +78,7 @@ def _line_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
 def _list_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
     at, line, counted = text.index("[") + 1, 1, 0
     while True:
-        at = _skip(text, at, _SPACE)
+        at = _skip_space(text, at)
         line, counted = line + text.count("\n", counted, at), at
         if text.startswith("]", at):
             return
@@ -90,7 +90,7 @@ def _list_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
                 raise _cut_off(name, fault_line, error) from None
             raise _no_json(name, fault_line, error) from None
         yield line, entry
-        at = _skip(text, end, _SPACE)
+        at = _skip_space(text, end)
         if text.startswith(",", at):
             at += 1
         elif not text.startswith("]", at):
@@ -100,8 +100,8 @@ def _list_entries(text: str, name: str) -> Iterator[tuple[int, Any]]:
             )
 
 
-def _skip(text: str, at: int, letters: str) -> int:
-    while at < len(text) and text[at] in letters:
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _SPACE:
         at += 1
     return at
 

@@ -143,13 +143,18 @@ def export_model(folder_in: Path, folder_out: Path) -> None:
     check_exportable(read_config(folder_in), where=folder_in)
     dtype = _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
     decoder = load_decoder(folder_in, dtype=dtype)
+    copy_tokenizer(folder_in, folder_out)
+    save_decoder(
+        folder_out, decoder, eos_ids=read_eos_ids(folder_in), vocabulary=stored.get(_VOCABULARY)
+    )
+
+
+def copy_tokenizer(folder_in: Path, folder_out: Path) -> None:
+    """Copy a tokenizer's files from one folder to another, which is made if there are any."""
     for name in TOKENIZER_FILES:
         if (folder_in / name).is_file():
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder_in / name, folder_out / name)
-    save_decoder(
-        folder_out, decoder, eos_ids=read_eos_ids(folder_in), vocabulary=stored.get(_VOCABULARY)
-    )
 
 
 def check_empty(folder: Path) -> None:

@@ -8,7 +8,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.storage import hash_file, hash_json
 from lodesmith.model.adapter_shape import CONFIG_FILE
 from lodesmith.model.checkpoint import (
-    TOKENIZER_FILES,
+    copy_tokenizer,
     load_decoder,
     read_eos_ids,
     read_vocabulary,
@@ -51,9 +51,7 @@ def merge_folder(adapter: Path, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".merging-", dir=cache))
     try:
-        for name in TOKENIZER_FILES:
-            if (base / name).is_file():
-                shutil.copyfile(base / name, unfinished / name)
+        copy_tokenizer(base, unfinished)
         save_decoder(
             unfinished, decoder, eos_ids=read_eos_ids(base), vocabulary=read_vocabulary(base)
         )

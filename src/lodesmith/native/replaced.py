@@ -58,16 +58,7 @@ class _Model(ctypes.Structure):
         ("mask", ctypes.c_uint64),
         *(
             (name, ctypes.c_void_p)
-            for name in (
-                "vectors",
-                "own",
-                "window",
-                "subject",
-                "before",
-                "after",
-                "offsets",
-                "output",
-            )
+            for name in TABLES[1:]  # the keys stand before the slots
         ),
         *((name, ctypes.c_int64) for name in ("hidden_shift", "offset", "scale")),
     )

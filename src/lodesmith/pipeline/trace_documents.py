@@ -159,12 +159,10 @@ def trace_content(workspace: Workspace, content_hash: str) -> list[DocumentTrace
 
 
 def _ids_of_text(prepare: Artifact, content_hash: str, located: Located) -> Iterator[str]:
-    for pattern in ("documents-*.jsonl.zst", "rejected-*.jsonl.zst"):
-        for path in sorted(prepare.path.glob(pattern)):
-            for line in _lines_of(path, prepare.id, located):
-                row = json.loads(line)
-                if hash_content(str(row.get("text", ""))) == content_hash:
-                    yield row["id"]
+    for line, _ in _prepared_lines(prepare, located):
+        row = json.loads(line)
+        if hash_content(str(row.get("text", ""))) == content_hash:
+            yield row["id"]
 
 
 def _ids_of_page(acquire: Artifact, content_hash: str, located: Located) -> Iterator[str]:
@@ -202,13 +200,19 @@ def _find_rows(
         for value in wanted
         for is_ascii in (True, False)
     ]
+    for line, is_kept in _prepared_lines(prepare, located):
+        if any(mark in line for mark in marks):
+            row = json.loads(line)
+            if row.get(field) in wanted:
+                yield row, is_kept
+
+
+def _prepared_lines(prepare: Artifact, located: Located) -> Iterator[tuple[bytes, bool]]:
+    """Yield the lines that can hold what is looked for, and whether each document was kept."""
     for pattern, is_kept in (("documents-*.jsonl.zst", True), ("rejected-*.jsonl.zst", False)):
         for path in sorted(prepare.path.glob(pattern)):
             for line in _lines_of(path, prepare.id, located):
-                if any(mark in line for mark in marks):
-                    row = json.loads(line)
-                    if row.get(field) in wanted:
-                        yield row, is_kept
+                yield line, is_kept
 
 
 def _lines_of(path: Path, artifact_id: str, located: Located) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from lodesmith.prepare.sorted_rows import (
     KeyRange,
     Rows,
     cut_keys,
+    find_range,
     read_rows,
     read_slices,
     read_tagged,
@@ -78,7 +79,7 @@ class RunHashes:
         self._sort_pending()
         with replace_file(parts.file("runs", shard)) as file:
             for keys in cut_keys(len(self._sorted)):
-                slices = [_slice(rows, keys) for rows in self._sorted]
+                slices = [rows[slice(*find_range(rows, keys))] for rows in self._sorted]
                 file.write(_first_of_each(np.concatenate(slices)).tobytes())
 
 
@@ -86,14 +87,6 @@ def _first_of_each(rows: Rows) -> Rows:
     """Return the first row of each hash, sorted by hash; places ascend in the rows."""
     _, first = np.unique(rows["hash"], return_index=True)
     return rows[first]
-
-
-def _slice(rows: Rows, keys: KeyRange) -> Rows:
-    hashes = rows["hash"]
-    start = int(np.searchsorted(hashes, np.uint64(keys.first)))
-    is_last = keys.end == 1 << 64
-    end = len(rows) if is_last else int(np.searchsorted(hashes, np.uint64(keys.end)))
-    return rows[start:end]
 
 
 def _runs(text: str, num_words: int) -> Hashes:

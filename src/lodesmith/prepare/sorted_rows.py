@@ -101,6 +101,14 @@ def read_slice(path: Path, dtype: np.dtype[Any], keys: KeyRange) -> Rows:
         os.close(descriptor)
 
 
+def find_range(rows: Rows, keys: KeyRange) -> tuple[int, int]:
+    """Return where the rows whose first field lies in a range begin and end, of sorted rows."""
+    found = rows[rows.dtype.names[0]]  # type: ignore[index]
+    start = int(np.searchsorted(found, np.uint64(keys.first)))
+    stop = len(rows) if keys.end >= _END else int(np.searchsorted(found, np.uint64(keys.end)))
+    return start, stop
+
+
 def _guess_slice(
     descriptor: int, dtype: np.dtype[Any], num_rows: int, keys: KeyRange
 ) -> Rows | None:
@@ -109,9 +117,7 @@ def _guess_slice(
     low = max(0, (keys.first * num_rows >> 64) - slack)
     high = min(num_rows, (keys.end * num_rows >> 64) + slack)
     rows = _read(descriptor, dtype, low, high)
-    found = rows[dtype.names[0]]  # type: ignore[index]
-    start = int(np.searchsorted(found, np.uint64(keys.first)))
-    stop = len(rows) if keys.end >= _END else int(np.searchsorted(found, np.uint64(keys.end)))
+    start, stop = find_range(rows, keys)
     is_whole = (start > 0 or low == 0) and (stop < len(rows) or high == num_rows)
     return rows[start:stop] if is_whole else None
 

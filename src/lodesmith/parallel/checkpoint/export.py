@@ -1,6 +1,5 @@
 """A model out of a run's checkpoints, while the run goes on or after it."""
 
-import shutil
 from pathlib import Path
 
 import torch
@@ -8,9 +7,9 @@ import torch
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import (
-    TOKENIZER_FILES,
     check_empty,
     check_exportable,
+    copy_tokenizer,
     save_decoder,
 )
 from lodesmith.model.config import DecoderConfig
@@ -83,9 +82,6 @@ def export_checkpoint(place: Path, folder_out: Path, *, tokenizer: Path | None) 
             vocabulary=vocabulary,
             where=place,
         )
-    for name in TOKENIZER_FILES:
-        if tokenizer is not None and (tokenizer / name).is_file():
-            folder_out.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(tokenizer / name, folder_out / name)
+        copy_tokenizer(tokenizer, folder_out)
     save_decoder(folder_out, decoder, eos_ids=manifest.facts["eos_ids"], vocabulary=vocabulary)
     return manifest.step
