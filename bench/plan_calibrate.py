@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from lodesmith.plan.calibrate import fit_device, predict_run
-from lodesmith.plan.hardware import load_device
-from lodesmith.plan.measured_run import MeasuredRun, read_run
+from lodesmith.plan.hardware.load import load_device
+from lodesmith.plan.measured.calibrate import fit_device, predict_run
+from lodesmith.plan.measured.measured_run import MeasuredRun, read_run
 
 _RECIPE = """\
 acquire: {sources: [{python: standard-library}]}

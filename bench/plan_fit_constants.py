@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from lodesmith.plan import communication, products, step_time
-from lodesmith.plan.machine import machine_of
-from lodesmith.plan.program import FREEDOM, NOISE, PULL, STACK_REACH
-from lodesmith.plan.step_time import estimate_steps, total_seconds
-from lodesmith.plan.table import MeasuredJob
+from lodesmith.plan.hardware.machine import machine_of
+from lodesmith.plan.measured.program import FREEDOM, NOISE, PULL, STACK_REACH
+from lodesmith.plan.measured.table import MeasuredJob
+from lodesmith.plan.step import communication, products, step_time
+from lodesmith.plan.step.step_time import estimate_steps, total_seconds
 from plan_fit_rows import FAMILIES, Table
 
 # Where each constant starts, family by family, and how far it may go (natural logarithms).

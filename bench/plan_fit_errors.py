@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lodesmith.plan.row import Row
-from lodesmith.plan.table import read_job
-from lodesmith.plan.validation import predict_row
+from lodesmith.plan.measured.row import Row
+from lodesmith.plan.measured.table import read_job
+from lodesmith.plan.measured.validation import predict_row
 from plan_fit_constants import Constants, fit, predict
 from plan_fit_order import judge_order
 from plan_fit_rows import LAYOUT, Table

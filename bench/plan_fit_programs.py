@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lodesmith.plan.program import STACK_REACH, ProgramRun, fit_stack, predict_job
-from lodesmith.plan.table import read_job
+from lodesmith.plan.measured.program import STACK_REACH, ProgramRun, fit_stack, predict_job
+from lodesmith.plan.measured.table import read_job
 from plan_fit_constants import Constants, change_job, fit, predict, set_formulas
 from plan_fit_errors import report
 from plan_fit_rows import Table

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lodesmith.plan.hardware import load_device
-from lodesmith.plan.jobs import Jobs, jobs_of
-from lodesmith.plan.row import Row, explain_unknown
-from lodesmith.plan.table import MeasuredJob, find_stack, read_job
+from lodesmith.plan.hardware.load import load_device
+from lodesmith.plan.measured.row import Row, explain_unknown
+from lodesmith.plan.measured.table import MeasuredJob, find_stack, read_job
+from lodesmith.plan.workload.jobs import Jobs, jobs_of
 
 FAMILIES = {
     "a100": ("a100-80", "a100-40"),

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from lodesmith.plan import step_time
-from lodesmith.plan.program import STACK_REACH
+from lodesmith.plan.hardware import stack
+from lodesmith.plan.measured.program import STACK_REACH
 from plan_fit_constants import (
     DEVICE_CONSTANTS,
     MODEL_CONSTANTS,
@@ -19,7 +19,7 @@ _NOTE = "fitted to published steps: bench/plan_fit.py"
 
 def write(values: dict[str, float]) -> None:
     """Write fitted constants into the planner's files."""
-    folder = Path(step_time.__file__).parent
+    folder = Path(stack.__file__).parent
     for family, device in ((family, name) for family, all_ in FAMILIES.items() for name in all_):
         path = folder / "devices" / f"{device}.yaml"
         for name in DEVICE_CONSTANTS:
@@ -30,10 +30,10 @@ def write(values: dict[str, float]) -> None:
 
 def _write_stacks(folder: Path, values: dict[str, float]) -> None:
     for path in sorted((folder / "stacks").glob("*.yaml")):
-        stack = find_name(path)
+        program = find_name(path)
         for name in STACK_REACH:
-            if f"{stack}/{name}" in values:
-                line = f"{name}: {values[f'{stack}/{name}']:.3g} # {_NOTE}"
+            if f"{program}/{name}" in values:
+                line = f"{name}: {values[f'{program}/{name}']:.3g} # {_NOTE}"
                 _set(path, rf"^{name}: .*$", line, f"{name}: ")
     for name in STACK_DEFAULTS:
         _set(
@@ -42,7 +42,7 @@ def _write_stacks(folder: Path, values: dict[str, float]) -> None:
             rf"\g<1>{values[name]:.3g}",
         )
     _set(
-        folder / "hardware.py",
+        folder / "cluster.py",
         rf"^(    {NETWORK_EFFICIENCY}: float = Field\(default=)[^,]*",
         rf"\g<1>{values[NETWORK_EFFICIENCY]:.3g}",
     )

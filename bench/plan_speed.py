@@ -17,15 +17,15 @@ import time
 
 import numpy as np
 
-from lodesmith.plan.hardware import load_cluster
-from lodesmith.plan.jobs import grid_of
-from lodesmith.plan.layout import Training
-from lodesmith.plan.machine import machine_of
-from lodesmith.plan.memory import estimate_memories
-from lodesmith.plan.search import search_layouts
-from lodesmith.plan.shape import gpt_shape
-from lodesmith.plan.stack import Stack
-from lodesmith.plan.step_time import estimate_steps, total_seconds
+from lodesmith.plan.hardware.load import load_cluster
+from lodesmith.plan.hardware.machine import machine_of
+from lodesmith.plan.hardware.stack import Stack
+from lodesmith.plan.search.search import search_layouts
+from lodesmith.plan.step.memory import estimate_memories
+from lodesmith.plan.step.step_time import estimate_steps, total_seconds
+from lodesmith.plan.workload.jobs import grid_of
+from lodesmith.plan.workload.layout import Training
+from lodesmith.plan.workload.shape import gpt_shape
 
 SHAPE = gpt_shape(
     hidden_size=20480, num_hidden_layers=105, num_attention_heads=128, vocab_size=51200,

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig, ExpertsConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
-from lodesmith.plan.auto import choose_for_cores, choose_parallel
-from lodesmith.plan.hardware import Cluster, Device, bare_cluster, load_device
+from lodesmith.plan.hardware.cluster import Cluster, bare_cluster
+from lodesmith.plan.hardware.device import Device
+from lodesmith.plan.hardware.load import load_device
+from lodesmith.plan.search.auto import choose_for_cores, choose_parallel
 
 
 def decoder(**changes: object) -> DecoderConfig:

@@ -13,12 +13,16 @@ import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
 from lodesmith.parallel.config import ParallelConfig
-from lodesmith.plan.calibrate import calibrate, fit_device, predict_run
-from lodesmith.plan.calibration_report import calibration_data, calibration_text, device_yaml
-from lodesmith.plan.hardware import load_device
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.measured_run import MeasuredRun, read_run
-from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.hardware.load import load_device
+from lodesmith.plan.measured.calibrate import calibrate, fit_device, predict_run
+from lodesmith.plan.measured.calibration_report import (
+    calibration_data,
+    calibration_text,
+    device_yaml,
+)
+from lodesmith.plan.measured.measured_run import MeasuredRun, read_run
+from lodesmith.plan.workload.layout import Layout, Training
+from lodesmith.plan.workload.shape import ModelShape
 from lodesmith.train.launch import run_training
 
 START = load_device("cpu")

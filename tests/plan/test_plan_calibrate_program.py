@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
-from lodesmith.plan.hardware import load_cluster, load_stack
-from lodesmith.plan.program import calibrate_program, fit_stack, predict_job
-from lodesmith.plan.table import read_job
+from lodesmith.plan.hardware.load import load_cluster, load_stack
+from lodesmith.plan.measured.program import calibrate_program, fit_stack, predict_job
+from lodesmith.plan.measured.table import read_job
 
 ROW = {
     "id": "r1", "source": "our Megatron-LM", "level": "step", "arch": "gpt", "layers": "48",

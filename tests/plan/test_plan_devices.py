@@ -8,11 +8,11 @@ import yaml
 import lodesmith
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan
-from lodesmith.plan.hardware import load_device, shipped
+from lodesmith.plan.hardware.load import load_device, shipped
 
 
 def shipped_folder() -> Path:
-    return Path(lodesmith.plan.__path__[0]) / "devices"
+    return Path(lodesmith.plan.__path__[0]) / "hardware" / "devices"
 
 
 @pytest.mark.parametrize("name", shipped("devices"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.faults import best_interval, plan_saves
+from lodesmith.plan.whole_run.faults import best_interval, plan_saves
 
 costs = st.floats(1e-4, 3.0)  # of a save, in mean times between faults
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
 from lodesmith.model.config import DecoderConfig, ModelConfig
-from lodesmith.plan.flops import count_parameters, count_token_flops, count_training_flops
-from lodesmith.plan.shape import ModelShape, gpt_shape, shape_of
+from lodesmith.plan.workload.flops import count_parameters, count_token_flops, count_training_flops
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape, shape_of
 
 GPT3 = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=50257,

@@ -3,7 +3,11 @@
 import pytest
 
 from lodesmith.pipeline.planning import plan, plan_text
-from lodesmith.plan.flops import count_petaflop_days, count_training_flops, find_implied_mfu
+from lodesmith.plan.workload.flops import (
+    count_petaflop_days,
+    count_training_flops,
+    find_implied_mfu,
+)
 
 
 @pytest.mark.parametrize(("nodes", "seconds"), [(280, 60.1), (350, 50.2), (420, 44.4)])

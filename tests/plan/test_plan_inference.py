@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan, plan_text
 from lodesmith.plan.config import InferenceConfig, RequestConfig
-from lodesmith.plan.flops import count_parameters
-from lodesmith.plan.hardware import load_cluster
-from lodesmith.plan.inference import InferenceEstimate, estimate_inference
-from lodesmith.plan.shape import ModelShape, gpt_shape
+from lodesmith.plan.hardware.load import load_cluster
+from lodesmith.plan.whole_run.inference import InferenceEstimate, estimate_inference
+from lodesmith.plan.workload.flops import count_parameters
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape
 
 LLAMA_70B = ModelShape(
     kind="llama", vocab_size=128256, hidden_size=8192, intermediate_size=28672,

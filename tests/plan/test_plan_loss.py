@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lodesmith.plan.loss import HOFFMANN, LAWS, REFIT, LossLaw, predict_losses
+from lodesmith.plan.whole_run.loss import HOFFMANN, LAWS, REFIT, LossLaw, predict_losses
 
 laws = st.sampled_from(LAWS)
 budgets = st.floats(1e18, 1e27)

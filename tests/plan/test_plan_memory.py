@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lodesmith.plan.flops import count_parameters
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.memory import count_activation_bytes, estimate_memory
-from lodesmith.plan.shape import gpt_shape
+from lodesmith.plan.step.memory import count_activation_bytes, estimate_memory
+from lodesmith.plan.workload.flops import count_parameters
+from lodesmith.plan.workload.layout import Layout, Training
+from lodesmith.plan.workload.shape import gpt_shape
 
 SHAPE = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan, plan_text
-from lodesmith.plan.hardware import Sites, load_cluster, load_device
-from lodesmith.plan.layout import Training
-from lodesmith.plan.mixed import Part, estimate_mixed, join_parts
-from lodesmith.plan.page import plan_page
-from lodesmith.plan.shape import gpt_shape
-from lodesmith.plan.sites import estimate_sites
+from lodesmith.plan.hardware.cluster import Sites
+from lodesmith.plan.hardware.load import load_cluster, load_device
+from lodesmith.plan.report.page import plan_page
+from lodesmith.plan.whole_run.mixed import Part, estimate_mixed, join_parts
+from lodesmith.plan.whole_run.sites import estimate_sites
+from lodesmith.plan.workload.layout import Training
+from lodesmith.plan.workload.shape import gpt_shape
 
 parts = st.lists(
     st.builds(

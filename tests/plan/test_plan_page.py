@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.pipeline.planning import plan
-from lodesmith.plan.charts import Dot, draw_bar, draw_scatter, pick_ticks
-from lodesmith.plan.page import plan_page
+from lodesmith.plan.report.charts import Dot, draw_bar, draw_scatter, pick_ticks
+from lodesmith.plan.report.page import plan_page
 
 _VOID = {"meta", "rect", "line", "circle"}
 

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lodesmith.plan.hardware import Cluster, Device, load_cluster
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.memory import MemoryUse, estimate_memory
-from lodesmith.plan.rules import explain_invalid
-from lodesmith.plan.search import search_layouts
-from lodesmith.plan.shape import ModelShape
-from lodesmith.plan.step_time import StepTime, estimate_step_time
+from lodesmith.plan.hardware.cluster import Cluster
+from lodesmith.plan.hardware.device import Device
+from lodesmith.plan.hardware.load import load_cluster
+from lodesmith.plan.search.rules import explain_invalid
+from lodesmith.plan.search.search import search_layouts
+from lodesmith.plan.step.memory import MemoryUse, estimate_memory
+from lodesmith.plan.step.step_time import StepTime, estimate_step_time
+from lodesmith.plan.workload.layout import Layout, Training
+from lodesmith.plan.workload.shape import ModelShape
 
 CLUSTER, DEVICE = load_cluster("h100-node")
 CLUSTER = CLUSTER.model_copy(update={"num_nodes": 4})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lodesmith.plan.validation import predict_rows, summarise_errors
+from lodesmith.plan.measured.validation import predict_rows, summarise_errors
 
 TABLE = Path(__file__).parents[2].parent / "shared" / "data" / "plan" / "validation_open.csv"
 

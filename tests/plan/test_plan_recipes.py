@@ -11,7 +11,7 @@ import lodesmith
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.planning import plan, plan_json, plan_text
 from lodesmith.pipeline.recipe import shipped_recipes
-from lodesmith.plan.hardware import load_cluster
+from lodesmith.plan.hardware.load import load_cluster
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

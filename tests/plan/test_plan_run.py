@@ -9,16 +9,16 @@ import yaml
 
 import lodesmith
 from lodesmith.core.errors import UserError
-from lodesmith.plan.flops import count_parameters, count_token_flops
-from lodesmith.plan.hardware import load_cluster
-from lodesmith.plan.layout import Training
-from lodesmith.plan.run import (
+from lodesmith.plan.hardware.load import load_cluster
+from lodesmith.plan.scale import scale_run, split_compute
+from lodesmith.plan.whole_run.run import (
     count_checkpoint_bytes,
     count_seconds_between_faults,
     estimate_run,
 )
-from lodesmith.plan.scale import scale_run, split_compute
-from lodesmith.plan.shape import gpt_shape
+from lodesmith.plan.workload.flops import count_parameters, count_token_flops
+from lodesmith.plan.workload.layout import Training
+from lodesmith.plan.workload.shape import gpt_shape
 
 SHAPE = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,

@@ -6,13 +6,13 @@ import pytest
 
 from lodesmith.core.errors import UserError
 from lodesmith.plan.config import GivenLayout, PlanConfig
-from lodesmith.plan.hardware import load_cluster, shipped
-from lodesmith.plan.layout import Training
+from lodesmith.plan.hardware.load import load_cluster, shipped
 from lodesmith.plan.planner import make_plan
-from lodesmith.plan.result import plan_data
-from lodesmith.plan.search import search_layouts
-from lodesmith.plan.shape import ModelShape, gpt_shape
-from lodesmith.plan.text import plan_text
+from lodesmith.plan.report.result import plan_data
+from lodesmith.plan.report.text import plan_text
+from lodesmith.plan.search.search import search_layouts
+from lodesmith.plan.workload.layout import Training
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape
 
 SEVEN_B = ModelShape(
     kind="llama", vocab_size=32000, hidden_size=4096, intermediate_size=11008,

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 import lodesmith.cli.main  # noqa: F401 adds the commands
 from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
-from lodesmith.plan.loss import LAWS
-from lodesmith.plan.size import advice_text, advise_size, count_budget, read_point
+from lodesmith.plan.whole_run.loss import LAWS
+from lodesmith.plan.whole_run.size import advice_text, advise_size, count_budget, read_point
 
 
 def test_both_laws_are_named_and_spend_the_whole_budget():

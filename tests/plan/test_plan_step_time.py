@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from lodesmith.plan.hardware import load_cluster, load_stack
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.shape import gpt_shape
-from lodesmith.plan.stack import Stack
-from lodesmith.plan.step_time import StepTime, estimate_step_time
+from lodesmith.plan.hardware.load import load_cluster, load_stack
+from lodesmith.plan.hardware.stack import Stack
+from lodesmith.plan.step.step_time import StepTime, estimate_step_time
+from lodesmith.plan.workload.layout import Layout, Training
+from lodesmith.plan.workload.shape import gpt_shape
 
 MT_NLG = gpt_shape(
     hidden_size=20480, num_hidden_layers=105, num_attention_heads=128, vocab_size=51200,

@@ -7,13 +7,13 @@ import yaml
 
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.pipeline.planning import plan
-from lodesmith.plan.hardware import load_cluster
-from lodesmith.plan.layout import Layout, Training
-from lodesmith.plan.result import plan_data
-from lodesmith.plan.search import search_layouts
-from lodesmith.plan.shape import ModelShape, gpt_shape
-from lodesmith.plan.text import plan_text
-from lodesmith.plan.trainer import explain_untrainable, parallel_section, section_text
+from lodesmith.plan.hardware.load import load_cluster
+from lodesmith.plan.report.result import plan_data
+from lodesmith.plan.report.text import plan_text
+from lodesmith.plan.search.search import search_layouts
+from lodesmith.plan.search.trainer import explain_untrainable, parallel_section, section_text
+from lodesmith.plan.workload.layout import Layout, Training
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape
 from lodesmith.train.config import TrainingConfig
 
 SMALL = ModelShape(

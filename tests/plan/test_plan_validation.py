@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
-from lodesmith.plan.table import read_job
-from lodesmith.plan.validation import (
+from lodesmith.plan.measured.table import read_job
+from lodesmith.plan.measured.validation import (
     predict_row,
     predict_rows,
     summarise_errors,

@@ -90,7 +90,7 @@ def plan(
     result = make_plan(recipe, cluster=cluster, overrides=overrides or ())
     if html is not None:
         from lodesmith.core.storage import write_text
-        from lodesmith.plan.page import plan_page
+        from lodesmith.plan.report.page import plan_page
 
         write_text(html, plan_page(result))
     typer.echo(plan_json(result) if as_json else plan_text(result))
@@ -104,7 +104,7 @@ def _spare_threads() -> None:
 
 
 def _validate(tables: list[str], *, as_json: bool) -> None:
-    from lodesmith.plan.validation import predict_rows, validation_data, validation_text
+    from lodesmith.plan.measured.validation import predict_rows, validation_data, validation_text
 
     if len(tables) != 1:
         raise UserError("give one table of measured runs: lodesmith plan validate ROWS.csv")
@@ -123,10 +123,14 @@ def _calibrate(
 ) -> tuple[str, str]:
     """Write the device file; return what to print for people, and for machines."""
     from lodesmith.core.storage import write_bytes
-    from lodesmith.plan.calibrate import calibrate
-    from lodesmith.plan.calibration_report import calibration_data, calibration_text, device_yaml
-    from lodesmith.plan.hardware import load_device
-    from lodesmith.plan.measured_run import read_run
+    from lodesmith.plan.hardware.load import load_device
+    from lodesmith.plan.measured.calibrate import calibrate
+    from lodesmith.plan.measured.calibration_report import (
+        calibration_data,
+        calibration_text,
+        device_yaml,
+    )
+    from lodesmith.plan.measured.measured_run import read_run
 
     if output is None:
         raise UserError("say where the device goes: lodesmith plan calibrate METRICS -o FILE.yaml")
@@ -143,10 +147,10 @@ def _calibrate_program(
 ) -> tuple[str, str]:
     """Write the stack file; return what to print for people, and for machines."""
     from lodesmith.core.storage import write_text
-    from lodesmith.plan.calibration_report import program_data, program_text, stack_yaml
-    from lodesmith.plan.hardware import load_cluster, load_stack
-    from lodesmith.plan.program import calibrate_program
-    from lodesmith.plan.validation import read_table
+    from lodesmith.plan.hardware.load import load_cluster, load_stack
+    from lodesmith.plan.measured.calibration_report import program_data, program_text, stack_yaml
+    from lodesmith.plan.measured.program import calibrate_program
+    from lodesmith.plan.measured.validation import read_table
 
     if output is None:
         raise UserError("say where it goes: lodesmith plan calibrate ROWS.csv -o STACK.yaml")
@@ -163,7 +167,7 @@ def _calibrate_program(
 def _size(
     runs: list[Path], budget: tuple[float | None, float | None, float, str | None], *, as_json: bool
 ) -> str:
-    from lodesmith.plan import size
+    from lodesmith.plan.whole_run import size
 
     flops, days, mfu, cluster = budget
     if (flops is None) == (days is None or cluster is None):

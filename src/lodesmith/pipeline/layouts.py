@@ -3,7 +3,7 @@
 from lodesmith.core.errors import UserError
 from lodesmith.core.process import count_free_cores
 from lodesmith.model.config import DecoderConfig, ModelConfig
-from lodesmith.plan.auto import choose_for_cores
+from lodesmith.plan.search.auto import choose_for_cores
 from lodesmith.pretrain.config import PretrainConfig
 
 _MOST_EQUAL_RANKS = 2  # that compute a whole model's weights bit for bit alike

@@ -10,9 +10,9 @@ from lodesmith.core.errors import UserError
 from lodesmith.pipeline.recipe import Recipe, read_recipe
 from lodesmith.plan.config import InferenceConfig, PlanConfig
 from lodesmith.plan.planner import make_plan
-from lodesmith.plan.result import Plan, plan_data
-from lodesmith.plan.shape import ModelShape, shape_of
-from lodesmith.plan.text import plan_text
+from lodesmith.plan.report.result import Plan, plan_data
+from lodesmith.plan.report.text import plan_text
+from lodesmith.plan.workload.shape import ModelShape, shape_of
 
 __all__ = ["Plan", "plan", "plan_json", "plan_text"]
 

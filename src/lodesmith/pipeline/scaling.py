@@ -4,7 +4,7 @@ from lodesmith.core.storage import read_json
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.model.config import DecoderConfig
 from lodesmith.plan.scale import ScaleUp, scale_run
-from lodesmith.plan.shape import shape_of
+from lodesmith.plan.workload.shape import shape_of
 
 
 def scale_up(

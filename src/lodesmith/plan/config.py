@@ -3,8 +3,8 @@
 from pydantic import Field, model_validator
 
 from lodesmith.core.config import Config
-from lodesmith.plan.layout import Attention, Checkpointing, Precision, Sharded
-from lodesmith.plan.shape import Kind, ModelShape, name_divisors
+from lodesmith.plan.workload.layout import Attention, Checkpointing, Precision, Sharded
+from lodesmith.plan.workload.shape import Kind, ModelShape, name_divisors
 
 
 class ArchitectureConfig(Config):

@@ -5,38 +5,33 @@ from dataclasses import replace
 
 from lodesmith.core.divisors import near_multiples
 from lodesmith.core.errors import UserError
-from lodesmith.plan.advice import advise
 from lodesmith.plan.config import ClaimConfig, GivenLayout, PlanConfig
-from lodesmith.plan.flops import (
-    count_parameters,
-    count_token_flops,
-    find_implied_mfu,
-)
-from lodesmith.plan.hardware import (
-    Cluster,
-    Device,
-    load_cluster,
-    load_device,
-    load_parts,
-    load_stack,
-)
-from lodesmith.plan.inference import InferenceEstimate, estimate_inference
-from lodesmith.plan.layout import Layout, Optimizer, Precision, Training
-from lodesmith.plan.memory import estimate_memory
-from lodesmith.plan.mixed import MixedEstimate, estimate_mixed
-from lodesmith.plan.result import Alternative, Claim, Plan
-from lodesmith.plan.rules import explain_invalid, explain_ranks
-from lodesmith.plan.run import TOKEN_BYTES, estimate_run
-from lodesmith.plan.search import (
+from lodesmith.plan.hardware.cluster import Cluster
+from lodesmith.plan.hardware.device import Device
+from lodesmith.plan.hardware.load import load_cluster, load_device, load_parts, load_stack
+from lodesmith.plan.hardware.stack import Stack
+from lodesmith.plan.report.advice import advise
+from lodesmith.plan.report.result import Alternative, Claim, Plan
+from lodesmith.plan.search.rules import explain_invalid, explain_ranks
+from lodesmith.plan.search.search import (
     Candidate,
     Ranking,
     search_layouts,
 )
-from lodesmith.plan.shape import ModelShape
-from lodesmith.plan.sites import SitesEstimate, estimate_sites
-from lodesmith.plan.stack import Stack
-from lodesmith.plan.step_time import estimate_step_time
-from lodesmith.plan.trainer import explain_untrainable, parallel_section
+from lodesmith.plan.search.trainer import explain_untrainable, parallel_section
+from lodesmith.plan.step.memory import estimate_memory
+from lodesmith.plan.step.step_time import estimate_step_time
+from lodesmith.plan.whole_run.inference import InferenceEstimate, estimate_inference
+from lodesmith.plan.whole_run.mixed import MixedEstimate, estimate_mixed
+from lodesmith.plan.whole_run.run import TOKEN_BYTES, estimate_run
+from lodesmith.plan.whole_run.sites import SitesEstimate, estimate_sites
+from lodesmith.plan.workload.flops import (
+    count_parameters,
+    count_token_flops,
+    find_implied_mfu,
+)
+from lodesmith.plan.workload.layout import Layout, Optimizer, Precision, Training
+from lodesmith.plan.workload.shape import ModelShape
 
 _GIGA = 1e9
 _NUM_ALTERNATIVES = 5

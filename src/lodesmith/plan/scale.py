@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from math import log
 
 from lodesmith.plan.config import PlanConfig
-from lodesmith.plan.flops import count_parameters, count_token_flops
 from lodesmith.plan.planner import make_plan
-from lodesmith.plan.shape import ModelShape
+from lodesmith.plan.workload.flops import count_parameters, count_token_flops
+from lodesmith.plan.workload.shape import ModelShape
 
 TOKENS_PER_PARAMETER = 20.0
 _HEAD_DIM = 64

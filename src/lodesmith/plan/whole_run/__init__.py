@@ -1,0 +1,1 @@
+"""What comes of many steps: days, energy, cost, faults, loss; mixed machines, sites, serving."""

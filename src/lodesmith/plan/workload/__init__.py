@@ -1,0 +1,1 @@
+"""What is trained: the shape of a model, its layouts over devices, and its arithmetic."""
