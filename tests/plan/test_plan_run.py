@@ -82,7 +82,9 @@ def test_faults_counted_by_node_come_as_often_as_the_nodes_say():
 
 
 def test_two_rates_of_faults_at_once_are_refused(tmp_path):
-    text = yaml.safe_load((Path(lodesmith.plan.__path__[0]) / "clusters/h100.yaml").read_text())
+    text = yaml.safe_load(
+        (Path(lodesmith.plan.__path__[0]) / "hardware/clusters/h100.yaml").read_text()
+    )
     two = text | {"fault_hours_per_node": 5000, "fault_hours_by_cause": {"GPU": 9000}}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(two))
     with pytest.raises(UserError, match="fault_hours_by_cause or fault_hours_per_node, not both"):
