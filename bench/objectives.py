@@ -30,11 +30,11 @@ from trl import (
 )
 
 from lodesmith.model.checkpoint import load_decoder
-from lodesmith.train.loader import PackedSource
-from lodesmith.train.loss import summed_loss
-from lodesmith.train.objective import make_objective
-from lodesmith.train.packed import PackedSamples, fill_rows
-from lodesmith.train.preferences import segment_sums
+from lodesmith.train.objectives.loss import summed_loss
+from lodesmith.train.objectives.objective import make_objective
+from lodesmith.train.objectives.preferences import segment_sums
+from lodesmith.train.samples.loader import PackedSource
+from lodesmith.train.samples.packed import PackedSamples, fill_rows
 
 QUESTIONS = [f"What is a liver? It cleans {number}" for number in range(4)]
 GOOD, BAD = [" the blood."] * 4, [" assistant user system", " user", " liver?", " What is"]

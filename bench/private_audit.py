@@ -30,7 +30,7 @@ from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.lora import add_adapter, take_adapter
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.packed import Encoded
+from lodesmith.train.samples.packed import Encoded
 from lodesmith.tune.encode import choose_encoder
 from lodesmith.tune.private.audit import audit_model
 from lodesmith.tune.private.canaries import make_canaries, planted_samples

@@ -25,12 +25,12 @@ from torch.nn import functional
 from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
-from lodesmith.train.launch import run_training
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.training import Training
+from lodesmith.train.loop.training import Training
+from lodesmith.train.objectives.batch import Batch
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.record.metrics import read_metrics
 
 Step = Callable[[torch.Tensor], None]
 

@@ -23,10 +23,10 @@ from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.train.ahead.memory import Beside, estimate_rank
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
-from lodesmith.train.launch import run_training
-from lodesmith.train.memory import Beside, estimate_rank
+from lodesmith.train.ranks.launch import run_training
 
 ADAMW = {"optimizer": "adamw", "learning_rate": 1e-3}
 RUNS = {

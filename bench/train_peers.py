@@ -27,10 +27,10 @@ import torch
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.speed import count_token_flops
-from lodesmith.train.training import Training
+from lodesmith.train.loop.speed import count_token_flops
+from lodesmith.train.loop.training import Training
+from lodesmith.train.objectives.batch import Batch
 from train import BareDecoder, loop_over, make_job
 
 Step = Callable[[], None]

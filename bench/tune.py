@@ -27,13 +27,13 @@ from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.tokenize.bpe import train_tokenizer
-from lodesmith.train.batch import Batch
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.learner import open_learner
-from lodesmith.train.loader import PackedSource
-from lodesmith.train.loss import summed_loss
-from lodesmith.train.packed import Encoded, open_packed, pack_documents, write_packed
+from lodesmith.train.learners.learner import open_learner
+from lodesmith.train.objectives.batch import Batch
+from lodesmith.train.objectives.loss import summed_loss
+from lodesmith.train.samples.loader import PackedSource
+from lodesmith.train.samples.packed import Encoded, open_packed, pack_documents, write_packed
 
 WARM_STEPS = 2
 TASKS = {

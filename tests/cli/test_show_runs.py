@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lodesmith.train.record import RunRecord
+from lodesmith.train.record.record import RunRecord
 
 
 def show(workspace, *arguments):

@@ -23,7 +23,7 @@ from lodesmith.plan.measured.calibration_report import (
 from lodesmith.plan.measured.measured_run import MeasuredRun, read_run
 from lodesmith.plan.workload.layout import Layout, Training
 from lodesmith.plan.workload.shape import ModelShape
-from lodesmith.train.launch import run_training
+from lodesmith.train.ranks.launch import run_training
 
 START = load_device("cpu")
 TRUE = START.model_copy(

@@ -11,11 +11,11 @@ from lodesmith.core.errors import UserError
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.config import ExpertsConfig
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.train import loop
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.loader import Loader, open_source, order_of
-from lodesmith.train.pulse import Pulse, PulseBoard
-from lodesmith.train.training import Training
+from lodesmith.train.loop import loop
+from lodesmith.train.loop.pulse import Pulse, PulseBoard
+from lodesmith.train.loop.training import Training
+from lodesmith.train.samples.loader import Loader, open_source, order_of
 
 EXPERTS = ExpertsConfig(
     num_experts=4,

@@ -17,7 +17,7 @@ from lodesmith.parallel.layers import Recompute
 from lodesmith.parallel.mesh import Layout, build_layout
 from lodesmith.parallel.parts import local_part
 from lodesmith.parallel.sharded import Rows, ShardedDecoder, Treatment, own_rows
-from lodesmith.train.segments import attend_within_segments
+from lodesmith.train.objectives.segments import attend_within_segments
 
 NUM_ROWS, NUM_TOKENS = 8, 16
 

@@ -8,7 +8,7 @@ from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import PackedData, TokenSetData, TrainingJob
-from lodesmith.train.packed import pack_documents, write_packed
+from lodesmith.train.samples.packed import pack_documents, write_packed
 
 VOCAB_SIZE = 40
 SHAPE = DecoderConfig(

@@ -9,16 +9,16 @@ from pathlib import Path
 import psutil
 from tiny_training import make_job
 
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.record import read_record
+from lodesmith.train.record.metrics import read_metrics
+from lodesmith.train.record.record import read_record
 
 _PROGRAM = """
 import json, sys
 from pathlib import Path
 import tiny_training
 from lodesmith.core.errors import StoppedError
-from lodesmith.train import crew
-from lodesmith.train.launch import run_training
+from lodesmith.train.ranks import crew
+from lodesmith.train.ranks.launch import run_training
 crew.count_free_cores = lambda: 1  # a rank has one thread, whatever machine this is
 try:
     make = getattr(tiny_training, sys.argv[3])

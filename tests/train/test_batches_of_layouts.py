@@ -10,9 +10,9 @@ from tiny_training import make_job
 
 from lodesmith.data.corpora import write_corpora
 from lodesmith.data.skips import NO_SKIPS, SkipList
-from lodesmith.train.batch import Batch
 from lodesmith.train.job import TokenSetData
-from lodesmith.train.loader import Loader, open_source, order_of
+from lodesmith.train.objectives.batch import Batch
+from lodesmith.train.samples.loader import Loader, open_source, order_of
 
 SIZE, STEPS = 12, 3
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from lodesmith.native.build import find_compiler
-from lodesmith.train.compile_cache import is_whole_library, open_compile_cache
+from lodesmith.train.ranks.compile_cache import is_whole_library, open_compile_cache
 
 
 @pytest.fixture

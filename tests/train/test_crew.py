@@ -11,10 +11,10 @@ from layout_runs import train_until
 from tiny_training import laid_out_job, make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
-from lodesmith.train import crew
-from lodesmith.train.crew import choose_num_ranks, possible_jobs
-from lodesmith.train.launch import run_training
-from lodesmith.train.metrics import read_metrics
+from lodesmith.train.ranks import crew
+from lodesmith.train.ranks.crew import choose_num_ranks, possible_jobs
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.record.metrics import read_metrics
 
 
 def sizes_of(job):

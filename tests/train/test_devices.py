@@ -26,13 +26,15 @@ from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.layouts import choose_layout
 from lodesmith.pipeline.run import run
 from lodesmith.pretrain.config import PretrainConfig
-from lodesmith.train import checks, crew, loss, memory_check
-from lodesmith.train.checks import check_job
+from lodesmith.train.ahead import checks, memory_check
+from lodesmith.train.ahead.checks import check_job
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.crew import choose_num_ranks
-from lodesmith.train.loader import open_source
-from lodesmith.train.replicated import ReplicatedLearner
-from lodesmith.train.worker import take_device
+from lodesmith.train.learners.replicated import ReplicatedLearner
+from lodesmith.train.objectives import loss
+from lodesmith.train.ranks import crew
+from lodesmith.train.ranks.crew import choose_num_ranks
+from lodesmith.train.ranks.worker import take_device
+from lodesmith.train.samples.loader import open_source
 from lodesmith.tune.private.config import PrivateTraining
 from lodesmith.tune.private.training import PrivateJob, train_privately
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lodesmith.train.forecast import forecast_loss
+from lodesmith.train.record.forecast import forecast_loss
 
 
 def curve(steps, *, floor, scale, exponent, noise, seed):

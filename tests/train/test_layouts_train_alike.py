@@ -17,8 +17,8 @@ from torch._dynamo.utils import counters
 
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.job import PackedData
-from lodesmith.train.loss_scale import LossScale
-from lodesmith.train.packed import pack_documents, write_packed
+from lodesmith.train.objectives.loss_scale import LossScale
+from lodesmith.train.samples.packed import pack_documents, write_packed
 
 DP, SHARD, TP, PP, CP, EP = (
     "data_parallel_replicate_size",

@@ -5,8 +5,8 @@ from torch.nn import functional
 
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
-from lodesmith.train.loader import Batch
-from lodesmith.train.loss import summed_loss
+from lodesmith.train.objectives.loss import summed_loss
+from lodesmith.train.samples.loader import Batch
 
 
 def random_decoder():

@@ -15,11 +15,11 @@ from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.parallel.checkpoint.export import export_checkpoint
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.train import loop
 from lodesmith.train.job import RankTask, TrainingJob
-from lodesmith.train.metrics import LineReader, MetricsFile, read_metrics
-from lodesmith.train.pulse import Pulse, PulseBoard
-from lodesmith.train.training import Training
+from lodesmith.train.loop import loop
+from lodesmith.train.loop.pulse import Pulse, PulseBoard
+from lodesmith.train.loop.training import Training
+from lodesmith.train.record.metrics import LineReader, MetricsFile, read_metrics
 
 ONE_RANK = Ranks(rank=0, num_ranks=1)
 

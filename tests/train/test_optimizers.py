@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from torch import nn
 
 from lodesmith.parallel.ranks import Ranks
-from lodesmith.train.adamw import AdamW, Group
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.muon import Muon, orthogonalise, share_out
-from lodesmith.train.schedule import rate_fraction
-from lodesmith.train.shared_muon import SharedWork
+from lodesmith.train.optimizer.adamw import AdamW, Group
+from lodesmith.train.optimizer.muon import Muon, orthogonalise, share_out
+from lodesmith.train.optimizer.schedule import rate_fraction
+from lodesmith.train.optimizer.shared_muon import SharedWork
 
 
 def muon_of(weight):

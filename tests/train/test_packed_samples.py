@@ -10,8 +10,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
-from lodesmith.train.packed import PackedSamples, open_packed, pack_documents, write_packed
-from lodesmith.train.segments import attend_within_segments
+from lodesmith.train.objectives.segments import attend_within_segments
+from lodesmith.train.samples.packed import PackedSamples, open_packed, pack_documents, write_packed
 
 PADDING = 99
 documents = st.lists(

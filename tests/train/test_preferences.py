@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from lodesmith.train.batch import Batch
-from lodesmith.train.objective import make_objective
+from lodesmith.train.objectives.batch import Batch
+from lodesmith.train.objectives.objective import make_objective
 
 SEGMENTS = torch.tensor([[1, 1, 2, 2, 2, 0], [1, 2, 2, 3, 4, 4]])
 LOSSES = torch.tensor([[0.5, 1.0, 0.25, 0.25, 2.0, 0.0], [0.1, 0.2, 0.3, 0.7, 0.9, 0.4]])

@@ -14,11 +14,11 @@ from tiny_training import make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
 from lodesmith.core.errors import DamagedArtifactError, EngineError
-from lodesmith.train import standby
-from lodesmith.train.launch import run_training
-from lodesmith.train.local_ranks import find_interface
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.record import measure_goodput, read_record
+from lodesmith.train.ranks import standby
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.ranks.local_ranks import find_interface
+from lodesmith.train.record.metrics import read_metrics
+from lodesmith.train.record.record import measure_goodput, read_record
 
 STEPS = 120
 SETTINGS = {"max_steps": STEPS, "num_ranks": 2}

@@ -14,12 +14,13 @@ from lodesmith.data.skips import SkipList
 from lodesmith.data.tokens import TokenSet, write_token_set
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.trace_training import find_readings
-from lodesmith.train import loop, replicated
-from lodesmith.train.guard import SpikeGuard, may_roll_back
 from lodesmith.train.job import RankTask
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.pulse import Pulse, PulseBoard
-from lodesmith.train.training import Training
+from lodesmith.train.learners import replicated
+from lodesmith.train.loop import loop
+from lodesmith.train.loop.guard import SpikeGuard, may_roll_back
+from lodesmith.train.loop.pulse import Pulse, PulseBoard
+from lodesmith.train.loop.training import Training
+from lodesmith.train.record.metrics import read_metrics
 
 STEPS, BATCH, LENGTH = 48, 8, 16
 

@@ -10,13 +10,13 @@ import types
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.plot import plot_lines
-from lodesmith.train.record import RunRecord, measure_goodput, read_record
-from lodesmith.train.roll_call import StragglerWatch
-from lodesmith.train.run_report import report_facts, report_lines, report_run
-from lodesmith.train.tensorboard import EventFile, _masked_sum
-from lodesmith.train.trackers import Trackers
+from lodesmith.train.loop.roll_call import StragglerWatch
+from lodesmith.train.record.metrics import read_metrics
+from lodesmith.train.record.plot import plot_lines
+from lodesmith.train.record.record import RunRecord, measure_goodput, read_record
+from lodesmith.train.record.run_report import report_facts, report_lines, report_run
+from lodesmith.train.record.tensorboard import EventFile, _masked_sum
+from lodesmith.train.record.trackers import Trackers
 
 STEP = {
     "grad_norm": 1.0, "learning_rate": 0.1, "step_seconds": 100.0, "tokens_per_second": 10.0,
@@ -170,7 +170,7 @@ def test_a_tracker_that_fails_is_left_out_and_the_others_go_on(tmp_path, monkeyp
 
 
 def test_a_tracker_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("lodesmith.train.trackers.find_spec", lambda name: None)
+    monkeypatch.setattr("lodesmith.train.record.trackers.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"lodesmith\[mlflow\]"):
         Trackers(["mlflow"], folder=tmp_path, title="tiny")
 

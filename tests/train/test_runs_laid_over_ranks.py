@@ -19,12 +19,12 @@ from lodesmith.parallel.config import ParallelConfig
 from lodesmith.parallel.data_parallel import own_parts
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.recipe import Recipe
-from lodesmith.train import memory, memory_check
-from lodesmith.train.checks import check_job
+from lodesmith.train.ahead import memory, memory_check
+from lodesmith.train.ahead.checks import check_job
 from lodesmith.train.config import TrainingConfig, settle_layout
-from lodesmith.train.launch import run_training
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.objective import make_objective
+from lodesmith.train.objectives.objective import make_objective
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.record.metrics import read_metrics
 
 DP, SHARD, TP, PP = (
     "data_parallel_replicate_size",

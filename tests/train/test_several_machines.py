@@ -15,11 +15,11 @@ from tiny_training import make_job
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
 from lodesmith.core.errors import EngineError, UserError
-from lodesmith.train.hub import Hub
-from lodesmith.train.launch import KEY_FILE
-from lodesmith.train.member import join_run
-from lodesmith.train.metrics import read_metrics
-from lodesmith.train.wire import Wire, read_key
+from lodesmith.train.ranks.hub import Hub
+from lodesmith.train.ranks.launch import KEY_FILE
+from lodesmith.train.ranks.member import join_run
+from lodesmith.train.ranks.wire import Wire, read_key
+from lodesmith.train.record.metrics import read_metrics
 
 LEADER, FOLLOWER = "10.213.77.1", "10.213.77.2"
 
@@ -169,7 +169,7 @@ def test_who_does_not_know_the_key_is_refused(tmp_path, capsys):
 
 
 def test_a_silent_peer_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr("lodesmith.train.wire.LOST_SECONDS", 3.0)
+    monkeypatch.setattr("lodesmith.train.ranks.wire.LOST_SECONDS", 3.0)
     port = free_port()
     with Hub(f"127.0.0.1:{port}", key_file=tmp_path / "key") as hub:
         wire = Wire(socket.create_connection(("127.0.0.1", port)))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from lodesmith.core.errors import EngineError
-from lodesmith.train.pulse import Phase, Pulse, PulseBoard, Sign
-from lodesmith.train.restart import Restarts, choose_size
-from lodesmith.train.watch import Fault, Watcher
+from lodesmith.train.loop.pulse import Phase, Pulse, PulseBoard, Sign
+from lodesmith.train.ranks.restart import Restarts, choose_size
+from lodesmith.train.ranks.watch import Fault, Watcher
 
 TRAINING = Sign(alive=0, beats=0, phase=Phase.TRAINING, step=0)
 

@@ -19,7 +19,7 @@ from lodesmith.model.lora import load_adapter, merge_adapter
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.pipeline.run import run
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.learner import open_learner
+from lodesmith.train.learners.learner import open_learner
 from lodesmith.tune.domains import DomainConfig
 from lodesmith.tune.split import read_rows
 

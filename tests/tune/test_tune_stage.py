@@ -18,7 +18,7 @@ from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.tokenize.bpe import train_tokenizer
-from lodesmith.train.packed import open_packed
+from lodesmith.train.samples.packed import open_packed
 from lodesmith.tune import stage
 from lodesmith.tune.config import TuneConfig
 from lodesmith.tune.harvest import harvest_rows

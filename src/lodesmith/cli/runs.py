@@ -11,7 +11,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 
 if TYPE_CHECKING:
-    from lodesmith.train.run_report import RunReport
+    from lodesmith.train.record.run_report import RunReport
 
 # Of a picture that stands alone: a page brings its own.
 _STYLE = """<style>
@@ -22,8 +22,8 @@ polyline { fill: none } .thin { stroke: #9bbcd8 } .bold { stroke: #15568f; strok
 
 def read_run(folder: Path) -> "RunReport | None":
     """Return the report of the training run that wrote into a folder; None if none did yet."""
-    from lodesmith.train.record import RECORD_FILE, read_record
-    from lodesmith.train.run_report import METRICS_FILE, report_run
+    from lodesmith.train.record.record import RECORD_FILE, read_record
+    from lodesmith.train.record.run_report import METRICS_FILE, report_run
 
     metrics = folder / METRICS_FILE
     if not read_record(folder / RECORD_FILE) or not metrics.exists() or not metrics.stat().st_size:
@@ -33,7 +33,7 @@ def read_run(folder: Path) -> "RunReport | None":
 
 def print_run(run: "RunReport | None", facts: dict[str, Any], *, as_json: bool) -> None:
     """Print a run for people; or facts as JSON, with the run's under `run`."""
-    from lodesmith.train.run_report import report_facts, report_lines
+    from lodesmith.train.record.run_report import report_facts, report_lines
 
     if as_json:
         whole = facts if run is None else {**facts, "run": report_facts(run)}

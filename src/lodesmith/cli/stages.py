@@ -110,7 +110,7 @@ def join(
 
     Example:  lodesmith join 10.0.0.1:29400 --key-file /shared/key
     """
-    from lodesmith.train.member import join_run
+    from lodesmith.train.ranks.member import join_run
 
     join_run(address, key_file=key_file)
 

@@ -50,8 +50,8 @@ def refuse_early(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> N
         return
     if (config.parallel, config.device, config.matmul_dtype) == (None, "cpu", None):
         return
-    from lodesmith.train.checks import check_gpus  # most runs need none of this
-    from lodesmith.train.crew import choose_ranks_here
+    from lodesmith.train.ahead.checks import check_gpus  # most runs need none of this
+    from lodesmith.train.ranks.crew import choose_ranks_here
 
     ahead = look_ahead(recipe, stages, space)
     if any(stage.kind == "pretrain" and not stage.done for stage in ahead):

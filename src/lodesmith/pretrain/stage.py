@@ -14,7 +14,7 @@ from lodesmith.model.config import DecoderConfig, ModelConfig
 from lodesmith.pretrain.config import PretrainConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
-from lodesmith.train.launch import observations_of, run_training
+from lodesmith.train.ranks.launch import observations_of, run_training
 
 METRICS_FILE = "metrics.jsonl"
 

@@ -9,7 +9,7 @@ from lodesmith.core.version import code_digest
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
-from lodesmith.train.record import RECORD_FILE
+from lodesmith.train.record.record import RECORD_FILE
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
-from lodesmith.train.launch import run_training
-from lodesmith.train.metrics import read_metrics
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.record.metrics import read_metrics
 
 _SHAPE = DecoderConfig(
     vocab_size=2048,

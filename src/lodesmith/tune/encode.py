@@ -13,7 +13,7 @@ from lodesmith.data.chat import (
     render_training_by_template,
 )
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
-from lodesmith.train.packed import Encoded
+from lodesmith.train.samples.packed import Encoded
 from lodesmith.tune.samples import Sample
 
 Template = Literal["own", "checkpoint"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lodesmith.core.errors import UserError
 from lodesmith.core.shards import Markers
 from lodesmith.data.chat import Message
-from lodesmith.train.packed import (
+from lodesmith.train.samples.packed import (
     Encoded,
     Group,
     PackedSamples,

@@ -30,8 +30,8 @@ from lodesmith.model.kinship import BASE_FILE, describe_base, write_base
 from lodesmith.model.lora import load_adapter, save_adapter, stack_adapters
 from lodesmith.model.vocabulary import load_tokenizer
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.launch import observations_of, run_training
-from lodesmith.train.packed import write_packed
+from lodesmith.train.ranks.launch import observations_of, run_training
+from lodesmith.train.samples.packed import write_packed
 from lodesmith.tune.answers import likeliest_answers
 from lodesmith.tune.domains import TEXT_METHODS, LinkConfig
 from lodesmith.tune.encode import Encoder, choose_encoder

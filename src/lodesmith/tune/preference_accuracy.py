@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON
-from lodesmith.train.packed import write_packed
+from lodesmith.train.samples.packed import write_packed
 from lodesmith.tune.domains import DomainConfig
 from lodesmith.tune.encode import Encoder
 from lodesmith.tune.lesson import answer_groups, pack_answers

@@ -15,11 +15,11 @@ from lodesmith.core.process import count_free_cores
 from lodesmith.core.shards import Markers, map_shards
 from lodesmith.core.storage import JSON
 from lodesmith.model.checkpoint import load_decoder
-from lodesmith.train.batch import Batch
-from lodesmith.train.loader import PackedSource
-from lodesmith.train.loss import summed_loss
-from lodesmith.train.packed import open_packed
-from lodesmith.train.preferences import segment_sums
+from lodesmith.train.objectives.batch import Batch
+from lodesmith.train.objectives.loss import summed_loss
+from lodesmith.train.objectives.preferences import segment_sums
+from lodesmith.train.samples.loader import PackedSource
+from lodesmith.train.samples.packed import open_packed
 
 _ROWS_PER_SHARD = 256
 _TOKENS_PER_FORWARD = 2048

@@ -18,8 +18,8 @@ from lodesmith.core.storage import JSON, write_bytes
 from lodesmith.data.chat import Message
 from lodesmith.data.order import SampleOrder
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.launch import run_training
-from lodesmith.train.packed import Group, PackedSamples, fill_rows, write_packed
+from lodesmith.train.ranks.launch import run_training
+from lodesmith.train.samples.packed import Group, PackedSamples, fill_rows, write_packed
 from lodesmith.tune.answers import Answer, answer_questions
 from lodesmith.tune.domains import DomainConfig
 from lodesmith.tune.encode import Encoder

@@ -15,9 +15,9 @@ from lodesmith.core.shards import Markers, map_shards
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
-from lodesmith.train.loader import PackedSource
-from lodesmith.train.loss import summed_loss
-from lodesmith.train.packed import Encoded, pack_documents
+from lodesmith.train.objectives.loss import summed_loss
+from lodesmith.train.samples.loader import PackedSource
+from lodesmith.train.samples.packed import Encoded, pack_documents
 from lodesmith.tune.encode import Encoder
 from lodesmith.tune.samples import Sample
 

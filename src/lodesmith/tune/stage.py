@@ -21,8 +21,8 @@ from lodesmith.data.chat import render_training
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.train.job import PackedData, TrainingJob
-from lodesmith.train.launch import observations_of, run_training
-from lodesmith.train.packed import pack_documents, write_packed
+from lodesmith.train.ranks.launch import observations_of, run_training
+from lodesmith.train.samples.packed import pack_documents, write_packed
 from lodesmith.tune.config import TuneConfig
 from lodesmith.tune.harvest import harvest_rows, read_sources
 from lodesmith.tune.rows import HELP_ORIGIN, Harvest, Row

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.model.config import DecoderConfig
 from lodesmith.pipeline.report.read_data import read_file
-from lodesmith.train.metrics import read_metrics
+from lodesmith.train.record.metrics import read_metrics
 
 _MODEL_CONFIG = "model/config.json"
 

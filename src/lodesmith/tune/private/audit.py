@@ -22,7 +22,7 @@ import torch
 from lodesmith.core.storage import JSON
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
-from lodesmith.train.packed import Encoded
+from lodesmith.train.samples.packed import Encoded
 from lodesmith.tune.encode import Encoder
 from lodesmith.tune.private.canaries import Canary, make_canaries
 from lodesmith.tune.private.config import AuditConfig

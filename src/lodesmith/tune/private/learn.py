@@ -8,7 +8,7 @@ from lodesmith.core.log import say
 from lodesmith.core.storage import JSON, write_json
 from lodesmith.lineage.artifact import Draft
 from lodesmith.lineage.release import AUDIT_FILE
-from lodesmith.train.packed import Encoded
+from lodesmith.train.samples.packed import Encoded
 from lodesmith.tune.domains import LinkConfig
 from lodesmith.tune.encode import Encoder
 from lodesmith.tune.private.audit import audit_model

@@ -1,0 +1,1 @@
+"""What can be known before a rank is started: layouts, objectives, memory."""

@@ -1,0 +1,1 @@
+"""A model that learns, whole on each rank or laid over many."""

@@ -1,0 +1,1 @@
+"""What one rank does: steps, checkpoints, and back after a spike."""

@@ -1,0 +1,1 @@
+"""Processes that train together: started, watched, ended, replaced."""

@@ -1,0 +1,1 @@
+"""Rows to learn from, packed, in the order that one integer fixes."""
