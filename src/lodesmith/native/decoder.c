@@ -8,7 +8,7 @@
  * other. Keys of one block and head lie as head_dim x 32 positions, values as 32 positions x
  * head_dim in panels of 32, so that both are panels that a tile can multiply with.
  */
-#include "decoder.h"
+#include "panels.h"
 #include "decoder_pack.h"
 #include "kernels.h"
 #include "team.h"

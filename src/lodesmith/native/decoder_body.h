@@ -3,7 +3,7 @@
  * Before it: LANES, and for registers that have them MULTIPLY_ADD, LOAD_INT8, LOAD_INT4 and
  * LOAD_SCALES. A half is 16 outputs, half a panel: HALF_VECTORS registers.
  */
-#include "decoder.h"
+#include "panels.h"
 #include "kernels.h"
 
 #include <math.h>

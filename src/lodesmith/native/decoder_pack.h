@@ -1,8 +1,8 @@
-/* Puts weights into panels: see decoder.h. */
+/* Puts weights into panels: see panels.h. */
 #ifndef LODESMITH_DECODER_PACK_H
 #define LODESMITH_DECODER_PACK_H
 
-#include "decoder.h"
+#include "panels.h"
 
 /* Lay out a matrix of zeros; returns 0, or -1 where there is no memory. */
 int matrix_new(matrix *m, enum format format, size_t num_out, size_t num_in);

@@ -10,8 +10,8 @@
  * back into floats as they are read and activations stay floats, so the result is exactly that of
  * a float matrix with those values.
  */
-#ifndef LODESMITH_DECODER_H
-#define LODESMITH_DECODER_H
+#ifndef LODESMITH_PANELS_H
+#define LODESMITH_PANELS_H
 
 #include <stddef.h>
 #include <stdint.h>
