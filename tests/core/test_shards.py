@@ -26,7 +26,7 @@ def tasks_of(count, *extra):
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_results_come_in_the_order_of_tasks(tmp_path, num_workers):
     results = map_shards(square, tasks_of(5), markers=Markers(tmp_path), num_workers=num_workers)
-    assert results == [0, 1, 4, 9, 16]
+    assert list(results) == [0, 1, 4, 9, 16]
 
 
 def test_finished_shards_are_not_done_again(tmp_path):
@@ -35,16 +35,16 @@ def test_finished_shards_are_not_done_again(tmp_path):
     map_shards(
         count_calls_and_square, dict(list(tasks.items())[:3]), markers=markers, num_workers=1
     )
-    assert map_shards(count_calls_and_square, tasks, markers=markers, num_workers=1) == [0, 1, 4, 9]
+    again = map_shards(count_calls_and_square, tasks, markers=markers, num_workers=1)
+    assert list(again) == [0, 1, 4, 9]
     assert {path.read_text() for path in tmp_path.glob("*.calls")} == {"x"}
 
 
 @pytest.mark.chaos
 def test_the_work_of_a_killed_worker_is_done_again(tmp_path):
     markers = Markers(tmp_path / "done")
-    assert map_shards(die_once, tasks_of(5, str(tmp_path)), markers=markers, num_workers=2) == [
-        0, 1, 2, 3, 4,
-    ]  # fmt: skip
+    results = map_shards(die_once, tasks_of(5, str(tmp_path)), markers=markers, num_workers=2)
+    assert list(results) == [0, 1, 2, 3, 4]
     assert (tmp_path / "2.died").exists()
 
 
@@ -133,7 +133,7 @@ from lodesmith.core.shards import Limits, Markers, map_shards
 with (Path(sys.argv[1]) / "starts").open("a") as file:
     file.write("x")
 tasks = {str(number): (number,) for number in range(4)}
-print(map_shards(square, tasks, markers=Markers(Path(sys.argv[1])), num_workers=2))
+print(list(map_shards(square, tasks, markers=Markers(Path(sys.argv[1])), num_workers=2)))
 """
 
 

@@ -4,7 +4,8 @@ Rejected records stay in the stream, so that the last pass finds them in source 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,9 @@ def _as_dict(document: Document) -> dict[str, Any]:
 
 def write_carried(path: Path, items: Iterable[Carried | Rejected]) -> None:
     """Write a shard's stream, whole or not at all."""
-    write_json_lines(path, (item.to_json() for item in items))
+    with open_json_lines(path) as write:
+        for item in items:
+            write(item.to_json())
 
 
 def read_carried(path: Path) -> Iterator[Carried | Rejected]:
@@ -76,16 +79,13 @@ def read_carried(path: Path) -> Iterator[Carried | Rejected]:
             yield Carried(Document(**data["document"]), frozenset(data["code"]))
 
 
-def write_json_lines(path: Path, records: Iterable[JSON]) -> int:
-    """Write records as zstd-compressed JSON lines, whole or not at all; return how many."""
-    count = 0
+@contextmanager
+def open_json_lines(path: Path) -> Iterator[Callable[[JSON], object]]:
+    """Yield what writes a record as a line; the file is there only if the block ends well."""
     with replace_file(path) as file, zstandard.ZstdCompressor(level=1).stream_writer(
         file, closefd=False
     ) as writer:  # fmt: skip
-        for record in records:
-            writer.write(to_line(record))
-            count += 1
-    return count
+        yield lambda record: writer.write(to_line(record))
 
 
 def to_line(record: JSON) -> bytes:
@@ -95,6 +95,6 @@ def to_line(record: JSON) -> bytes:
 
 
 def read_json_lines(path: Path) -> Iterator[JSON]:
-    """Yield the records of a file that `write_json_lines` wrote."""
+    """Yield the records of a file that `open_json_lines` wrote."""
     for line in read_lines(path):
         yield json.loads(line)

@@ -1,8 +1,8 @@
 """First pass over a shard: each page on its own, from bytes to text without advertising.
 
-What it leaves for the merge between the passes: a hash of every text, and in how many documents
-each line of the shard stands. A step is imported where it is applied: the rules and tables of some
-take longer to load than a small corpus takes to clean.
+It leaves pieces (`pieces`), and for the merge between the passes a hash of every text and line. A
+step is imported where it is applied: the rules and tables of some take longer to load than a small
+corpus takes to clean.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
-from lodesmith.prepare.carried import Carried, Rejected, reject, write_carried
+from lodesmith.prepare.carried import Carried, Rejected, reject
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.exact_duplicates import TextHashes
 from lodesmith.prepare.extract import TOO_LARGE, extract
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.pages import Drop, Page, blame_record
+from lodesmith.prepare.pieces import write_pieces
 from lodesmith.prepare.records import READ_FAULTS, Record, explain_fault, read_source
-from lodesmith.prepare.shard_files import Parts, Shard
+from lodesmith.prepare.shard_files import Shard
 from lodesmith.prepare.sources import Source
 
 _WARM_UP = (  # texts that take the ways through the steps that load something
@@ -53,15 +53,16 @@ def clean_shard(
     *,
     watch: Watch = UNWATCHED,
 ) -> JSON:
-    """Take one shard's pages through the steps that look at one page alone.
+    """Take one shard's pages through the steps that look at one page alone, and write its pieces.
 
     Returns:
-        The funnel, the number of documents on their way, and faults of the input files.
+        The funnel, the number of pieces and of records, and faults of the input files.
     """
     worker = _Worker(shard, steps, config, watch)
-    write_carried(shard.cleaned, worker.run(sources))
+    exact = config.exact_duplicates if "exact_duplicates" in steps else None
+    num_pieces = write_pieces(shard, worker.run(sources), exact)
     watch.end()
-    return worker.finish()
+    return worker.finish(num_pieces)
 
 
 def warm_up(steps: tuple[str, ...], config: PrepareConfig) -> None:
@@ -81,8 +82,6 @@ class _Worker:
         self.funnel = Funnel(steps)
         self.faults: list[str] = []
         self.num_records = 0
-        self.num_documents = 0
-        self.hashes = TextHashes(config.exact_duplicates)
 
     def run(self, sources: Sequence[Source]) -> Iterator[Carried | Rejected]:
         for source in sources:
@@ -90,17 +89,13 @@ class _Worker:
                 condemned = self.watch.work(self.num_records)
                 self.num_records += 1
                 item = self._try(page, fault, condemned)
-                if isinstance(item, Carried):
-                    self._remember(item)
                 yield item
 
-    def finish(self) -> JSON:
-        if "exact_duplicates" in self.steps:
-            self.hashes.write(Parts(self.shard.folder, 0), self.shard.number)
+    def finish(self, num_pieces: int) -> JSON:
         return {
             "funnel": self.funnel.to_json(),
+            "num_pieces": num_pieces,
             "num_records": self.num_records,
-            "num_documents": self.num_documents,
             "faults": self.faults,
         }
 
@@ -223,8 +218,3 @@ class _Worker:
             self.funnel[step].add(document, bytes_in=bytes_in, bytes_out=bytes_out)
         if trail.repaired:
             self.funnel["repair"].add_repair(document, *trail.repaired)
-
-    def _remember(self, item: Carried) -> None:
-        if "exact_duplicates" in self.steps:
-            self.hashes.add(item.document, item.code_lines)
-        self.num_documents += 1

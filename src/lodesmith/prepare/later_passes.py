@@ -6,7 +6,7 @@ merge 2: which documents are nearly equal                    third pass: drop th
 A merge is a list of named tasks, each a function of files that sees one shard or one range of keys.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ from lodesmith.data.documents import Document, write_documents
 from lodesmith.prepare.carried import (
     Carried,
     Rejected,
+    open_json_lines,
     read_carried,
     reject,
     write_carried,
-    write_json_lines,
 )
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.decontaminate import Benchmarks, check_contamination, read_benchmarks
@@ -174,14 +174,13 @@ def finish_shard(
 ) -> JSON:
     """Drop near duplicates, mask personal data, drop benchmark texts, write what stays."""
     worker = _Finish(shard, ranges, steps, config)
-    rejected: list[Rejected] = []
-    num_documents = write_documents(shard.documents, worker.run(rejected, watch))
-    watch.end()
-    write_json_lines(shard.rejected, (item.record for item in rejected))
+    with open_json_lines(shard.rejected) as reject_record:
+        num_documents = write_documents(shard.documents, worker.run(reject_record, watch))
+        watch.end()
     return {
         "funnel": worker.funnel.to_json(),
         "num_documents": num_documents,
-        "num_rejected": len(rejected),
+        "num_rejected": worker.num_rejected,
         "text_bytes": worker.text_bytes,
     }
 
@@ -200,9 +199,9 @@ class _Finish:
             self.below = read_similarities(*where, kind="below")
         self.personal_data = _load_personal_data(steps, config)
         self.benchmarks = _load_benchmarks(steps, config)
-        self.text_bytes = 0
+        self.text_bytes = self.num_rejected = 0
 
-    def run(self, rejected: list[Rejected], watch: Watch) -> Iterator[Document]:
+    def run(self, reject_record: Callable[[JSON], object], watch: Watch) -> Iterator[Document]:
         place = 0  # among documents that are left, as in the shard's signatures
         for number, item in enumerate(read_carried(self.shard.unique)):
             result = item
@@ -211,7 +210,8 @@ class _Finish:
                 result = self._finish(item, place, condemned)
                 place += 1
             if isinstance(result, Rejected):
-                rejected.append(self._hide(result))
+                reject_record(self._hide(result).record)
+                self.num_rejected += 1
             else:
                 self.text_bytes += _size(result.document)
                 yield result.document

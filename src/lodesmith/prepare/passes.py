@@ -1,22 +1,30 @@
 """The nine steps over a whole corpus: three passes over shards with two merges between them.
 
 Steps that look at one page alone need one pass. Copies, repeated lines and near duplicates can be
-told only with the whole corpus in view; then only hashes are held together, never texts.
+told only with the whole corpus in view; then only hashes are held together, never texts. The first
+pass cuts what it makes of a shard into pieces, which are the shards of the two others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lodesmith.core.log import Progress, show_progress
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.shards import Engine, Limits, Markers, map_shards, open_engine
+from lodesmith.core.shards import Engine, Limits, Markers, Results, map_shards, open_engine
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.funnel import Funnel
 from lodesmith.prepare.samples import Excerpt, cut_all
-from lodesmith.prepare.shard_files import BYTES_PER_BYTE, MERGED, Parts, Ranges, Shard
+from lodesmith.prepare.shard_files import (
+    BYTES_PER_BYTE,
+    MERGED,
+    Parts,
+    Ranges,
+    Shard,
+    number_pieces,
+)
 from lodesmith.prepare.sources import Source
 from lodesmith.prepare.stretches import make_shards
 from lodesmith.prepare.tasks import (
@@ -29,6 +37,7 @@ from lodesmith.prepare.tasks import (
 )
 
 _ALL_OF_A_CLUSTER = 1 << 20  # more workers than any has
+_COUNTS = ("num_records", "num_documents", "num_rejected", "text_bytes")
 _LIMITS: Limits | None = Limits()  # None runs a single worker's shards in this process
 
 
@@ -85,23 +94,48 @@ def _check_benchmarks(steps: Sequence[str], config: PrepareConfig) -> None:
 
 def _run_passes(shards: list[Shard], groups: list[list[Source]], run: "_Passes") -> Prepared:
     chosen, config, scratch = run.steps, run.config, shards[0].folder
-    with show_progress("prepare", total=3 * len(shards), unit="shards") as bar:
-        run = replace(run, bar=bar)
-        first = run.map(
-            "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
+    sums = _Sums(chosen)
+    with show_progress("prepare", total=len(shards), unit="shards") as bar:
+        sums.add(
+            replace(run, bar=bar).map(
+                "clean", clean_shard, lambda shard: (shard, groups[shard.number], chosen, config)
+            )
         )
-        parts = Parts(scratch, len(shards))
+    pieces = number_pieces(shards, sums.num_pieces)
+    parts = Parts(scratch, len(pieces))
+    with show_progress("compare", total=2 * len(pieces), unit="pieces") as bar:
+        run = replace(run, shards=pieces, bar=bar)
         texts = run.merge("exact_duplicates", parts)
-        second = run.map(
-            "deduplicate", deduplicate_shard, lambda shard: (shard, texts, chosen, config)
+        sums.add(
+            run.map("deduplicate", deduplicate_shard, lambda shard: (shard, texts, chosen, config))
         )
         alike = run.merge("near_duplicates", parts)
-        third = run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config))
-    funnel = Funnel(chosen)
-    for result in (*first, *second, *third):
-        funnel.merge(result["funnel"])
-    funnel.show_samples(run.mask if "personal_data" in chosen else cut_all)
-    return _gather(shards, funnel, first, third)
+        sums.add(run.map("finish", finish_shard, lambda shard: (shard, alike, chosen, config)))
+    sums.funnel.show_samples(run.mask if "personal_data" in chosen else cut_all)
+    return sums.gather(pieces)
+
+
+class _Sums:
+    """What the passes did to all shards, of which one after the other is read."""
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        self.funnel = Funnel(steps)
+        self.num_pieces: list[int] = []  # of each shard
+        self.faults: list[str] = []
+        self.counts = dict.fromkeys(_COUNTS, 0)
+
+    def add(self, results: Iterable[JSON]) -> None:
+        """Add what one pass returned."""
+        for result in results:
+            self.funnel.merge(result["funnel"])
+            self.faults += result.get("faults", ())
+            self.num_pieces += [result["num_pieces"]] if "num_pieces" in result else []
+            for name in _COUNTS:
+                self.counts[name] += result.get(name, 0)
+
+    def gather(self, shards: list[Shard]) -> Prepared:
+        """Return what became of the corpus."""
+        return Prepared(funnel=self.funnel, shards=shards, faults=self.faults, **self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +151,7 @@ class _Passes:
         name: str,
         work: Callable[..., JSON],
         arguments: Callable[[Shard], tuple[Any, ...]],
-    ) -> list[JSON]:
+    ) -> Results:
         """Run one pass over all shards."""
         return self.watched_tasks(
             work, {f"{name}-{shard.name}": arguments(shard) for shard in self.shards}
@@ -162,7 +196,7 @@ class _Passes:
         tasks: dict[str, tuple[Any, ...]],
         *,
         engine: Engine | None = None,
-    ) -> list[JSON]:
+    ) -> Results:
         """Run pieces of work that meet records: one of them may be more than a worker can bear."""
         return map_shards(
             work,
@@ -175,7 +209,7 @@ class _Passes:
             engine=engine or self.config.engine,
         )
 
-    def tasks(self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> list[JSON]:
+    def tasks(self, work: Callable[..., JSON], tasks: dict[str, tuple[Any, ...]]) -> Results:
         """Run the pieces of a merge; a single one in this process."""
         is_one = len(tasks) == 1
         return map_shards(
@@ -190,15 +224,3 @@ class _Passes:
         if self.config.num_workers is not None:
             return self.config.num_workers
         return count_free_cores() if self.config.engine == "local" else _ALL_OF_A_CLUSTER
-
-
-def _gather(shards: list[Shard], funnel: Funnel, first: list[JSON], third: list[JSON]) -> Prepared:
-    return Prepared(
-        funnel=funnel,
-        shards=shards,
-        num_records=sum(result["num_records"] for result in first),
-        num_documents=sum(result["num_documents"] for result in third),
-        num_rejected=sum(result["num_rejected"] for result in third),
-        text_bytes=sum(result["text_bytes"] for result in third),
-        faults=[fault for result in first for fault in result["faults"]],
-    )

@@ -1,5 +1,10 @@
-"""Where the passes leave a shard's work for each other."""
+"""Where the passes leave a shard's work for each other.
 
+The first pass cuts what it makes of a shard into `pieces`; each is a shard of the later passes.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +27,10 @@ class Shard:
     def name(self) -> str:
         """Number of the shard as it stands in file names."""
         return f"{self.number:05d}"
+
+    def piece(self, number: int) -> "Shard":
+        """Return a piece of this shard, as the first pass leaves it in a folder of the shard's."""
+        return Shard(number, self.folder / f"pieces-{self.name}", self.final)
 
     @property
     def cleaned(self) -> Path:
@@ -60,6 +69,32 @@ class Parts:
         return [
             self.file(kind, number) for number in range(self.num_shards if count is None else count)
         ]
+
+
+def number_pieces(shards: Sequence[Shard], counts: Sequence[int]) -> list[Shard]:
+    """Number the pieces of all shards in source order, and put their files in one folder.
+
+    A run that was killed meanwhile does the same again: what has been moved is where it belongs.
+
+    Args:
+        shards: as the first pass was given them.
+        counts: into how many pieces it has cut each.
+    """
+    pieces: list[Shard] = []
+    for shard, count in zip(shards, counts, strict=True):
+        for number in range(count):
+            piece = Shard(len(pieces), shard.folder, shard.final)
+            for old, new in zip(_files(shard.piece(number)), _files(piece), strict=True):
+                with suppress(FileNotFoundError):
+                    old.rename(new)
+            pieces.append(piece)
+    return pieces
+
+
+def _files(shard: Shard) -> list[Path]:
+    """Return what the first pass writes, if its steps are run."""
+    kinds = MERGED["exact_duplicates"]
+    return [shard.cleaned, *(Parts(shard.folder, 0).file(kind, shard.number) for kind in kinds)]
 
 
 @dataclass(frozen=True, slots=True)

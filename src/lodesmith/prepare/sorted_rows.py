@@ -26,7 +26,7 @@ from lodesmith.core.storage import JSON, write_bytes
 from lodesmith.prepare.shard_files import BYTES_PER_BYTE
 
 Rows = NDArray[Any]  # structured
-MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], list[JSON]]
+MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], Iterable[JSON]]
 # Runs a module-level function once for each name with its arguments, in any order, anywhere.
 
 _END = 1 << 64

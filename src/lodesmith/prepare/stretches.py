@@ -6,7 +6,7 @@ Parquet are such places by nature. Files that must be inflated from their beginn
 Small files share a shard.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ _MAX_FILES = 512  # in a shard
 _CUT_FROM = 2  # shards: a smaller file is not worth looking through
 _CUT_KINDS = {"archive", "json", "parquet"}
 
-MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], list[JSON]]
+MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], Iterable[JSON]]
 
 
 def make_shards(sources: Sequence[Source], map_tasks: MapTasks) -> list[list[Source]]:

@@ -92,7 +92,7 @@ class _Run:
     ) -> list[JSON]:
         free = self._tokenize.num_workers or count_free_cores()
         with show_progress(f"{name} text", total=len(self.shards), unit="shards") as progress:
-            return map_shards(
+            results = map_shards(
                 work,
                 {f"{name}-{shard.parts.name}": arguments(shard) for shard in self.shards},
                 markers=self._draft.markers,
@@ -100,6 +100,7 @@ class _Run:
                 progress=progress,
                 engine=self._tokenize.engine,
             )
+            return list(results)
 
 
 def _check_sides(sides: JSON, tokenize: TokenizeConfig) -> None:

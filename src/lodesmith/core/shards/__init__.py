@@ -12,8 +12,17 @@ A task of Ray or Slurm runs its shard through `local`, so a record that kills or
 is found the same way everywhere (`watch`). The last two need a folder that all nodes see.
 """
 
-from lodesmith.core.shards.engines import Engine, map_shards, open_engine
+from lodesmith.core.shards.engines import Engine, Results, map_shards, open_engine
 from lodesmith.core.shards.markers import Markers
 from lodesmith.core.shards.watch import UNWATCHED, Limits, Watch
 
-__all__ = ["UNWATCHED", "Engine", "Limits", "Markers", "Watch", "map_shards", "open_engine"]
+__all__ = [
+    "UNWATCHED",
+    "Engine",
+    "Limits",
+    "Markers",
+    "Results",
+    "Watch",
+    "map_shards",
+    "open_engine",
+]

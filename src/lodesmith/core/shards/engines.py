@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ def map_shards(  # noqa: PLR0913 what an engine must know
     limits: Limits | None = None,
     warm_up: Call | None = None,
     engine: Engine = "local",
-) -> list[JSON]:
+) -> "Results":
     """Return each task's result in the order given, running those that are not done yet.
 
     Args:
@@ -62,7 +63,18 @@ def map_shards(  # noqa: PLR0913 what an engine must know
         )  # fmt: skip
         module, function = _RUNNERS[engine]
         getattr(import_module(module), function)(plan, lambda _: _advance(progress, 1))
-    return [markers.result(name) for name in tasks]
+    return Results(markers, list(tasks))
+
+
+@dataclass(frozen=True)
+class Results:
+    """What tasks returned, each read when its turn comes: of many shards they would fill memory."""
+
+    markers: Markers
+    names: list[str]
+
+    def __iter__(self) -> Iterator[JSON]:
+        return map(self.markers.result, self.names)
 
 
 @contextmanager
