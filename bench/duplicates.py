@@ -92,7 +92,7 @@ def main() -> None:
 
 def _print_signing(texts: list[str], arguments: argparse.Namespace) -> None:
     from lodesmith.prepare.config import NearDuplicatesConfig
-    from lodesmith.prepare.near_duplicates import sign
+    from lodesmith.prepare.signatures import sign
 
     chosen = _about(texts, _PEER_BYTES) if arguments.peers else texts
     num_bytes = sum(len(text.encode()) for text in chosen)
@@ -238,8 +238,9 @@ def _find(texts: list[str], times: int, memory_bytes: int) -> dict[str, Any]:
     from lodesmith.data.documents import Document
     from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig
     from lodesmith.prepare.exact_duplicates import TextHashes, merge_exact, read_copies
-    from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
+    from lodesmith.prepare.near_duplicates import merge_near, read_similarities
     from lodesmith.prepare.shard_files import Parts
+    from lodesmith.prepare.signatures import Signatures
 
     exact, near = ExactDuplicatesConfig(), NearDuplicatesConfig()
     result = {"documents": len(texts) * times, "bytes": 0, "copies": 0, "near": 0}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lodesmith.core.storage import hash_file
 from lodesmith.data.documents import Document
+from lodesmith.prepare import alike
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.connected import LINK, star, write_links
@@ -27,8 +28,9 @@ from lodesmith.prepare.exact_duplicates import (
     merge_exact,
     read_copies,
 )
-from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
+from lodesmith.prepare.near_duplicates import merge_near, read_similarities
 from lodesmith.prepare.shard_files import Parts
+from lodesmith.prepare.signatures import Signatures
 from lodesmith.prepare.sorted_rows import KeyRange, cut_keys, read_rows, read_slice, write_rows
 
 _WHOLE = 1 << 30  # bytes of memory that let a merge be one piece
@@ -339,6 +341,24 @@ def test_the_record_says_what_kind_of_document_stayed(tmp_path: Path) -> None:
         assert record["reason"].startswith(
             f"near_duplicates: nearly equal to {which} document (0.9"
         )
+
+
+def test_a_bucket_of_any_size_is_compared_in_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = _prose(1, 120)
+    draw = random.Random(5)
+    texts = []
+    for number in range(400):  # of .5 to .95 alike each, so that groups are chains of pairs
+        words = list(template)
+        for place in draw.sample(range(120), draw.randrange(1, 12)):
+            words[place] = f"x{number}"
+        texts.append(" ".join(words))
+    whole = find_near(tmp_path / "whole", [texts[:150], texts[150:]])
+    monkeypatch.setattr(alike, "_BATCH_MEMBERS", 70)
+    cut = find_near(tmp_path / "cut", [texts[:150], texts[150:]])
+    assert [one is None for one in cut] == [one is None for one in whole]
+    assert 0 < sum(one is None for one in cut) < 400
 
 
 _MERGES = """

@@ -16,7 +16,22 @@ from lodesmith.prepare.pieces import write_pieces
 from lodesmith.prepare.shard_files import Shard, number_pieces
 
 _STEPS = ["language", "exact_duplicates", "near_duplicates", "personal_data"]
-_WORDS = "time year people way day man thing woman life child world school state family".split()
+_WORDS = [
+    "time",
+    "year",
+    "people",
+    "way",
+    "day",
+    "man",
+    "thing",
+    "woman",
+    "life",
+    "child",
+    "world",
+    "school",
+    "state",
+    "family",
+]
 
 
 @pytest.fixture

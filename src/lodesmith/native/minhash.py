@@ -10,7 +10,7 @@ from lodesmith.core.errors import EngineError
 from lodesmith.native.library import load_library
 
 MAX_RUN = 64  # characters or words
-_REACH = 32  # how many of a bucket's first, and how many before it, a text is compared with
+REACH = 32  # how many of a bucket's first, and how many before it, a text is compared with
 _FAILED = ctypes.c_size_t(-1).value
 
 Signature = NDArray[np.uint32]
@@ -82,7 +82,7 @@ def link(
     left, right, equal = (np.empty(len(members), np.uint32) for _ in range(3))
     count = _declare().ls_minhash_link(
         signatures.ctypes.data, signatures.shape[1], members.ctypes.data, starts.ctypes.data,
-        len(starts) - 1, min_equal, _REACH, left.ctypes.data, right.ctypes.data, equal.ctypes.data,
+        len(starts) - 1, min_equal, REACH, left.ctypes.data, right.ctypes.data, equal.ctypes.data,
     )  # fmt: skip
     if count == _FAILED:
         raise EngineError("there is no memory left to compare documents; use fewer workers")

@@ -32,10 +32,11 @@ from lodesmith.prepare.exact_duplicates import (
     remove_lines,
 )
 from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.near_duplicates import Signatures, merge_near, read_similarities
+from lodesmith.prepare.near_duplicates import merge_near, read_similarities
 from lodesmith.prepare.pages import Drop, blame_record
 from lodesmith.prepare.repeated_runs import RepeatedRuns
 from lodesmith.prepare.shard_files import Parts, Ranges, Shard
+from lodesmith.prepare.signatures import Signatures
 from lodesmith.prepare.sorted_rows import MapTasks
 from lodesmith.prepare.words import split_words
 
