@@ -51,7 +51,7 @@ from lodesmith.prepare.config import (
     QualityConfig,
     RuleSet,
 )
-from lodesmith.prepare.language import detect_language
+from lodesmith.prepare.detect_language import detect_language
 from lodesmith.prepare.personal_data import PersonalData
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.quality.natural import score_naturalness
