@@ -30,6 +30,10 @@ def _tops(words: list[int], run: int, free: int) -> int:
 
 
 _WORDS = st.lists(st.integers(0, 40), max_size=300)
+_HAS_LETTER, _AFTER_MARK, _BEGINS_LINE = 2, 4, 8
+_MARKED = st.lists(
+    st.tuples(st.integers(0, 14), st.sampled_from((0, 2, 2, 2, 2, 2, 6, 6, 14))), max_size=200
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,3 +77,64 @@ def test_symbols_say_how_usual_a_word_is_and_whether_it_comes_back(words: list[i
     assert [len(row) for row in found.symbols] == [
         len(words), max(len(words) - 1, 0), max(len(words) - 2, 0), len(words),
     ]  # fmt: skip
+
+
+def _plain_clauses(words: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    clauses: list[list[tuple[int, int]]] = []
+    for place, word in enumerate(words):
+        if place == 0 or word[1] & _AFTER_MARK:
+            clauses.append([])
+        clauses[-1].append(word)
+    return clauses
+
+
+def _is_key(word: tuple[int, int]) -> bool:
+    return word[0] not in _FUNCTION and bool(word[1] & _HAS_LETTER)
+
+
+def _key_pairs(clause: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return pairs of content words of a clause without grammar; none of any other."""
+    is_bare = sum(map(_is_key, clause)) > 1 and all(word not in _FUNCTION for word, _ in clause)
+    return [
+        (one[0], other[0])
+        for one, other in pairwise(clause)
+        if is_bare and _is_key(one) and _is_key(other)
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(_MARKED)
+def test_keywords_are_counted_where_plain_python_finds_them(words: list[tuple[int, int]]) -> None:
+    parts, flags = (np.array(row, kind) for row, kind in zip(
+        zip(*words, strict=True) if words else ((), ()), (np.uint64, np.uint8), strict=True
+    ))  # fmt: skip
+    found = measure(parts, flags, _BITS, _FUNCTION, _SORTS).keywords
+    clauses = _plain_clauses(words)
+    copies = Counter(pair for clause in clauses for pair in _key_pairs(clause))
+    counts = Counter[str]()
+    for place, clause in enumerate(clauses):
+        if all(copies[pair] < 4 for pair in _key_pairs(clause)):
+            continue
+        beside = [] if clause[0][1] & _BEGINS_LINE or not place else [clauses[place - 1]]
+        if place + 1 < len(clauses) and not clauses[place + 1][0][1] & _BEGINS_LINE:
+            beside.append(clauses[place + 1])
+        bare = [sum(map(_is_key, one)) > 1 and not _has_grammar(one) for one in beside]
+        prose = [len(one) >= 4 and _has_grammar(one) for one in beside]
+        kind = "between" if any(prose) and len(clause) <= 8 else "listed" if any(bare) else "other"
+        counts.update({kind: len(clause), f"{kind} clauses": 1})
+    assert (found.between, found.clauses_between) == (counts["between"], counts["between clauses"])
+    assert (found.listed, found.clauses_listed) == (counts["listed"], counts["listed clauses"])
+
+
+def _has_grammar(clause: list[tuple[int, int]]) -> bool:
+    return any(word in _FUNCTION for word, _ in clause)
+
+
+def test_the_word_that_most_stands_with_is_that_of_the_keyword() -> None:
+    keyword, text = [1, 2], [*range(3, 31, 3), 0]
+    words = (text[:4] + keyword) * 6
+    flags = np.full(len(words), _HAS_LETTER, np.uint8)
+    found = measure(np.array(words, np.uint64), flags, _BITS, _FUNCTION, _SORTS).keywords
+    assert (found.dense, found.dense_copies, found.between) == (12, 6, 0)
+    alone = measure(np.array(keyword * 10, np.uint64), flags[:20], _BITS, _FUNCTION, _SORTS)
+    assert alone.keywords.stretched == 20

@@ -3,6 +3,7 @@
 import unicodedata
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +53,26 @@ def test_runs_hashed_while_rolling_are_those_hashed_alone(values: list[int], run
     hashes = np.array(values, np.uint64)
     alone = [int(hash_runs(hashes[at : at + run], run)[0]) for at in range(len(values) - run + 1)]
     assert hash_runs(hashes, run).tolist() == alone
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("one two, three (four) five", [0, 2, 3, 4]),
+        ("well-known don't v1.2 a/b", [0]),
+        ("cheap flights - best. Flights", [0, 2, 3]),
+        ('the "best one" of all', [0]),
+        ("公司电话 公司-价格", [0, 4, 6]),
+        ("公司 plan 公司", [0]),
+        ("价格、电话", [0, 2]),
+    ],
+)
+def test_marks_between_words_are_told(text: str, places: list[int]) -> None:
+    _, _, flags = split(text.encode())
+    assert np.flatnonzero(flags & 4).tolist() == places
+
+
+def test_words_that_begin_a_line_are_told() -> None:
+    _, _, flags = split("one two\n\n- three\u2028 四".encode())
+    assert np.flatnonzero(flags & 8).tolist() == [0, 2, 3]
+    assert np.flatnonzero(flags & 4).tolist() == [0, 2, 3]

@@ -90,7 +90,7 @@ def cleaned(tmp_path_factory: pytest.TempPathFactory) -> tuple[JSON, str]:
     ]
     shop = [
         _chinese(30),
-        "加微信 vx88888 领取彩金，澳门首家线上赌场上线啦，注册就送888元！" * 4,
+        "加微信 vx88888 领取彩金，澳门首家线上赌场上线啦，注册就送888元！" * 3,
         _english(31),
     ]
     inputs = [_write(folder / "news.jsonl", news), _write(folder / "shop.jsonl", shop)]

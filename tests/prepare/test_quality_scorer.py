@@ -295,7 +295,7 @@ def test_the_lines_of_a_mixed_page_are_scored_that_are_in_its_language() -> None
 def test_stuffed_text_is_dropped(text: str, language: str) -> None:
     result = judge(_document(text, language), QualityConfig(rule_sets=("natural",)))
     assert isinstance(result, Drop)
-    assert result.reason == "reads as spun or stuffed"
+    assert result.reason == "stuffed with keywords"
 
 
 @pytest.mark.parametrize("language", ["zh", "und"])

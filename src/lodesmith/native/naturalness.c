@@ -4,7 +4,7 @@
  * and 3. Source: B. Bloom, CACM 13(7), 1970, doi:10.1145/362686.362692. */
 #include <stdlib.h>
 
-#include "kernels.h"
+#include "naturalness.h"
 
 #define RUN_FACTOR 0xD6E8FEB86659FD93ull
 #define NUM_PROBES 4
@@ -122,6 +122,7 @@ LS_EXPORT int64_t ls_natural_segment(const uint64_t *parts, const uint8_t *flags
 /* -- the statistics of a text -- */
 
 enum { PAIRS, TRIPLES, EDGES, NUM_SALTS };
+enum { NUM_NUMBERS = NUM_WORD_LEVELS + 5 };
 enum { WORD_KINDS = 9, PAIR_KINDS = 8, TRIPLE_KINDS = 3, SIZE_KINDS = 4, NUM_TOPS = 3 };
 
 typedef struct {
@@ -132,19 +133,6 @@ typedef struct {
     uint64_t salts[NUM_SALTS]; /* what tells runs of each sort apart in the filter */
     uint32_t num_levels[NUM_SALTS];
 } natural_model;
-
-typedef struct {
-    uint64_t key;
-    uint32_t count;
-} run_slot;
-
-/* How often each run of a text stands in it. `slot_of` says for each place which of the table's
- * slots its run has; the table is at most half full. */
-typedef struct {
-    run_slot *slots;
-    uint32_t *slot_of;
-    uint64_t mask;
-} run_counts;
 
 static int make_room(run_counts *found, size_t count) {
     size_t room = 16;
@@ -166,14 +154,6 @@ static void count_runs(run_counts *found, const uint64_t *words, size_t count, u
     }
 }
 
-static inline run_slot *slot_at(const run_counts *found, size_t at) {
-    return &found->slots[found->slot_of[at]];
-}
-
-static inline uint32_t count_at(const run_counts *found, size_t at) {
-    return slot_at(found, at)->count;
-}
-
 /* Halves without a branch on what is compared: nobody could predict it. */
 static uint8_t is_function(const natural_model *of, uint64_t word) {
     const uint64_t *at = of->function_words;
@@ -186,15 +166,6 @@ static uint8_t is_function(const natural_model *of, uint64_t word) {
     }
     return *at == word;
 }
-
-/* A text cut into words. */
-typedef struct {
-    const uint64_t *parts;
-    uint64_t *words; /* these and sizes are the caller's */
-    uint8_t *levels, *sizes, *is_content;
-    size_t count;
-    run_counts runs[3];
-} natural_text;
 
 static uint8_t salted_level(const natural_model *of, int sort, const uint64_t *words, uint32_t run) {
     uint64_t base = base_of(words, run, of->salts[sort]);
@@ -273,7 +244,7 @@ static int64_t count_covered(const natural_text *text) {
 
 /* Writes numbers: words of at least each level, three tops, words of grammar, words covered. */
 static void find_numbers(natural_text *text, int64_t *numbers) {
-    for (int place = 0; place < NUM_WORD_LEVELS + 5; place++) numbers[place] = 0;
+    for (int place = 0; place < NUM_NUMBERS; place++) numbers[place] = 0;
     int64_t *others = numbers + NUM_WORD_LEVELS;
     for (size_t at = 0; at < text->count; at++) {
         for (uint8_t level = 0; level < text->levels[at]; level++) numbers[level]++;
@@ -286,6 +257,7 @@ static void find_numbers(natural_text *text, int64_t *numbers) {
 }
 
 static void free_text(natural_text *text) {
+    free(text->clauses);
     free(text->levels);
     for (int run = 0; run < 3; run++) {
         free(text->runs[run].slots);
@@ -294,12 +266,12 @@ static void free_text(natural_text *text) {
 }
 
 /* Cuts a text into words and counts its runs. Returns how many words, or -1 without memory. */
-static int64_t read_text(const natural_model *of, natural_text *text, const uint8_t *flags,
-                         size_t count) {
+static int64_t read_text(const natural_model *of, natural_text *text, size_t count) {
     text->levels = malloc(2 * (count + 1));
-    if (!text->levels) return -1;
+    text->clauses = malloc((count + 1) * sizeof(clause_span));
+    if (!text->levels || !text->clauses) return -1;
     text->is_content = text->levels + count + 1;
-    int64_t num_words = ls_natural_segment(text->parts, flags, count, of->filter, of->num_bits,
+    int64_t num_words = ls_natural_segment(text->parts, text->flags, count, of->filter, of->num_bits,
                                            text->words, text->levels, text->sizes);
     if (num_words < 0) return -1;
     text->count = (size_t)num_words;
@@ -315,14 +287,15 @@ static int64_t read_text(const natural_model *of, natural_text *text, const uint
 /* Measures a text whose parts ls_words_split wrote.
  *
  * words, sizes: room for `count`, as of ls_natural_segment. symbols: room for 4 * count; words, pairs, triples and sizes begin `count` apart.
- * numbers: room for ten. Returns how many words, or -1 without memory. */
+ * numbers: room for ten, and for the seven of ls_keywords_count. Returns how many words, or -1 without memory. */
 LS_EXPORT int64_t ls_natural_measure(const natural_model *of, const uint64_t *parts,
                                      const uint8_t *flags, size_t count, uint64_t *words,
                                      uint8_t *sizes, int64_t *symbols, int64_t *numbers) {
-    natural_text text = {.parts = parts, .words = words, .sizes = sizes};
-    int64_t num_words = read_text(of, &text, flags, count);
+    natural_text text = {.parts = parts, .flags = flags, .words = words, .sizes = sizes};
+    int64_t num_words = read_text(of, &text, count);
     if (num_words >= 0) {
         find_symbols(of, &text, symbols, count);
+        ls_keywords_count(&text, numbers + NUM_NUMBERS); /* before the counts are used up */
         find_numbers(&text, numbers);
     }
     free_text(&text);

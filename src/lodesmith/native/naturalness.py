@@ -12,7 +12,7 @@ from lodesmith.native.library import load_library
 
 Hashes = NDArray[np.uint64]
 Levels = NDArray[np.uint8]
-_NUM_LEVELS, _NUM_TABLES = 5, 4
+_NUM_LEVELS, _NUM_TABLES, _NUM_KEYWORDS = 5, 4, 7
 
 
 class _Model(ctypes.Structure):
@@ -35,6 +35,19 @@ class RunSorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Keywords:
+    """Where keywords stand, in parts: Chinese characters, or words of another script."""
+
+    between: int  # clauses of prose
+    clauses_between: int  # how many clauses those are
+    listed: int
+    clauses_listed: int
+    dense: int  # with the word that has most of what comes back
+    dense_copies: int  # how often that word stands in the text
+    stretched: int  # in long clauses without grammar whose pairs come back
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What a text shows; symbols are places in the tables of words, pairs, triples and sizes."""
 
@@ -46,6 +59,7 @@ class Measured:
     num_function: int
     num_covered: int  # words in pairs that stand four times or more
     num_words: int
+    keywords: Keywords
 
 
 def key_runs(parts: Hashes, run: int, level: int) -> Hashes:
@@ -126,7 +140,7 @@ def measure(
     )  # fmt: skip
     words, sizes = np.empty(len(parts), np.uint64), np.empty(len(parts), np.uint8)
     symbols = np.empty((_NUM_TABLES, len(parts)), np.int64)
-    numbers = np.empty(_NUM_LEVELS + 5, np.int64)
+    numbers = np.empty(_NUM_LEVELS + 5 + _NUM_KEYWORDS, np.int64)
     count = _declare().ls_natural_measure(
         ctypes.byref(model), parts.ctypes.data, flags.ctypes.data, len(parts),
         words.ctypes.data, sizes.ctypes.data, symbols.ctypes.data, numbers.ctypes.data,
@@ -134,7 +148,7 @@ def measure(
     if count < 0:
         raise EngineError("there is no memory left to judge a text; use fewer workers")
     lengths = (count, max(count - 1, 0), max(count - 2, 0), count)
-    found = numbers.tolist()
+    found, keywords = numbers[:-_NUM_KEYWORDS].tolist(), numbers[-_NUM_KEYWORDS:].tolist()
     return Measured(
         words=words[:count],
         sizes=sizes[:count],
@@ -144,6 +158,7 @@ def measure(
         num_function=found[-2],
         num_covered=found[-1],
         num_words=count,
+        keywords=Keywords(*keywords),
     )
 
 

@@ -1,11 +1,16 @@
 /* Words of a text as hashes, in one pass over its UTF-8; and hashes of runs of words.
  *
- * A word is a run of letters, digits and marks, or one Chinese character or kana, without regard
+ * A word is a run of letters, digits and accents, or one Chinese character or kana, without regard
  * to case. `classes[point]` holds the lower-case code point in its low 24 bits and above them what
- * the point is to a word; points past the table are ideographs up to LAST_SINGLE, else apart. */
+ * the point is to a word; points past the table are ideographs up to LAST_SINGLE, else marks.
+ *
+ * Marks part clauses: commas, full stops, brackets and the like, ends of lines. A dash, a stop, a
+ * colon or the like parts them only beside another such or a blank, as in "a - b" but not in "a-b",
+ * or behind a Chinese character; behind that a blank before another parts them, too. Quotes never do. */
 #include "kernels.h"
 
-enum { APART, WORD, DIGIT, SINGLE };
+enum { MARK, WORD, DIGIT, SINGLE, BLANK, LINE, SOFT_MARK, QUOTE };
+enum { IS_SINGLE = 1, HAS_LETTER = 2, AFTER_MARK = 4, BEGINS_LINE = 8 }; /* flags of a word */
 
 #define TABLE_POINTS 0x20000u
 #define LAST_SINGLE 0x3FFFFu
@@ -45,8 +50,17 @@ static inline uint32_t next_point(const uint8_t **at, const uint8_t *end) {
     return first;
 }
 
+/* What a word's flags say of the gap before it; `kinds` has a bit for each class in it. */
+static inline uint8_t judge_gap(uint32_t kinds, uint32_t size, int after_single, int is_single) {
+    if (kinds & 1u << LINE) return AFTER_MARK | BEGINS_LINE;
+    uint32_t parting = 1u << MARK;
+    if (after_single || size > 1) parting |= 1u << SOFT_MARK;
+    if (after_single && is_single) parting |= 1u << BLANK;
+    return kinds & parting ? AFTER_MARK : 0;
+}
+
 /* Writes each word's hash, its length in code points, and its flags: 1 Chinese or kana, 2 not
- * digits only. All have room for size / 2 + 1 words, which no text exceeds: a word of one byte
+ * digits only, 4 a mark stands before it, 8 it begins a line. All have room for size / 2 + 1 words, which no text exceeds: a word of one byte
  * needs a byte that parts it from the next, every other word takes two. Returns how many. */
 LS_EXPORT size_t ls_words_split(const uint8_t *text, size_t size, const uint32_t *classes,
                                 uint64_t *hashes, int64_t *lengths, uint8_t *flags) {
@@ -54,7 +68,9 @@ LS_EXPORT size_t ls_words_split(const uint8_t *text, size_t size, const uint32_t
     size_t count = 0, room = size / 2 + 1;
     uint64_t hash = 0;
     int64_t length = 0;
-    uint8_t flag = 0;
+    uint8_t flag = 0, before = 0;
+    uint32_t gap = 1u << LINE, gap_size = 1; /* a text begins a line */
+    int after_single = 0;
     while (at < end) {
         uint32_t point = next_point(&at, end);
         uint32_t entry = point < TABLE_POINTS ? classes[point]
@@ -62,20 +78,29 @@ LS_EXPORT size_t ls_words_split(const uint8_t *text, size_t size, const uint32_t
                                                 : point;
         uint32_t class = entry >> 24, lower = entry & 0xFFFFFF;
         if (class == WORD || class == DIGIT) {
+            if (!length) before = judge_gap(gap, gap_size, after_single, 0), flag = 0;
             hash = hash * BASE + lower + 1;
             length++;
-            if (class == WORD) flag = 2;
+            if (class == WORD) flag = HAS_LETTER;
+            gap = gap_size = 0, after_single = 0;
             continue;
         }
-        if (length && count < room) {
-            hashes[count] = mix(hash), lengths[count] = length, flags[count++] = flag;
-            hash = 0, length = 0, flag = 0;
+        if (length && count < room)
+            hashes[count] = mix(hash), lengths[count] = length, flags[count++] = flag | before;
+        hash = 0, length = 0;
+        if (class != SINGLE) {
+            gap |= 1u << class, gap_size++;
+            continue;
         }
-        if (class == SINGLE && count < room)
-            hashes[count] = mix(lower + 1), lengths[count] = 1, flags[count++] = 3;
+        before = judge_gap(gap, gap_size, after_single, 1);
+        if (count < room) {
+            hashes[count] = mix(lower + 1), lengths[count] = 1;
+            flags[count++] = IS_SINGLE | HAS_LETTER | before;
+        }
+        gap = gap_size = 0, after_single = 1;
     }
     if (length && count < room)
-        hashes[count] = mix(hash), lengths[count] = length, flags[count++] = flag;
+        hashes[count] = mix(hash), lengths[count] = length, flags[count++] = flag | before;
     return count;
 }
 

@@ -5,7 +5,7 @@ Rules are grouped into sets that a recipe switches one by one (`QualityConfig.ru
     general            Gopher's rules for any language, with room for manuals    general.py
     chinese            punctuation, function words, characters                   chinese.py
     gopher_quality, gopher_repetition, c4, fineweb    exactly as published       published.py
-    natural            no spun or stuffed text                                   natural.py
+    natural            no spun or stuffed text                      natural.py, keywords.py
 
 The first rule that fails says what was measured and which limit it failed. What passes them is
 scored, by the recipe's own scorer if it names one (scorer.py, labels.py).
@@ -20,9 +20,9 @@ from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
 from lodesmith.prepare.pages import Drop
 from lodesmith.prepare.quality.chinese import chinese
-from lodesmith.prepare.quality.faults import Fault, below, to_drop
+from lodesmith.prepare.quality.faults import Fault, above, below, to_drop
 from lodesmith.prepare.quality.general import general
-from lodesmith.prepare.quality.natural import score_naturalness
+from lodesmith.prepare.quality.natural import Naturalness, judge_naturalness
 from lodesmith.prepare.quality.published import PUBLISHED
 from lodesmith.prepare.quality.scorer import load_scorer
 from lodesmith.prepare.words import split_words
@@ -88,21 +88,27 @@ def _keep_c4_lines(document: Document, kept: list[int]) -> Document:
     return replace(document, text="\n".join(lines).strip())
 
 
+def _natural_faults(judged: Naturalness | None, config: QualityConfig) -> Iterator[Fault]:
+    if judged is None:
+        return
+    yield above("stuffed with keywords", judged.stuffing, config.max_keyword_stuffing)
+    yield below("reads as spun or stuffed", judged.score, config.min_naturalness)
+
+
 def _score(document: Document, config: QualityConfig) -> Document | Drop:
     """Return the document with its scores among its measures, or which score is too low."""
     measures: dict[str, Any] = {}
     if "natural" in config.rule_sets:
-        naturalness = score_naturalness(document.text, document.language)
-        measures["naturalness"] = measures["quality_score"] = naturalness
-        limit = config.min_naturalness
-        fault = (
-            None if naturalness is None else below("reads as spun or stuffed", naturalness, limit)
-        )
-        if fault is not None:
-            return to_drop(fault)
+        judged = judge_naturalness(document.text, document.language)
+        for fault in _natural_faults(judged, config):
+            if fault is not None:
+                return to_drop(fault)
+        score = None if judged is None else judged.score
+        measures["naturalness"] = measures["quality_score"] = score
+        if judged is not None:
+            measures["keyword_stuffing"] = judged.stuffing
     if config.scorer is not None:
-        score = load_scorer(Path(config.scorer)).score(document.text)
-        measures["quality_score"] = score
+        measures["quality_score"] = score = load_scorer(Path(config.scorer)).score(document.text)
         fault = below("score too low", score, config.min_score)
         if fault is not None:
             return to_drop(fault)

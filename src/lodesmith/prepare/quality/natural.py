@@ -9,7 +9,8 @@ A text becomes a sequence of symbols: how frequent each word is and whether the 
 for each pair, whether it is usual, given how frequent its words are; for each triple, given its
 pairs. What each symbol says about spinning is a log-odds learnt by spinning good text. A small
 network judges each word by those around it (`native/replaced.c`). Such sums and shares go through
-one logistic function, six measures of repetition and grammar through another.
+one logistic function, six measures of repetition and grammar through another. Keywords are also
+told by where they stand (`keywords.py`); a text stuffed with them scores low whatever else it says.
 `bench/make_naturalness.py` makes the file again from packages.
 """
 
@@ -26,6 +27,7 @@ from lodesmith.native import naturalness as native
 from lodesmith.native import words as native_words
 from lodesmith.native.census import NUM_CLASSES, count_classes
 from lodesmith.native.replaced import LEVELS, TABLES, Detector, Network, Replaced
+from lodesmith.prepare.quality.keywords import measure_stuffing
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -69,6 +71,9 @@ NUM_SPUN = (
 
 NETWORK_NUMBERS = ("hidden_shift", "offset", "scale")
 
+# What stuffing takes from the score: nothing up to a half, all but 0.02 of it at 1.
+_FREE_STUFFING, _STUFFING_SLOPE = 0.5, 8.0
+
 _STOPS = "。？！.?!"
 
 # Words of grammar, which no one stuffs a page with.
@@ -96,6 +101,14 @@ _FUNCTION_EN = (
 
 
 @dataclass(frozen=True, slots=True)
+class Naturalness:
+    """What is said of a text."""
+
+    score: float  # how natural it reads, 0 to 1
+    stuffing: float  # how far it is stuffed with keywords: 0 for most, 1 for hardly any good one
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What a text shows, as far as it does not depend on what was learnt."""
 
@@ -103,6 +116,7 @@ class Statistics:
     shares: list[float]  # of words at each level of frequency
     replaced: list[float]  # how many words seem to stand in the place of others
     stuffing: list[float]
+    keywords: float  # as of `measure_stuffing`
     num_words: int
 
 
@@ -119,7 +133,13 @@ class NaturalModel:
 
 
 def score_naturalness(text: str, language: str) -> float | None:
-    """Return how natural a text reads, 0 to 1; None where nothing can be said.
+    """Return how natural a text reads, 0 to 1; None where nothing can be said."""
+    judged = judge_naturalness(text, language)
+    return None if judged is None else judged.score
+
+
+def judge_naturalness(text: str, language: str) -> Naturalness | None:
+    """Return how natural a text reads and how far it is stuffed; None where nothing can be said.
 
     Spun and stuffed are judged by themselves, so that neither hides the other; good texts repeat
     their subject more or less, and only more than nearly all of them do says something. 0.5 is
@@ -143,7 +163,9 @@ def score_naturalness(text: str, language: str) -> float | None:
     scaled = np.clip((features - mean) / deviation, -4, 4)
     logits = model.weights[known][:, :-1] @ scaled + model.weights[known][:, -1]
     spun, stuffed = np.minimum(logits, 30.0).tolist()
-    return round(float(np.exp(-max(stuffed, 0.0)) / (1 + np.exp(spun))), 4)
+    excess = max(stuffed, 0.0) + _STUFFING_SLOPE * max(found.keywords - _FREE_STUFFING, 0.0)
+    score = float(np.exp(-excess) / (1 + np.exp(spun)))
+    return Naturalness(score=round(score, 4), stuffing=round(found.keywords, 4))
 
 
 def _choose(text: str, language: str) -> tuple[str | None, bool]:
@@ -272,6 +294,7 @@ def measure(
             detector.read(found.words, found.sizes, flags, found.symbols[PAIRS])
         ),
         stuffing=_find_stuffing(text, found),
+        keywords=measure_stuffing(found.keywords, len(parts)),
         num_words=found.num_words,
     )
 
