@@ -45,6 +45,7 @@ from lodesmith.native.naturalness import add_keys, key_runs
 from lodesmith.native.replaced import Detector, Network
 from lodesmith.native.words import split
 from lodesmith.prepare.quality import natural
+from lodesmith.prepare.quality.judged_lines import LANGUAGES
 from packages import unpack
 from spinners import (
     Lexicon,
@@ -88,7 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         unpack(arguments.packages, folder)
-        material = {name: read_material(folder, name) for name in natural.LANGUAGES}
+        material = {name: read_material(folder, name) for name in LANGUAGES}
         english_pairs = read_english_pairs(folder)
     save(arguments.output, Maker(material, english_pairs, arguments.packages.parent).make())
 
@@ -320,7 +321,7 @@ class Maker:
         bits = self._fill(None)
         function_words = natural.hash_function_words(bits)
         made: dict[str, Any] = {"bits": bits, "function_words": function_words}
-        for language in natural.LANGUAGES:
+        for language in LANGUAGES:
             samples = self._samples(language)
             made.update(learn(language, samples))
             judged = list(self.material[language].sources)

@@ -14,7 +14,6 @@ told by where they stand (`keywords.py`); a text stuffed with them scores low wh
 `bench/make_naturalness.py` makes the file again from packages.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,40 +24,25 @@ from numpy.typing import NDArray
 
 from lodesmith.native import naturalness as native
 from lodesmith.native import words as native_words
-from lodesmith.native.census import NUM_CLASSES, count_classes
 from lodesmith.native.replaced import LEVELS, TABLES, Detector, Network, Replaced
+from lodesmith.prepare.quality.judged_lines import (
+    LANGUAGES,
+    MIN_WORDS,
+    SCANNED_CHARS,
+    find_judged,
+)
 from lodesmith.prepare.quality.keywords import measure_stuffing
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 MODEL_FILE = Path(__file__).with_name("natural.npz")
-LANGUAGES = ("zh", "en")
 
 PAIR_SALT, TRIPLE_SALT, EDGE_SALT = (np.uint64(salt) for salt in (0x9D1B, 0xA3C7, 0xE5F1))
 SORTS = native.RunSorts(
     salts=(int(PAIR_SALT), int(TRIPLE_SALT), int(EDGE_SALT)), num_levels=(3, 1, 3)
 )
 
-_MIN_WORDS = 30  # fewer say nothing
-_MIN_SIMPLIFIED = 0.9  # of Chinese characters; the model knows no Traditional ones
-_LETTERS_PER_CHARACTER = 4  # that say as much in English as a character in Chinese
-_HAN = re.compile("[\u4e00-\u9fff]")
-# Classes of characters: in GB 2312, not in it; Latin letters, those of other scripts; characters
-# that modern Chinese cannot do without and classical Chinese does not know, and the reverse.
-_SIMPLIFIED, _TRADITIONAL, _LATIN, _OTHERS, _MODERN, _CLASSICAL = range(1, 7)
-_MODERN_CHARACTERS, _CLASSICAL_CHARACTERS = "的了这那们吗呢吧么", "之乎者也矣焉哉曰兮吾汝乃遂尔耶"
-# Of Chinese characters, and for each modern one. Of 120 chapters of a classical novel and 128
-# groups of sayings of Confucius all but one are above both, of 3,000 modern texts, spun ones
-# among them, none.
-_MIN_CLASSICAL, _MIN_CLASSICAL_TO_MODERN = 0.02, 4
-# Verse of the old kind, too: of Chinese characters, in couplets of five or seven; at most modern.
-_COUPLET = re.compile(
-    "(?:[\u4e00-\u9fff]{5}，[\u4e00-\u9fff]{5}|[\u4e00-\u9fff]{7}，[\u4e00-\u9fff]{7})[。！？；]"
-)
-_MIN_COUPLETS, _MAX_MODERN = 0.6, 0.02
-
-_SCANNED_CHARS = 20_000  # of a long text; more do not change its score
 _WORD_KINDS, _PAIR_KINDS, _TRIPLE_KINDS, _SIZE_KINDS = 9, 8, 3, 4
 TABLE_SHAPES = (
     (_WORD_KINDS,), (_WORD_KINDS**2, _PAIR_KINDS), (_PAIR_KINDS**2, _TRIPLE_KINDS),
@@ -149,11 +133,10 @@ def judge_naturalness(text: str, language: str) -> Naturalness | None:
         text: lines of a document.
         language: ISO 639-1 code; "und" is taken for Chinese or English if its words are.
     """
-    known, is_mixed = _choose(text, language)
-    if known is None:
+    judged = find_judged(text, language)
+    if judged is None:
         return None
-    if is_mixed:
-        text = _own_lines(text, known)
+    known, text = judged
     model = load_model()
     found = measure(text, model.bits, model.function_words, model.detectors[known])
     if found is None:
@@ -166,62 +149,6 @@ def judge_naturalness(text: str, language: str) -> Naturalness | None:
     excess = max(stuffed, 0.0) + _STUFFING_SLOPE * max(found.keywords - _FREE_STUFFING, 0.0)
     score = float(np.exp(-excess) / (1 + np.exp(spun)))
     return Naturalness(score=round(score, 4), stuffing=round(found.keywords, 4))
-
-
-def _choose(text: str, language: str) -> tuple[str | None, bool]:
-    """Return which half of the model knows a text, None if neither does, and if both may."""
-    part = text[:_SCANNED_CHARS]
-    counts = count_classes(part.encode("utf-8", "replace"), _classes()).sum(axis=0).tolist()
-    modern, classical, letters = counts[_MODERN], counts[_CLASSICAL], counts[_LATIN]
-    simplified = counts[_SIMPLIFIED] + modern + classical
-    chinese = simplified + counts[_TRADITIONAL]
-    is_mixed = min(chinese, letters / _LETTERS_PER_CHARACTER) > _MIN_WORDS
-    if language in ("zh", "und") and chinese > _MIN_WORDS:
-        is_classical = _is_classical(part, chinese=chinese, modern=modern, classical=classical)
-        if simplified < _MIN_SIMPLIFIED * chinese or is_classical:
-            return None, is_mixed
-    if language != "und":
-        return (language if language in LANGUAGES else None), is_mixed
-    if counts[_OTHERS] > len(part) / 50:
-        return None, is_mixed
-    known = "zh" if 2 * chinese > letters else "en" if letters > len(part) / 2 else None
-    return known, is_mixed
-
-
-def _is_classical(text: str, *, chinese: int, modern: int, classical: int) -> bool:
-    """Tell classical Chinese, of which the model holds nothing, by its characters or its metre."""
-    if classical > max(_MIN_CLASSICAL * chinese, _MIN_CLASSICAL_TO_MODERN * modern):
-        return True
-    if modern > _MAX_MODERN * chinese:
-        return False
-    return sum(map(len, _COUPLET.findall(text))) > _MIN_COUPLETS * chinese
-
-
-def _own_lines(text: str, language: str) -> str:
-    """Return the lines of a text in two languages that are in one; all, where they say nothing."""
-    lines = text[:_SCANNED_CHARS].split("\n")
-    is_chinese = [4 * len(_HAN.findall(line)) > len(line) for line in lines]
-    own = "\n".join(
-        line for line, each in zip(lines, is_chinese, strict=True) if each == (language == "zh")
-    )
-    least = _MIN_WORDS * (1 if language == "zh" else _LETTERS_PER_CHARACTER)
-    return own if len(own) > 2 * least else text
-
-
-@cache
-def _classes() -> NDArray[np.uint8]:
-    """Return which of the characters below each code point is, for `count_classes`."""
-    table = np.zeros(0x10000 + NUM_CLASSES, np.uint8)
-    for first, last in ("AZ", "az"):
-        table[ord(first) : ord(last) + 1] = _LATIN
-    for first, last in ("\u3041\u30ff", "\uac00\ud7af", "\u0400\u04ff"):
-        table[ord(first) : ord(last) + 1] = _OTHERS
-    table[0x4E00:0xA000] = _TRADITIONAL
-    known = "".join(map(chr, range(0x4E00, 0xA000))).encode("gb2312", "ignore").decode("gb2312")
-    table[list(map(ord, known))] = _SIMPLIFIED
-    table[list(map(ord, _MODERN_CHARACTERS))] = _MODERN
-    table[list(map(ord, _CLASSICAL_CHARACTERS))] = _CLASSICAL
-    return table
 
 
 @cache
@@ -280,12 +207,12 @@ def measure(
     detector: Detector,
 ) -> Statistics | None:
     """Return the statistics of a text, None if it is too short."""
-    text = text[:_SCANNED_CHARS]
+    text = text[:SCANNED_CHARS]
     parts, _, flags = native_words.split(text.encode("utf-8", "replace"))
-    if len(parts) < _MIN_WORDS:
+    if len(parts) < MIN_WORDS:
         return None
     found = native.measure(parts, flags, bits, function_words, SORTS)
-    if found.num_words < _MIN_WORDS:
+    if found.num_words < MIN_WORDS:
         return None
     return Statistics(
         symbols=found.symbols,
