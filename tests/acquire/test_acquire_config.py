@@ -58,7 +58,8 @@ def test_the_section_survives_being_written_into_a_receipt() -> None:
         ("- dpkg", "acquire.sources.0: a source is a mapping with one of the keys"),
         ("- {npm: pages, pathz: a}", "sources.0.pathz is not a known key; did you mean paths?"),
         ("- {npm: pages, use: chats}", "sources.0.use: input should be 'pages' or 'chat'"),
-        ("- {files: pages, name: Bad Name}", "sources.0.name: string should match pattern"),
+        ("- {files: pages, name: Bad Name}", "sources.0.name: a source's name has small letters"),
+        ("- {files: pages, name: Bad Name}", "write bad-name (got 'Bad Name')"),
         ("- files: [pages, a.warc.gz]", "a.warc.gz is an archive; write warc:"),
         ("- {warc: a.warc, paths: b}", "sources.0.paths is not a known key"),
         ("- files: []", "sources.0.files: value should have at least 1 item"),
@@ -72,6 +73,22 @@ def test_a_fault_is_named_with_its_place_and_a_way_out(line: str, fault: str) ->
 @pytest.mark.parametrize("name", ["--option", "../up", "a b", "http://host/x", "./local", ""])
 def test_a_package_name_cannot_be_an_option_a_path_or_an_address(kind: str, name: str) -> None:
     assert f"sources.0.{kind}: string should match" in faults_of(f"- {kind}: '{name}'")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("我的 资料/", "我的-资料"),
+        ("Müller/Übersicht", "übersicht"),
+        ("café".replace("é", "e\u0301"), "café"),  # as file systems of macOS spell it
+        ("！！/", "files"),
+        ("页" * 200, "页" * 53),
+    ],
+)
+def test_a_folder_named_in_any_script_gives_its_source_a_name(folder: str, name: str) -> None:
+    section = read_section(f"- files: {folder}")
+    assert section.sources[0].label == name
+    assert read_section(f"- {{files: a, name: {name}}}").sources[0].label == name
 
 
 def test_two_sources_of_one_name_are_refused() -> None:

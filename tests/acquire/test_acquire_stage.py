@@ -59,6 +59,20 @@ def test_pages_are_written_in_order_with_address_date_and_type(tmp_path: Path) -
     assert artifact.receipt.counts == {"num_sources": 1, "num_records": 3, "payload_bytes": 21}
 
 
+def test_files_that_are_no_pages_are_told_with_what_makes_pages_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = plant(
+        tmp_path / "资料", a_HTM="<p>a</p>", b_docx="b", c_pdf="c", d_PDF="d", e__f_jsonl="{}"
+    )
+    artifact = acquire(tmp_path / "w", {"files": str(pages)})
+    (note,) = artifact.receipt.notes
+    assert note.startswith("资料: 4 files of other kinds were left out: ")
+    assert all(word in note for word in (".docx", "1 .pdf", "soffice", "pdftotext", "dataset:"))
+    assert f"warning: {note}" in capsys.readouterr().err
+    assert artifact.file("资料.warc.gz").exists()
+
+
 def test_equal_pages_give_an_equal_digest_wherever_they_lie(tmp_path: Path) -> None:
     digests = set()
     for place in ("here", "there"):

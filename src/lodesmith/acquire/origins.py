@@ -1,9 +1,10 @@
 """Opening a source, whatever its kind: from here on there are only pages."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lodesmith.acquire.archives import copy_pages
 from lodesmith.acquire.datasets import Table, choose_split, read_licence, read_pages
@@ -24,6 +25,14 @@ from lodesmith.acquire.source_base import (
 from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
 from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource, PythonSource
 from lodesmith.core.errors import UserError
+
+_REMEDIES = {  # what makes pages of files that are none
+    (".docx", ".doc", ".odt", ".rtf", ".pptx", ".xlsx"): (
+        "office documents become pages by `soffice --headless --convert-to html FILE`"
+    ),
+    (".pdf",): "a PDF becomes text by `pdftotext FILE`",
+    (".jsonl", ".parquet"): "tables and JSON lines with texts are a source `dataset:`",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +171,8 @@ def _open_standard_library(source: PythonSource) -> Package:
 
 def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
     tally.take(package.notes)
+    if isinstance(source, FilesSource) and package.others:
+        tally.note(_tell_others(package.others))
     # what lies in folders was chosen when it was listed
     patterns = ("**",) if isinstance(source, FilesSource) else source.patterns
     chosen = [member for path, member in package.members.items() if matches_any(path, patterns)]
@@ -175,3 +186,15 @@ def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
     return Origin(
         pages=pages, num_members=len(chosen), version=package.version, licence=package.licence
     )
+
+
+def _tell_others(paths: Sequence[str]) -> str:
+    """Return a line on the files of a folder that are no pages, and what may be done with them."""
+    suffixes = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
+    named = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5))
+    line = f"{len(paths)} files of other kinds were left out: {named}"
+    if len(suffixes) > 5:
+        line += ", ..."
+    endings = {suffix.lower() for suffix in suffixes}
+    remedies = [text for kinds, text in _REMEDIES.items() if not endings.isdisjoint(kinds)]
+    return "; ".join([line, *remedies])

@@ -1,15 +1,40 @@
 """What sources of all kinds have in common: a name, a licence, a use, and patterns of files."""
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from lodesmith.core.config import Config
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
+_NOT_IN_NAMES = re.compile(r"[^\w.+-]+")  # letters and digits of any script may stand in one
+_MAX_NAME_BYTES = 160  # names become names of files, of 255 bytes at most with their endings
+
+
+def _make_name(text: str) -> str:
+    """Return a text as a name for a source: small letters, and dashes for what is no letter.
+
+    >>> _make_name("我的 Pages/")
+    '我的-pages'
+    """
+    plain = unicodedata.normalize("NFC", text).lower()
+    name = _NOT_IN_NAMES.sub("-", plain).encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    return name.strip("-._+")
+
+
+def _check_name(text: str) -> str:
+    if text != _make_name(text):
+        raise ValueError(
+            "a source's name has small letters and digits of any language, and . _ + - between "
+            f"them, {_MAX_NAME_BYTES} bytes at most; write {_make_name(text) or 'pages'}"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
 Use = Literal["pages", "chat"]
 Paths = Annotated[
     list[Annotated[str, Field(min_length=1)]],
@@ -18,7 +43,9 @@ Paths = Annotated[
 ]
 
 HTML_PATTERNS = ("**/*.html", "**/*.htm", "**/*.xhtml")
-PAGE_PATTERNS = (*HTML_PATTERNS, "**/*.txt", "**/*.md", "**/*.rst")
+PAGE_PATTERNS = (
+    *HTML_PATTERNS, "**/*.txt", "**/*.md", "**/*.rst", "**/*.HTML", "**/*.HTM", "**/*.TXT",
+)  # fmt: skip
 CHAT_PATTERNS = ("**/*.yml", "**/*.yaml", "**/*.json", "**/*.jsonl")
 PYTHON_PATTERNS = ("**/*.py",)
 ARCHIVE_PATTERNS = tuple(
@@ -50,7 +77,7 @@ class PlainSource(Config, ABC):
     @property
     def label(self) -> str:
         """The source's name, given or derived."""
-        return self.name or re.sub(r"[^a-z0-9._+-]+", "-", self.origin_name.lower()).strip("-._+")
+        return self.name or _make_name(self.origin_name) or self.kind
 
     @property
     def origin(self) -> str:

@@ -18,13 +18,14 @@ from lodesmith.acquire.source_base import PlainSource
 from lodesmith.acquire.source_crawl import CrawlSource
 from lodesmith.acquire.source_packages import DebianSource
 from lodesmith.core.errors import EngineError, UserError
-from lodesmith.core.log import show_progress
+from lodesmith.core.log import show_progress, warn
 from lodesmith.core.storage import JSON, replace_file, write_json
 from lodesmith.data.warc import WarcWriter
 from lodesmith.lineage.artifact import Artifact, Draft
 
 _DOWNLOADS = "downloads"  # below the draft's scratch folder
 _NO_LICENCE = "not stated"
+_MAX_SHOWN_NOTES = 3  # of a source, while it is made; the receipt has them all
 
 
 def make(draft: Draft, *, parents: Mapping[str, Artifact], acquire: AcquireConfig) -> None:  # noqa: ARG001 every stage is called alike
@@ -76,7 +77,10 @@ def _make_source(draft: Draft, source: PlainSource) -> JSON:
             f"source {source.label} holds no page ({left_out or 'it is empty'}); correct or "
             "remove it"
         )
-    return {"source": entry, "dropped": dict(tally.dropped), "notes": tally.all_notes()}
+    notes = tally.all_notes()
+    for note in notes[:_MAX_SHOWN_NOTES]:
+        warn(f"{source.label}: {note}")
+    return {"source": entry, "dropped": dict(tally.dropped), "notes": notes}
 
 
 def _write_source(path: Path, source: PlainSource, origin: Origin) -> dict[str, Any]:
