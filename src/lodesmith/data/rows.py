@@ -16,7 +16,8 @@ import zstandard
 
 ROW_FAULTS = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError)
 
-_BATCH_ROWS = 256  # of a table, held at a time
+_BATCH_ROWS, _BATCH_BYTES = 256, 4 << 20  # of a table, held at a time
+_READ_BYTES = 1 << 20  # of each column of a table; a row group may be as large as its file
 _SKIP_BYTES = 1 << 20  # read at once of a line that is too long
 _STEP_BYTES = 4096  # of input: a Zstandard bomb of that size unpacks to 128 MiB at most
 _MAX_WINDOW_BYTES = 1 << 27  # what a Zstandard decoder should bear (RFC 8878, section 3.1.1.1.2)
@@ -137,17 +138,25 @@ def read_table_rows(
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
+        with pyarrow.parquet.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False) as table:
             there = table.schema_arrow.names
             chosen = there if columns is None else [name for name in columns if name in there]
             groups = range(start, table.metadata.num_row_groups if end is None else end)
-            for batch in table.iter_batches(_BATCH_ROWS, columns=chosen, row_groups=groups):
+            size = _rows_at_once(table.metadata)
+            for batch in table.iter_batches(size, columns=chosen, row_groups=groups):
                 rows = _list_rows(batch) if chosen else [{}] * batch.num_rows
                 for values in rows:
                     number += 1
                     yield Row(number, values)
     except pyarrow.ArrowException as error:  # some are no ValueError
         raise ValueError(str(error)) from None
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """Return how many rows are read together: whole books may stand in them."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((each.total_byte_size // max(1, each.num_rows) for each in groups), default=1)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, largest)))
 
 
 def _list_rows(batch: Any) -> list[dict[str, Any]]:
