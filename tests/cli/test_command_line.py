@@ -5,6 +5,8 @@ import sys
 import pytest
 from tiny_life import write_life
 
+from lodesmith.pipeline.doctor import examine_machine
+
 
 def lodesmith(*arguments):
     return subprocess.run(
@@ -109,6 +111,27 @@ def test_dry_run_says_what_would_be_made_and_makes_nothing(tmp_path):
     assert planned[0]["id"].startswith("acquire-")
     assert not any(stage["done"] for stage in planned)
     assert not (tmp_path / "w").exists()
+
+
+def test_no_argument_shows_the_help_and_no_error():
+    result = lodesmith()
+    assert " quickstart" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_wrong_use_names_the_help_of_its_command():
+    assert "error: Missing argument 'ID'. See `" in lodesmith("show").stderr
+    assert lodesmith("show").stderr.endswith("lodesmith show --help`\n")
+    assert "lodesmith label judge --help`" in lodesmith("label", "judge").stderr
+    assert "lodesmith --help`" in lodesmith("rum").stderr
+
+
+def test_doctor_says_where_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lodesmith.pipeline.doctor.os.access", lambda _path, _mode: False)
+    disk = examine_machine()["disk"]
+    assert not disk["ok"]
+    assert "cannot be written to" in disk["says"]
 
 
 def test_doctor_reports_cores_and_memory():

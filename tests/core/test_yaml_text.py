@@ -30,6 +30,7 @@ def test_lines_of_keys_and_list_entries_are_known():
     [
         ("a: 1\na: 2\n", "r.yaml:2: the key a stands here and in line 1"),
         ("a: [1\n", "r.yaml:2: cannot be read as YAML"),
+        ("a:\n\tb: 1\n", "cannot start any token; indent with spaces, not with tabs"),
         ("a: !!python/object:os.system x\n", "r.yaml:1: the tag"),
         ("a: &x 1\nb: *x\n", "r.yaml:2: .* alias"),
     ],

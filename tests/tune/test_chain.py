@@ -17,6 +17,8 @@ from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.lora import load_adapter, merge_adapter
 from lodesmith.parallel.ranks import Ranks
+from lodesmith.pipeline.ahead import look_along_chain
+from lodesmith.pipeline.recipe import load_recipe
 from lodesmith.pipeline.run import run
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.learners.learner import open_learner
@@ -52,6 +54,20 @@ def write_texts(path, form):
 def two_links(place):
     return tune(place, domain(place, "table"), domain(place, "chair", replay_fraction=0.2,
                                                       forgetting_limit=None))  # fmt: skip
+
+
+def test_a_dry_run_knows_the_links_that_are_made_and_the_next(place, two_links):
+    space = Workspace(place / "space")
+    last = two_links.artifacts["tune"]
+    chair = domain(place, "chair", replay_fraction=0.2, forgetting_limit=None)
+    table = domain(place, "table")
+    path = write_chain(place / "ahead.yaml", chair, table, {**table, "domain": "again"})
+    recipe = load_recipe(str(path))
+    first, second, third = look_along_chain(recipe, space.open_parent(last, "tune"), space)
+    assert (first.id, first.done, first.domain) == (last.id, True, "chair")
+    assert (second.done, second.domain) == (False, "table")
+    assert second.id.startswith("tune-")
+    assert third.id is None
 
 
 def test_a_page_shows_what_each_domain_gained_and_what_is_answered_now(place, two_links):

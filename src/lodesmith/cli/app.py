@@ -85,6 +85,15 @@ def print_lines(lines: Iterable[str]) -> None:
         typer.echo(line)
 
 
+def _tell_wrong_use(error: Exception) -> int:
+    """Say what is wrong with a command line, and which help tells more; return the exit code."""
+    fault = error.format_message()  # type: ignore[attr-defined]
+    if fault:  # without any argument the help was shown instead
+        context = getattr(error, "ctx", None)
+        say(f"error: {fault} See `{context.command_path if context else 'lodesmith'} --help`")
+    return 2
+
+
 def run_app() -> int:
     """Run the command line and return the exit code; a known fault is one line, no traceback."""
     try:
@@ -94,8 +103,7 @@ def run_app() -> int:
             say(f"error: {line}" if error.exit_code else line)
         return error.exit_code
     except _USAGE_ERROR as error:
-        say(f"error: {error.format_message()} See `lodesmith --help`")  # type: ignore[attr-defined]
-        return 2
+        return _tell_wrong_use(error)
     except BrokenPipeError:
         sys.stderr.close()
         return 1

@@ -11,7 +11,9 @@ from lodesmith.cli.app import JsonOption, app
 @app.command(rich_help_panel="Tools")
 def clean(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files or folders.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.jsonl")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT.jsonl", help="Where clean records go.")
+    ],
     rejected: Annotated[
         Path | None, typer.Option(metavar="R.jsonl", help="Where dropped records go.")
     ] = None,

@@ -16,7 +16,9 @@ def api_key(
     models: Annotated[
         str | None, typer.Option(metavar="A,B", help="All that it may use; default: every model.")
     ] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(min=1)] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="More get status 429.")
+    ] = None,
     tokens_per_day: Annotated[
         int | None, typer.Option(min=1, help="Of prompts and answers together.")
     ] = None,

@@ -130,7 +130,8 @@ def _print_dry_run(
     for stage in planned:
         state = "done" if stage.done else "to be made"
         name = stage.id or "id known when its parents are made"
-        typer.echo(f"{stage.kind:<9} {state:<11} {name}")
+        domain = f" ({stage.domain})" if stage.domain else ""
+        typer.echo(f"{stage.kind:<9} {state:<11} {name}{domain}")
 
 
 def _add_stage_command(kind: str) -> None:

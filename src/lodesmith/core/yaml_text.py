@@ -75,6 +75,8 @@ def parse_yaml(text: str, *, origin: str) -> YamlText:
         mark = getattr(error, "problem_mark", None)
         where = f"{origin}:{mark.line + 1}" if mark else origin
         problem = getattr(error, "problem", None) or "not YAML"
+        if "'\\t'" in problem:
+            problem += "; indent with spaces, not with tabs"
         raise UserError(f"{where}: cannot be read as YAML: {problem}") from None
     lines: dict[Path, int] = {}
     data = None if node is None else _Reader(origin, lines).read(node, ())

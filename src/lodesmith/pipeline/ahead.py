@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
@@ -19,6 +20,7 @@ class PlannedStage:
     kind: str
     id: str | None  # None where the id depends on an artifact that is not made yet
     done: bool
+    domain: str | None = None  # of a link of a chain
 
 
 def look_ahead(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> Iterator[PlannedStage]:
@@ -26,7 +28,7 @@ def look_ahead(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> Ite
     done: dict[str, Artifact] = {}
     for stage in stages:
         if stage.kind == "tune" and recipe.domains:
-            yield PlannedStage(kind="tune", id=None, done=False)
+            yield from look_along_chain(recipe, done.get("pretrain"), space)
             continue
         known = all(kind in done for kind in stage.parents)
         order = stage.order(recipe, done) if known else None
@@ -35,6 +37,25 @@ def look_ahead(recipe: Recipe, stages: Sequence[Stage], space: Workspace) -> Ite
             done[stage.kind] = artifact
         yield PlannedStage(
             kind=stage.kind, id=order.id if order else None, done=artifact is not None
+        )
+
+
+def look_along_chain(
+    recipe: Recipe, base: Artifact | None, space: Workspace
+) -> Iterator[PlannedStage]:
+    """Yield which links of a chain are done, each of which needs the one before it."""
+    chain = import_module("lodesmith.pipeline.chain")
+    parent = base
+    for domain in recipe.domains:
+        order = None
+        if parent is not None:
+            order = chain.order_link(domain, chain.Start.of(parent, space), space)
+        parent = space.get(order) if order else None
+        yield PlannedStage(
+            kind="tune",
+            id=order.id if order else None,
+            done=parent is not None,
+            domain=domain.domain,
         )
 
 

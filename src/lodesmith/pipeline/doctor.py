@@ -84,6 +84,9 @@ def _memory() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(".").free
     says = f"{format_bytes(free)} free here"
+    if not os.access(".", os.W_OK):
+        says = f"{says}, but this folder cannot be written to; go to one that can"
+        return Finding(ok=False, says=says)
     enough = free >= _QUICKSTART_DISK_BYTES
     return Finding(ok=enough, says=says if enough else f"{says}; the quickstart needs about 2 GB")
 

@@ -77,7 +77,11 @@ def stages_until(recipe: Recipe, until: str | None) -> list[Stage]:
     stages = [stage for stage in STAGES if stage.is_in(recipe)]
     kinds = [stage.kind for stage in stages]
     if not kinds:
-        raise UserError("the recipe has no stage to run; it is a plan: `lodesmith plan` reads it")
+        named = ", ".join(stage.kind for stage in STAGES)
+        raise UserError(
+            f"the recipe has no stage to run; add sections of {named}"
+            + ("" if recipe.model is None else ", or read it with `lodesmith plan`")
+        )
     if until is None:
         return stages
     if until not in kinds:
