@@ -51,7 +51,8 @@ def list_files(entries: Sequence[str], *, patterns: Sequence[str]) -> Listing:
     listing = Listing()
     labels: dict[Path, str] = {}
     for entry in entries:
-        root, pattern = split_root(entry)
+        # what is there under that very name is no pattern, even with brackets in it
+        root, pattern = (entry, "") if os.path.lexists(entry) else split_root(entry)
         if not pattern and not Path(entry).is_dir():
             if not os.path.lexists(entry):
                 raise UserError(f"{entry} does not exist; give a file, a folder or a pattern")

@@ -14,10 +14,10 @@ _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")  # letters and digits of any script may
 _MAX_NAME_BYTES = 160  # names become names of files, of 255 bytes at most with their endings
 
 
-def _make_name(text: str) -> str:
+def make_name(text: str) -> str:
     """Return a text as a name for a source: small letters, and dashes for what is no letter.
 
-    >>> _make_name("我的 Pages/")
+    >>> make_name("我的 Pages/")
     '我的-pages'
     """
     plain = unicodedata.normalize("NFC", text).lower()
@@ -26,10 +26,10 @@ def _make_name(text: str) -> str:
 
 
 def _check_name(text: str) -> str:
-    if text != _make_name(text):
+    if text != make_name(text):
         raise ValueError(
             "a source's name has small letters and digits of any language, and . _ + - between "
-            f"them, {_MAX_NAME_BYTES} bytes at most; write {_make_name(text) or 'pages'}"
+            f"them, {_MAX_NAME_BYTES} bytes at most; write {make_name(text) or 'pages'}"
         )
     return text
 
@@ -77,7 +77,7 @@ class PlainSource(Config, ABC):
     @property
     def label(self) -> str:
         """The source's name, given or derived."""
-        return self.name or _make_name(self.origin_name) or self.kind
+        return self.name or make_name(self.origin_name) or self.kind
 
     @property
     def origin(self) -> str:

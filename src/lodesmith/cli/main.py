@@ -6,6 +6,7 @@ from lodesmith.cli import (
     clean,
     doctor,
     evaluate,
+    first_recipe,
     keys,
     label,
     lineage,
@@ -16,7 +17,19 @@ from lodesmith.cli import (
 )
 from lodesmith.cli.app import run_app
 
-COMMAND_GROUPS = (stages, clean, planning, evaluate, models, lineage, doctor, label, keys, sealing)
+COMMAND_GROUPS = (
+    first_recipe,
+    stages,
+    clean,
+    planning,
+    evaluate,
+    models,
+    lineage,
+    doctor,
+    label,
+    keys,
+    sealing,
+)
 
 
 def main() -> None:
