@@ -73,6 +73,12 @@ def test_files_that_are_no_pages_are_told_with_what_makes_pages_of_them(
     assert artifact.file("资料.warc.gz").exists()
 
 
+def test_a_crawl_of_this_machine_says_what_allows_it(tmp_path: Path) -> None:
+    source = {"crawl": "http://127.0.0.1:9/", "contact": "me@example.org"}
+    with pytest.raises(UserError, match=r"private address\); .* write allow_private: true"):
+        acquire(tmp_path / "w", source)
+
+
 def test_equal_pages_give_an_equal_digest_wherever_they_lie(tmp_path: Path) -> None:
     digests = set()
     for place in ("here", "there"):

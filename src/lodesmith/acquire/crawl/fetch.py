@@ -21,6 +21,8 @@ from lodesmith.acquire.crawl.urls import Url
 from lodesmith.acquire.pages import format_date
 from lodesmith.core.version import VERSION
 
+PRIVATE = "private address"  # an outcome, and what a host is given up for
+
 _HEADERS = (
     (b"Accept", b"text/html,application/xhtml+xml,text/plain;q=0.8,*/*;q=0.1"),
     (b"Accept-Encoding", b"gzip, deflate"),
@@ -72,7 +74,7 @@ class Fetcher:
             async with asyncio.timeout(self._pace.total_seconds):
                 await exchange.run(self._connections, idle_seconds=self._pace.idle_seconds)
         except PrivateAddressError as error:
-            return Fetched(fault="private address", detail=str(error))
+            return Fetched(fault=PRIVATE, detail=str(error))
         except (TimeoutError, httpcore.TimeoutException) as error:
             detail = str(error) or f"not whole after {self._pace.total_seconds:g} s"
             result = exchange.end("timed out", detail, cut="time", may_retry=True)

@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from lodesmith.acquire.crawl.config import Pace
-from lodesmith.acquire.crawl.fetch import Fetched, Fetcher
+from lodesmith.acquire.crawl.fetch import PRIVATE, Fetched, Fetcher
 from lodesmith.acquire.crawl.ledger import Ledger
 from lodesmith.acquire.crawl.robots import MAX_ROBOTS_BYTES, Robots, parse_robots
 from lodesmith.acquire.crawl.rows import Done
@@ -16,7 +16,6 @@ from lodesmith.acquire.crawl.urls import parse_url
 
 _ROBOTS_SECONDS = 86_400.0
 _ROBOTS_REDIRECTS = 5  # RFC 9309, section 2.3.1.2: at least five
-_PRIVATE = "private address"
 _UNREACHABLE = "robots.txt unreachable"
 
 
@@ -46,7 +45,7 @@ class HostRules:
                 await asyncio.sleep(min(wait, self._pace.max_wait_seconds))
             is_last = attempt + 1 == self._pace.max_attempts
             result = await self._follow_robots(origin, is_last=is_last)
-            if result.fault == _PRIVATE:
+            if result.fault == PRIVATE:
                 return result.fault
             if result.answer is not None and not result.may_retry:
                 return None
@@ -64,7 +63,7 @@ class HostRules:
                 url, max_bytes=MAX_ROBOTS_BYTES, wants=lambda _, __: True, keep_beginning=True
             )
             if row is None or result.answer is None or (result.may_retry and not is_last):
-                if row is not None and (is_last or result.fault == _PRIVATE):
+                if row is not None and (is_last or result.fault == PRIVATE):
                     self._frontier.finish(row, Done(result.fault, result.detail))
                 break
             verdict = self._ledger.record(row, result.answer, fault=result.fault, robots_of=origin)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lodesmith.acquire.crawl.crawler import Crawler
 from lodesmith.acquire.crawl.dashboard import Dashboard
-from lodesmith.acquire.crawl.fetch import Fetcher, user_agent
+from lodesmith.acquire.crawl.fetch import PRIVATE, Fetcher, user_agent
 from lodesmith.acquire.crawl.ledger import Ledger, Rules
 from lodesmith.acquire.crawl.network import Connections
 from lodesmith.acquire.crawl.outcome_files import Written, write_files
@@ -39,10 +39,10 @@ def make_crawl(source: "CrawlSource", draft: Draft) -> JSON:
         for path in draft.path.glob(f"{source.label}.*"):
             path.unlink()
         told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-        raise UserError(
-            f"source {source.label}: no page was fetched ({told}); look at the addresses, at their "
-            "robots.txt and at the network, and run again"
-        )
+        remedy = "look at the addresses, at their robots.txt and at the network, and run again"
+        if PRIVATE in outcomes:
+            remedy = "if that network is meant, write allow_private: true, and run again"
+        raise UserError(f"source {source.label}: no page was fetched ({told}); {remedy}")
     entry = {
         "name": source.label,
         "kind": "crawl",
