@@ -17,7 +17,7 @@ from lodesmith.data.documents import Document, write_documents
 from lodesmith.data.warc import WarcWriter, read_record_at
 from lodesmith.lineage.artifact import Artifact, Draft, Order
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.pipeline import trace_documents
+from lodesmith.pipeline import trace_rows
 from lodesmith.pipeline.catalog_artifacts import (
     describe_catalog,
     open_catalog,
@@ -97,13 +97,13 @@ def test_with_a_catalog_only_files_that_hold_the_document_are_read(
 ) -> None:
     record_all(workspace)
     opened: list[str] = []
-    read_lines = trace_documents.read_lines
+    read_lines = trace_rows.read_lines
 
     def watch(path: Path):
         opened.append(path.name)
         return read_lines(path)
 
-    monkeypatch.setattr(trace_documents, "read_lines", watch)
+    monkeypatch.setattr(trace_rows, "read_lines", watch)
     (found,) = trace_url(workspace, "debian:help/page3.html")
     assert found.url == "debian:help/page3.html"
     assert set(opened) == {"documents-00000.jsonl.zst"}

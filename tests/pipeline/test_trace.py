@@ -28,7 +28,9 @@ from lodesmith.pipeline.trace import (
     trace_artifact,
     trace_document,
     trace_text,
+    trace_url,
 )
+from lodesmith.pipeline.trace_documents import show_url
 from lodesmith.tokenize import stage
 from lodesmith.tokenize.config import TokenizeConfig
 
@@ -180,6 +182,26 @@ def test_a_document_leads_to_its_page_and_licence(workspace: Workspace) -> None:
     shown = format_document_trace(trace)
     for fact in ("debian:help-en 7.4 (MPL-2.0", "at byte 300", "kept", only(workspace, "tune").id):
         assert fact in shown
+
+
+def test_an_address_is_shown_readable_and_found_as_it_is_shown(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    acquire = build(workspace, "acquire", fill_acquire)
+    url = "file:///%E8%B5%84%E6%96%99/%E9%A6%96%E9%A1%B5%20(1).html"
+    document = dataclasses.replace(make_documents(acquire)[0], url=url)
+
+    def fill(draft: Draft) -> None:
+        write_documents(draft.path / "documents-00000.jsonl.zst", [document])
+
+    build(workspace, "prepare", fill, acquire=acquire)
+    (trace,) = trace_url(workspace, url)
+    assert "page      file:///资料/首页 (1).html" in format_document_trace(trace)
+    assert trace_url(workspace, "file:///资料/首页 (1).html") == [trace]
+
+
+@pytest.mark.parametrize("url", ["https://a.org/50%25", "x:/a%2Fb", "x:/%FF", "x:/%0A", "x:/页"])
+def test_an_address_that_reading_would_change_is_shown_as_it_is(url: str) -> None:
+    assert show_url(url) == url
 
 
 def test_a_held_out_document_was_never_read(workspace: Workspace) -> None:

@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import string
+import urllib.parse
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
-from lodesmith.data.documents import Document, read_lines
+from lodesmith.data.documents import Document
 from lodesmith.data.warc import read_record_at
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
@@ -21,6 +22,7 @@ from lodesmith.pipeline.catalog_artifacts import (
     locate_url,
 )
 from lodesmith.pipeline.trace_artifacts import children_by_parent, describe_source
+from lodesmith.pipeline.trace_rows import find_rows, prepared_lines
 from lodesmith.pipeline.trace_training import (
     ChatUse,
     TokenUse,
@@ -88,7 +90,7 @@ def trace_documents(
     rows: dict[str, dict[str, Any]] = {}
     fates: dict[str, list[Fate]] = {}
     for prepare in (artifact for artifact in artifacts if artifact.kind == "prepare"):
-        found = list(_find_rows(prepare, set(document_ids), "id", located))
+        found = list(find_rows(prepare, set(document_ids), "id", located))
         kept = [row["id"] for row, is_kept in found if is_kept]
         tokens = find_token_uses(kept, prepare, children) if kept else {}
         chats = find_chat_uses(kept, prepare, children) if kept else {}
@@ -121,19 +123,24 @@ def trace_url(workspace: Workspace, url: str) -> list[DocumentTrace]:
     Raises:
         UserError: no prepare artifact of the workspace has met the URL.
     """
+    names = _names_of_url(workspace, url) or _names_of_url(workspace, quote_url(url))
+    if not names:
+        raise UserError(
+            f"no document of {url} in {workspace.root}; a URL is looked up as prepare wrote it, or "
+            "as `lodesmith trace --document ID` shows it"
+        )
+    return list(trace_documents(workspace, names).values())
+
+
+def _names_of_url(workspace: Workspace, url: str) -> list[str]:
     located = locate_url(workspace, url)
     names = {
         row["id"]: None
         for prepare in workspace.list_artifacts()
         if prepare.kind == "prepare"
-        for row, _ in _find_rows(prepare, {url}, "url", located)
+        for row, _ in find_rows(prepare, {url}, "url", located)
     }
-    if not names:
-        raise UserError(
-            f"no document of {url} in {workspace.root}; a URL is looked up exactly as prepare "
-            "wrote it: `lodesmith trace --document ID` shows one"
-        )
-    return list(trace_documents(workspace, list(names)).values())
+    return list(names)
 
 
 def trace_content(workspace: Workspace, content_hash: str) -> list[DocumentTrace]:
@@ -159,7 +166,7 @@ def trace_content(workspace: Workspace, content_hash: str) -> list[DocumentTrace
 
 
 def _ids_of_text(prepare: Artifact, content_hash: str, located: Located) -> Iterator[str]:
-    for line, _ in _prepared_lines(prepare, located):
+    for line, _ in prepared_lines(prepare, located):
         row = json.loads(line)
         if hash_content(str(row.get("text", ""))) == content_hash:
             yield row["id"]
@@ -174,12 +181,27 @@ def _ids_of_page(acquire: Artifact, content_hash: str, located: Located) -> Iter
                 yield Page(source="", url=record.uri, payload=record.payload).id
 
 
+def quote_url(url: str) -> str:
+    """Return an address with all that is not ASCII written as %-codes."""
+    return urllib.parse.quote(url, safe=string.punctuation, errors="surrogatepass")
+
+
+def show_url(url: str) -> str:
+    """Return an address as people read it, where `quote_url` leads back to it.
+
+    >>> show_url("file:///%E8%B5%84%E6%96%99/a%20b.html"), show_url("https://a.org/50%25.html")
+    ('file:///资料/a b.html', 'https://a.org/50%25.html')
+    """
+    shown = urllib.parse.unquote(url, errors="surrogateescape")
+    return shown if shown.isprintable() and quote_url(shown) == url else url
+
+
 def format_document_trace(trace: DocumentTrace) -> str:
     """Return the way of a document as people read it."""
     page = trace.page
     lines = [
         f"document  {trace.document_id} ({trace.language})",
-        f"page      {trace.url}",
+        f"page      {show_url(trace.url)}",
         f"record    {page.file or page.source}"
         + (f" at byte {page.offset}" if page.offset is not None else ""),
         f"package   {describe_source(page.package) if page.package else 'not known any more'}",
@@ -189,48 +211,6 @@ def format_document_trace(trace: DocumentTrace) -> str:
         lines += [f"  {line}" for use in fate.tokens for line in describe_token_use(use)]
         lines += [f"  {use.tune}  {use.num_rows} conversations made of it" for use in fate.chats]
     return "\n".join(lines)
-
-
-def _find_rows(
-    prepare: Artifact, wanted: set[str], field: str, located: Located
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the rows whose `field` is wanted, and whether they were kept."""
-    marks = [
-        json.dumps(value, ensure_ascii=is_ascii)[1:-1].encode("utf-8", "surrogatepass")
-        for value in wanted
-        for is_ascii in (True, False)
-    ]
-    for line, is_kept in _prepared_lines(prepare, located):
-        if any(mark in line for mark in marks):
-            row = json.loads(line)
-            if row.get(field) in wanted:
-                yield row, is_kept
-
-
-def _prepared_lines(prepare: Artifact, located: Located) -> Iterator[tuple[bytes, bool]]:
-    """Yield the lines that can hold what is looked for, and whether each document was kept."""
-    for pattern, is_kept in (("documents-*.jsonl.zst", True), ("rejected-*.jsonl.zst", False)):
-        for path in sorted(prepare.path.glob(pattern)):
-            for line in _lines_of(path, prepare.id, located):
-                yield line, is_kept
-
-
-def _lines_of(path: Path, artifact_id: str, located: Located) -> Iterator[bytes]:
-    """Yield the lines that can hold what is looked for: all, if the catalog has not seen them."""
-    if artifact_id not in located.artifacts:
-        yield from read_lines(path)
-        return
-    left = set(located.offsets.get(f"{artifact_id}/{path.name}", ()))
-    if not left:
-        return
-    start = 0
-    for line in read_lines(path):
-        if start in left:
-            left.remove(start)
-            yield line
-            if not left:
-                return
-        start += len(line) + 1
 
 
 def _rejection(row: dict[str, Any]) -> dict[str, Any]:
