@@ -302,25 +302,40 @@ def measure_server(bench: Bench) -> None:
 
         def ask(count: int) -> float:
             before = busy_seconds(server)
-            seconds, of_client = ask_server(url, bench.prompts(count, 32), new)
+            seconds, of_client = ask_server(url, bench.prompts(count, 128), new)
             client.append(of_client / seconds)
             return busy_seconds(server) - before if bench.options.cpu_seconds else seconds
 
+        engine = bench.engines["ours fp32"]
         for count in (1, 8):
             client.clear()
             ways: Ways = {
-                "engine": partial(bench.ask_engine, bench.engines["ours fp32"], count, 32, new),
+                "engine": partial(bench.ask_engine, engine, count, 128, new),
                 "server, streaming": partial(ask, count),
             }
-            seconds = compare(ways, rounds=bench.options.rounds)
-            show(f"the server, {count} at once, 32 tokens in, {new} out", seconds, count * new)
-            medians, bests = (
-                choose(seconds["server, streaming"]) / choose(seconds["engine"]) - 1
-                for choose in (statistics.median, min)
-            )
-            kept = statistics.median(client)
-            print(f"  it adds {medians:.1%} by medians, {bests:.1%} by best rounds; the client "
-                  f"keeps a core busy for {kept:.1%} of the time")  # fmt: skip
+            compare(ways, rounds=0)
+            seconds = compare_in_turns(ways, turns=bench.options.server_turns)
+            show(f"the server, {count} at once, 128 tokens in, {new} out", seconds, count * new)
+            ratios = [
+                served / bare - 1
+                for bare, served in zip(
+                    seconds["engine"], seconds["server, streaming"], strict=True
+                )
+            ]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            whole = sum(seconds["server, streaming"]) / sum(seconds["engine"]) - 1
+            print(f"  it adds {middle:.1%} by the median of {len(ratios)} neighbouring pairs "
+                  f"(quartiles {low:.1%} to {high:.1%}), {whole:.1%} in all; the client keeps a "
+                  f"core busy for {statistics.median(client):.1%} of the time")  # fmt: skip
+
+
+def compare_in_turns(ways: Ways, *, turns: int) -> dict[str, list[float]]:
+    """Return each way's seconds in each turn; who is first changes from turn to turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(turns):
+        for name in list(ways) if number % 2 else list(reversed(ways)):
+            seconds[name].append(ways[name]())
+    return seconds
 
 
 def measure_cold(bench: Bench) -> None:
@@ -343,6 +358,7 @@ def main() -> int:
     parser.add_argument("--new", type=int, default=96, help="tokens of a single stream")
     parser.add_argument("--batch-new", type=int, default=128, help="tokens of each of several")
     parser.add_argument("--server-new", type=int, default=128, help="tokens through the server")
+    parser.add_argument("--server-turns", type=int, default=40, help="pairs of engine and server")
     parser.add_argument("--fp32-only", action="store_true")
     parser.add_argument(
         "--cpu-seconds",

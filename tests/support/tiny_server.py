@@ -19,7 +19,7 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
-from lodesmith.serve.adapters import AdapterShelf
+from lodesmith.serve.adapters import shelf_of
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.keeper import KeptEngine
@@ -40,11 +40,11 @@ TOOL_TEMPLATE = (
 )
 
 
-def write_model_folder(folder, *, max_length=LONGEST):
+def write_model_folder(folder, *, max_length=LONGEST, head_dim=8, chat_template=CHAT_TEMPLATE):
     torch.set_num_threads(1)
     config = DecoderConfig(
         kind="qwen3", vocab_size=256 + len(SPECIAL_TOKENS), hidden_size=32, intermediate_size=48,
-        num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=head_dim,
         max_position_embeddings=max_length,
     )  # fmt: skip
     decoder = Decoder(config)
@@ -74,7 +74,7 @@ def write_model_folder(folder, *, max_length=LONGEST):
     )  # fmt: skip
     write_json(
         folder / "tokenizer_config.json",
-        {"eos_token": "<|im_end|>", "chat_template": CHAT_TEMPLATE},
+        {"eos_token": "<|im_end|>", "chat_template": chat_template},
     )
     return folder
 
@@ -99,7 +99,7 @@ class LocalServer:
             Service(name=name, tokenizer=loaded.tokenizer, engine=self.engine, created=1)
             for name in names
         ]
-        shelf = adapters and AdapterShelf(adapters, services[0])
+        shelf = adapters and shelf_of(services[0], adapters)
         app = create_app(
             ServedModels(services), keys=keys, request_seconds=request_seconds, shelf=shelf
         )

@@ -117,6 +117,10 @@ def serve(
     backend: Annotated[
         Backend, typer.Option(help="What computes: our engine, or a vLLM that is started here.")
     ] = Backend.OWN,
+    vllm_options: Annotated[
+        str,
+        typer.Option(metavar="WORDS", help="More of vLLM's options: '--tensor-parallel-size 2'."),
+    ] = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Serve models over an OpenAI-compatible API; with a recipe, run what it lacks first.
@@ -131,11 +135,13 @@ def serve(
     else:
         refuse_overrides(overrides)
     models = _find_all(name, also or (), workspace)
-    if backend is Backend.VLLM and (also or adapters or quantization or threads):
+    if backend is Backend.VLLM and (quantization or threads):
         raise UserError(
-            "--backend vllm serves one model as it is; leave --also, --adapters, --threads and "
-            "--quantization out"
+            "--threads and --quantization are our engine's; leave them out with --backend vllm, "
+            "whose own are given by --vllm-options"
         )
+    if backend is not Backend.VLLM and vllm_options:
+        raise UserError("--vllm-options are for --backend vllm; give that too, or leave them out")
     from lodesmith.infer.config import EngineConfig, Quantization
     from lodesmith.serve import server
     from lodesmith.serve.keys import ApiKeys
@@ -154,8 +160,11 @@ def serve(
         ),
     )
     if backend is Backend.VLLM:
-        [(name, folder)] = models.items()
-        server.serve_by_vllm(folder, name=name, host=host, port=port, settings=settings)
+        from lodesmith.serve.vllm_command import read_options
+
+        server.serve_by_vllm(
+            models, host=host, port=port, settings=settings, options=read_options(vllm_options)
+        )
     else:
         server.serve(models, host=host, port=port, settings=settings)
 

@@ -7,13 +7,16 @@ Source: vLLM documentation, "LoRA Adapters", for names and fields of the two rou
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from lodesmith.core.errors import LodesmithError
+from lodesmith.serve.catalogue import T
 from lodesmith.serve.chat_messages import FunctionName
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.front import Front
@@ -37,14 +40,15 @@ class UnloadAdapterBody(RequestBody):
 
 
 @dataclass(frozen=True)
-class AdapterShelf:
-    """Where adapters lie, and what they are put on."""
+class AdapterShelf(Generic[T]):
+    """Where adapters lie, and how they are put on a model and taken off again."""
 
     folder: Path
-    base: Service
+    put_on: Callable[[str, Path], T]  # on a thread; a `LodesmithError` says what is wrong
+    take_off: Callable[[str], None]  # on a thread
 
-    def load(self, name: str, path: str) -> Service:
-        """Return the service of base and adapter.
+    def load(self, name: str, path: str) -> T:
+        """Return what is served of base and adapter.
 
         Raises:
             ApiError: the folder lies elsewhere, or its adapter does not fit the base.
@@ -56,13 +60,22 @@ class AdapterShelf:
                 404, f"there is no adapter '{path}' in the server's folder", param="lora_path"
             )
         try:
-            self.base.engine.load_adapter(name, folder)
+            return self.put_on(name, folder)
         except LodesmithError as error:
             raise ApiError(400, str(error), param="lora_path") from None
-        return replace(self.base, name=name, adapter=name, metrics=Metrics())
 
 
-def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
+def shelf_of(base: Service, folder: Path) -> AdapterShelf[Service]:
+    """Return the shelf of a model that our own engine computes."""
+
+    def put_on(name: str, adapter: Path) -> Service:
+        base.engine.load_adapter(name, adapter)
+        return replace(base, name=name, adapter=name, metrics=Metrics())
+
+    return AdapterShelf(folder, put_on, base.engine.unload_adapter)
+
+
+def add_adapter_routes(app: FastAPI, front: Front[T], shelf: AdapterShelf[T]) -> None:
     """Add the routes that load and unload adapters."""
     own: set[str] = set()
     changing = asyncio.Lock()
@@ -88,10 +101,10 @@ def add_adapter_routes(app: FastAPI, front: Front, shelf: AdapterShelf) -> None:
                 raise ApiError(404, f"no adapter '{body.lora_name}' is loaded", param="lora_name")
             own.discard(body.lora_name)
             front.models.remove(body.lora_name)
-            await asyncio.to_thread(shelf.base.engine.unload_adapter, body.lora_name)
+            await asyncio.to_thread(shelf.take_off, body.lora_name)
         return f"Success: LoRA adapter '{body.lora_name}' removed successfully."
 
 
-def _check_rights(front: Front, request: Request) -> None:
+def _check_rights(front: Front[T], request: Request) -> None:
     if front.caller(request).models is not None:
         raise ApiError(403, "only a caller that may use every model may change them")

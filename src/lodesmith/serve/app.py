@@ -17,14 +17,15 @@ from lodesmith.serve.keys import ApiKeys
 from lodesmith.serve.listen import REQUEST_SECONDS
 from lodesmith.serve.quotas import quotas_of
 from lodesmith.serve.routes import add_completions, add_information, add_tokens
+from lodesmith.serve.service import Service
 
 
 def create_app(
-    models: ServedModels,
+    models: ServedModels[Service],
     *,
     keys: ApiKeys | None = None,
     request_seconds: float = REQUEST_SECONDS,
-    shelf: AdapterShelf | None = None,
+    shelf: AdapterShelf[Service] | None = None,
 ) -> FastAPI:
     """Return the web application that serves these models.
 

@@ -1,25 +1,36 @@
 """The models that a server has, by the names under which callers may see and use them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.keys import Caller
-from lodesmith.serve.service import Service
 
 
-class ServedModels:
+class Served(Protocol):
+    """A model behind the routes, whatever computes it."""
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+
+
+T = TypeVar("T", bound=Served)
+
+
+class ServedModels(Generic[T]):
     """One service for each name."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(self, services: Sequence[T]) -> None:
         self._services = {service.name: service for service in services}
 
-    def visible_to(self, caller: Caller) -> Iterator[Service]:
+    def visible_to(self, caller: Caller) -> Iterator[T]:
         """Yield what a caller may use."""
         for name, service in self._services.items():
             if caller.models is None or name in caller.models:
                 yield service
 
-    def find(self, name: str | None, caller: Caller) -> Service:
+    def find(self, name: str | None, caller: Caller) -> T:
         """Return the model of a name; without a name, the only one that the caller may use.
 
         Raises:
@@ -43,7 +54,7 @@ class ServedModels:
         """Tell whether a name is taken."""
         return name in self._services
 
-    def add(self, service: Service) -> None:
+    def add(self, service: T) -> None:
         """Serve one more."""
         self._services[service.name] = service
 
@@ -51,5 +62,5 @@ class ServedModels:
         """Serve one less; whoever is being answered is answered."""
         del self._services[name]
 
-    def __iter__(self) -> Iterator[Service]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self._services.values())

@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic
 
 from fastapi import Request
 
-from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.catalogue import ServedModels, T
 from lodesmith.serve.guard import CALLER
 from lodesmith.serve.keys import Caller
 from lodesmith.serve.listen import REQUEST_SECONDS
 from lodesmith.serve.quotas import Quotas
-from lodesmith.serve.service import Service
 
 
 @dataclass(frozen=True)
-class Front:
+class Front(Generic[T]):
     """The models, and the accounts of who uses them."""
 
-    models: ServedModels
+    models: ServedModels[T]
     quotas: Quotas
     request_seconds: float = REQUEST_SECONDS
 
@@ -26,7 +26,7 @@ class Front:
         caller: Caller = request.scope[CALLER]
         return caller
 
-    def admit(self, request: Request, name: str) -> Service:
+    def admit(self, request: Request, name: str) -> T:
         """Return the model that a request means, and count the request.
 
         Raises:

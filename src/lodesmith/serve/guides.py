@@ -21,6 +21,10 @@ from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.serve.json_schema import find_unenforced
 
+_SPACING = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
+"""One space at most: where any white space may stand, a model may go on with it for ever. Versions
+before 1.9, of which vLLM brings one, pass over `whitespace_pattern`."""
+
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -109,8 +113,7 @@ def json_rule(schema: Mapping[str, Any]) -> str:
         raise UserError(
             f"the schema cannot be enforced: unknown keywords at {', '.join(unenforced)}"
         )
-    # One space at most: where any white space may stand, a model may go on with it for ever.
-    whole = {**schema, "x-guidance": {"whitespace_pattern": " ?"}}
+    whole = {**schema, "x-guidance": _SPACING}
     return f"%json {json.dumps(whole, ensure_ascii=False)}"
 
 

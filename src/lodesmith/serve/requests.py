@@ -1,5 +1,7 @@
 """Bodies turned into requests for an engine: prompt, sampling, and the form of the answer."""
 
+from collections.abc import Callable
+
 from lodesmith.core.errors import UserError
 from lodesmith.infer.interface import GenerationRequest, Sampling
 from lodesmith.serve.chat_messages import SchemaFormat, TextFormat, ToolBody
@@ -18,7 +20,11 @@ async def chat_requests(service: Service, body: ChatBody) -> list[GenerationRequ
     Raises:
         ApiError: the model cannot be asked so.
     """
-    grammar = _grammar_of(service, body)
+    grammar = grammar_of(
+        body,
+        chat_template=service.tokenizer.chat_template,
+        check=service.grammars.checked,
+    )
     input_ids = await service.encode_messages(body.messages, usable_tools(body))
     room = max(1, service.engine.limits.max_model_len - len(input_ids))
     return [
@@ -78,39 +84,47 @@ def _stop_ids(service: Service, body: GenerationBody) -> frozenset[int]:
     return frozenset() if body.ignore_eos else frozenset(service.tokenizer.eos_ids)
 
 
-def _grammar_of(service: Service, body: ChatBody) -> str | None:
-    """Return the grammar that the answer is held to, if it has a form."""
+def grammar_of(
+    body: ChatBody, *, chat_template: str | None, check: Callable[[str], str] = lambda text: text
+) -> str | None:
+    """Return the Lark grammar that an answer is held to, if it has a form.
+
+    Args:
+        body: what is asked.
+        chat_template: of the model, which must tell it of tools if there are any.
+        check: returns a grammar that the model can follow.
+
+    Raises:
+        ApiError: 400, the form cannot be enforced.
+    """
     tools, answer_format = usable_tools(body), body.response_format
+    if not tools and (answer_format is None or isinstance(answer_format, TextFormat)):
+        return None
     param = "tools" if tools else "response_format"
     try:
+        _check_end(body)
         if tools:
-            _check_template(service)
-            grammar = tool_grammar(
-                tools, body.tool_choice or "auto", parallel=body.parallel_tool_calls
-            )
-            return _checked(service, grammar, body)
-        if answer_format is None or isinstance(answer_format, TextFormat):
-            return None
+            _check_template(chat_template or "")
+            choice = body.tool_choice or "auto"
+            return check(tool_grammar(tools, choice, parallel=body.parallel_tool_calls))
         schema = ANY_OBJECT
         if isinstance(answer_format, SchemaFormat):
             schema = answer_format.json_schema.json_schema
-        return _checked(service, schema_grammar(schema), body)
+        return check(schema_grammar(schema))
     except UserError as error:
         raise ApiError(400, f"'{param}': {error}", param=param) from None
 
 
-def _checked(service: Service, grammar: str, body: ChatBody) -> str:
+def _check_end(body: ChatBody) -> None:
     if body.ignore_eos:
         raise UserError(
             "an answer that is held to a form ends when it is whole; leave ignore_eos out"
         )
-    return service.grammars.checked(grammar)
 
 
-def _check_template(service: Service) -> None:
-    template = service.tokenizer.chat_template or ""
+def _check_template(template: str) -> None:
     if "tools" not in template or OPEN not in template:
         raise UserError(
-            f"the chat template of '{service.name}' does not tell a model of tools in the form "
-            f"{OPEN}; leave tools out, or serve a model that was tuned for them"
+            f"the chat template of this model does not tell it of tools in the form {OPEN}; leave "
+            "tools out, or serve a model that was tuned for them"
         )

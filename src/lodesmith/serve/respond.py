@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from fastapi import Request
@@ -22,6 +22,8 @@ from lodesmith.serve.answers import Answers, Piece
 from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
 from lodesmith.serve.faults import ApiError
 from lodesmith.serve.protocol import GenerationBody, StreamOptions
+
+_NOT_GATHERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -77,13 +79,16 @@ async def respond(
             answers, answer_format, head=head, options=body.stream_options or StreamOptions(),
             num_prompt_tokens=num_prompt_tokens,
         )  # fmt: skip
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return _AnswerStream(answers, events, headers=headers, limit_seconds=limit_seconds)
+
+        async def close() -> None:
+            answers.cancel()
+
+        return AnswerStream(events, close, limit_seconds=limit_seconds)
     try:
         async with asyncio.timeout(limit_seconds):
             by_choice = await unless_gone(request, _gather(answers))
     except TimeoutError:
-        raise ApiError(504, _too_slow(limit_seconds), code="timeout") from None
+        raise too_slow(limit_seconds) from None
     finally:
         answers.cancel()
     if by_choice is None:
@@ -92,21 +97,27 @@ async def respond(
     return JSONResponse({**head, "choices": choices, "usage": _usage(answers, num_prompt_tokens)})
 
 
-class _AnswerStream(StreamingResponse):
-    """A stream that cancels its answers however it ends, even before its first event."""
+class AnswerStream(StreamingResponse):
+    """A stream that closes what it comes from however it ends, even before its first event."""
 
     media_type = "text/event-stream"
 
     def __init__(
         self,
-        answers: Answers,
         events: AsyncIterator[bytes],
+        close: Callable[[], Awaitable[None]],
         *,
-        headers: dict[str, str],
         limit_seconds: float,
     ) -> None:
-        super().__init__(events, headers=headers)
-        self._answers, self._limit_seconds = answers, limit_seconds
+        """Make a response of events that are encoded already.
+
+        Args:
+            events: what is sent.
+            close: called once at the end.
+            limit_seconds: after which the rest is given up, s.
+        """
+        super().__init__(events, headers=_NOT_GATHERED)
+        self._close, self._limit_seconds = close, limit_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; a stream that takes too long ends without its `[DONE]`."""
@@ -114,15 +125,15 @@ class _AnswerStream(StreamingResponse):
             async with asyncio.timeout(self._limit_seconds):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
-            error = ApiError(504, _too_slow(self._limit_seconds), code="timeout")
-            last = {"type": "http.response.body", "body": _event(error.body())}
+            error = too_slow(self._limit_seconds)
+            last = {"type": "http.response.body", "body": encode_event(error.body())}
             try:
                 async with asyncio.timeout(1):
                     await send(last)
             except (TimeoutError, OSError):
                 warn(f"a client did not read its answer for {self._limit_seconds:g} s; cut off")
         finally:
-            self._answers.cancel()
+            await self._close()
 
 
 async def _stream(
@@ -150,10 +161,10 @@ async def _stream(
             yield "".join(f"{before}{_encode(choice)}{after}" for choice in choices).encode()
         if options.include_usage:
             usage = _usage(answers, num_prompt_tokens)
-            yield _event({**head, "choices": [], "usage": usage})
+            yield encode_event({**head, "choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
     except ApiError as error:  # the status has been sent already; the error can only follow
-        yield _event(error.body())
+        yield encode_event(error.body())
 
 
 async def _gather(answers: Answers) -> list[list[Piece]]:
@@ -173,9 +184,15 @@ def _usage(answers: Answers, num_prompt_tokens: int) -> dict[str, int]:
     }
 
 
-def _too_slow(limit_seconds: float) -> str:
-    return f"the answer was not whole after {limit_seconds:g} s; ask for fewer tokens"
+def too_slow(limit_seconds: float) -> ApiError:
+    """Return what a client is told whose answer is given up."""
+    return ApiError(
+        504,
+        f"the answer was not whole after {limit_seconds:g} s; ask for fewer tokens",
+        code="timeout",
+    )
 
 
-def _event(data: dict[str, Any]) -> bytes:
+def encode_event(data: dict[str, Any]) -> bytes:
+    """Return data as one server-sent event."""
     return f"data: {_encode(data)}\n\n".encode()

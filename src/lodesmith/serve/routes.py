@@ -27,7 +27,7 @@ from lodesmith.serve.respond import respond
 from lodesmith.serve.service import Service
 
 
-def add_completions(app: FastAPI, front: Front) -> None:
+def add_completions(app: FastAPI, front: Front[Service]) -> None:
     """Add the routes that answer."""
 
     @app.post("/v1/chat/completions", response_model=None)
@@ -68,7 +68,7 @@ def add_completions(app: FastAPI, front: Front) -> None:
 
 
 async def _ask(
-    front: Front,
+    front: Front[Service],
     request: Request,
     service: Service,
     requests: Sequence[GenerationRequest],
@@ -83,7 +83,7 @@ async def _ask(
     return answers, num_prompt_tokens
 
 
-def add_tokens(app: FastAPI, front: Front) -> None:
+def add_tokens(app: FastAPI, front: Front[Service]) -> None:
     """Add the routes between texts and ids."""
 
     @app.post("/tokenize")
@@ -110,7 +110,7 @@ def add_tokens(app: FastAPI, front: Front) -> None:
         return {"prompt": service.tokenizer.decode(body.tokens)}
 
 
-def add_information(app: FastAPI, front: Front) -> None:
+def add_information(app: FastAPI, front: Front[Service]) -> None:
     """Add the routes that tell of models and of the server."""
 
     @app.get("/v1/models")

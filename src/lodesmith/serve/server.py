@@ -67,8 +67,7 @@ def serve_on(
         UserError: a model or the folder of adapters is not there, or is wrong.
         DamagedArtifactError: a model's file is torn.
     """
-    if settings.adapters is not None and not settings.adapters.is_dir():
-        raise UserError(f"there is no folder {settings.adapters} for adapters")
+    _check_adapter_folder(settings)
     torch.set_num_threads(1)  # its threads would spin where ours compute; its engines take more
     loaded = {
         name: model if isinstance(model, LoadedModel) else open_folder(model, name=name)
@@ -113,23 +112,52 @@ def _all_or_none(starting: Sequence[Future[KeptEngine]]) -> list[KeptEngine]:
 
 
 def serve_by_vllm(
-    folder: Path, *, name: str, host: str, port: int, settings: ServerSettings
+    folders: Mapping[str, Path],
+    *,
+    host: str,
+    port: int,
+    settings: ServerSettings,
+    options: Sequence[str] = (),
 ) -> None:
-    """Serve a model by a vLLM of its own, behind our address, keys and limits.
+    """Serve models by a vLLM for each, behind our address, keys and limits.
+
+    Args:
+        folders: of the models, by name.
+        host: address to listen on; beyond this machine keys must be given.
+        port: 0 takes a free one.
+        settings: keys and limits.
+        options: further words of vLLM's command.
 
     Raises:
-        UserError: the port is taken, or the keys are missing or wrong.
-        EngineError: there is no vLLM, or it did not start.
+        UserError: the port is taken, the keys are missing or wrong, or a folder is not there.
+        EngineError: there is no vLLM, or one did not start.
     """
     check_binding(host, settings.keys)
+    _check_adapter_folder(settings)
     from lodesmith.serve import site
+    from lodesmith.serve.vllm_command import VllmCommand
 
+    commands = [
+        VllmCommand(
+            folder=folder,
+            name=name,
+            engine=settings.engine or EngineConfig(),
+            options=tuple(options),
+            num_sharing=len(folders),
+            with_adapters=settings.adapters is not None and not number,
+        )
+        for number, (name, folder) in enumerate(folders.items())
+    ]
     with bind(host, port) as listener:
         site.answer_by_vllm(
             listener,
-            folder,
-            name=name,
-            engine=settings.engine or EngineConfig(),
+            commands,
             keys=settings.keys,
             request_seconds=settings.request_seconds,
+            adapters=settings.adapters,
         )
+
+
+def _check_adapter_folder(settings: ServerSettings) -> None:
+    if settings.adapters is not None and not settings.adapters.is_dir():
+        raise UserError(f"there is no folder {settings.adapters} for adapters")

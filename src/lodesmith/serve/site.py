@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -15,15 +15,16 @@ from fastapi import FastAPI
 
 from lodesmith.core.log import say
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.interface import Engine
-from lodesmith.serve.adapters import AdapterShelf
+from lodesmith.serve.adapters import shelf_of
 from lodesmith.serve.app import create_app
 from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.keys import ApiKeys
 from lodesmith.serve.listen import STOP_SECONDS, url_of
 from lodesmith.serve.service import Service
-from lodesmith.serve.vllm_process import VllmCommand, VllmProcess
+from lodesmith.serve.vllm_command import VllmCommand
+from lodesmith.serve.vllm_model import VllmModel, vllm_shelf
+from lodesmith.serve.vllm_process import VllmProcess
 from lodesmith.serve.vllm_proxy import create_proxy
 
 
@@ -48,7 +49,7 @@ def answer(
             say(f"{service.name}: up to {limits.max_model_len:,} tokens in a request, "
                 f"{limits.max_num_seqs} requests at once")  # fmt: skip
         say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
-    shelf = None if adapters is None else AdapterShelf(adapters, services[0])
+    shelf = None if adapters is None else shelf_of(services[0], adapters)
     app = create_app(
         ServedModels(services), keys=keys, request_seconds=request_seconds, shelf=shelf
     )
@@ -57,21 +58,30 @@ def answer(
 
 def answer_by_vllm(
     listener: socket.socket,
-    folder: Path,
+    commands: Sequence[VllmCommand],
     *,
-    name: str,
-    engine: EngineConfig,
     keys: ApiKeys | None,
     request_seconds: float,
+    adapters: Path | None,
 ) -> None:
-    """Answer by a vLLM of its own, until SIGINT or SIGTERM.
+    """Answer by a vLLM for each model, until SIGINT or SIGTERM.
+
+    They start one after the other: each looks how much of a GPU's memory is free.
 
     Raises:
-        EngineError: there is no vLLM, or it did not start.
+        EngineError: there is no vLLM, or one did not start.
     """
-    with VllmProcess(VllmCommand(folder=folder, name=name, engine=engine)) as vllm:
-        say(f"listening on {url_of(listener)}/v1, vllm on {vllm.url} (Ctrl-C stops)")
-        _run(create_proxy(vllm, name=name, keys=keys, request_seconds=request_seconds), listener)
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(VllmProcess(command)) for command in commands]
+        models = [VllmModel.of(each, created=int(time.time())) for each in running]
+        for model in models:
+            say(f"{model.name}: vllm takes up to {model.max_model_len:,} tokens in a request")
+        say(f"listening on {url_of(listener)}/v1 (Ctrl-C stops)")
+        shelf = None if adapters is None else vllm_shelf(models[0], adapters)
+        app = create_proxy(
+            ServedModels(models), keys=keys, request_seconds=request_seconds, shelf=shelf
+        )
+        _run(app, listener)
 
 
 def _run(app: FastAPI, listener: socket.socket) -> None:

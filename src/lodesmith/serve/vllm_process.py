@@ -1,65 +1,33 @@
-"""vLLM as a process of ours: started on a loopback port, watched, and started again when it ends.
+"""vLLM as a process of ours: started, watched, and started again when it ends.
 
-It is told to send nothing home and to ask no hub, and to leave out what the model's folder says of
-sampling: a request means the same with either engine.
-
-Source: vLLM documentation, "vllm serve" (its options of versions 0.19 and 0.30), "Usage Stats
-Collection", "Tool Calling"; GET /health.
+Source: vLLM 0.32, GET /health, POST /v1/load_lora_adapter.
 """
 
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
-from lodesmith.data.tokenizer_settings import read_tokenizer_settings
-from lodesmith.infer.config import EngineConfig
+from lodesmith.serve import group_guard
 from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
-from lodesmith.serve.tools import OPEN
+from lodesmith.serve.vllm_command import VllmCommand
+
+URL = "http://vllm"  # only its path counts: the way is a socket of the file system
 
 _POLL_SECONDS = 0.2
-_STOP_SECONDS = 20.0  # that running requests get to finish
-
-_SILENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
-
-_TIED = (
-    "import os, sys; from lodesmith.core.process import die_with_parent; "
-    "die_with_parent(int(sys.argv[1])); os.execvp(sys.argv[2], sys.argv[2:])"
-)
-"""Becomes the command that follows, and on Linux dies with us: no vLLM keeps a GPU for nobody."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VllmCommand:
-    """How vLLM is started."""
-
-    folder: Path
-    name: str  # what clients call the model
-    engine: EngineConfig
-    start_seconds: float = 900.0  # large weights take minutes to load
-
-    def words(self, port: int) -> list[str]:
-        """Return the command."""
-        command = [
-            "vllm", "serve", str(self.folder), "--host", "127.0.0.1", "--port", str(port),
-            "--served-model-name", self.name, "--max-num-seqs", str(self.engine.max_num_seqs),
-            "--generation-config", "vllm",
-        ]  # fmt: skip
-        if OPEN in (read_tokenizer_settings(self.folder).chat_template or ""):
-            command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-        if self.engine.max_model_len is not None:
-            command += ["--max-model-len", str(self.engine.max_model_len)]
-        return command
+_HEALTH_SECONDS = 5.0
+_STOP_SECONDS = 20.0  # that vLLM gets to end in order
 
 
 class VllmProcess:
@@ -71,15 +39,19 @@ class VllmProcess:
                 "there is no `vllm` on the PATH; pip install vllm on a machine with GPUs, or serve "
                 "without --backend vllm"
             )
-        self._command, self._budget = command, RestartBudget()
-        self._stopping = threading.Event()
+        self.command = command
+        self._budget, self._stopping = RestartBudget(), threading.Event()
+        self._folder = Path(tempfile.mkdtemp(prefix="lodesmith-"))  # for this user only
+        self.socket = self._folder / "vllm"
+        self.adapters: dict[str, Path] = {}  # that one which is started again gets too
+        self.is_ready = False
         self.failure: str | None = None  # why it is not to be started again
         self._start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "VllmProcess":
         try:
-            self._wait_until_healthy()
+            self._wait_until_ready()
         except BaseException:
             self._end()
             raise
@@ -91,38 +63,67 @@ class VllmProcess:
         self._watcher.join()  # first: it may be starting another one just now
         self._end()
 
-    def _start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        tied = [sys.executable, "-c", _TIED, str(os.getpid())]
-        command = [*tied, *self._command.words(port)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, env={**os.environ, **_SILENT}
-        )
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be asked now, for clients; None if something can."""
+        if self.is_ready:
+            return None
+        return self.failure or "vllm does not answer; it is being started again"
 
-    def _wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + self._command.start_seconds
-        with httpx.Client(trust_env=False, timeout=5.0) as client:
-            while time.monotonic() < deadline and not self._stopping.is_set():
-                code = self._process.poll()
-                if code is not None:
-                    raise EngineError(
-                        f"vllm ended with exit code {code} before it answered; its own message "
-                        "stands above"
-                    )
-                with contextlib.suppress(httpx.TransportError):
-                    if client.get(f"{self.url}/health").status_code == 200:
-                        return
-                time.sleep(_POLL_SECONDS)
-        raise EngineError(f"vllm did not answer within {self._command.start_seconds:g} s")
+    def connect(self) -> httpx.Client:
+        """Return a client of it, for a thread."""
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return httpx.Client(transport=transport, base_url=URL, timeout=60.0)
+
+    def _start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, group_guard.__file__, *self.command.words(self.socket)],
+            stdin=subprocess.PIPE, env=self.command.environment(), start_new_session=True,
+        )  # fmt: skip
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.command.start_seconds
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            code = self._process.poll()
+            if code is not None:
+                raise EngineError(
+                    f"vllm ended with exit code {code} before it answered; its own message "
+                    "stands above"
+                )
+            if self._is_healthy():
+                self._load_adapters()
+                self.is_ready = True
+                return
+            time.sleep(_POLL_SECONDS)
+        raise EngineError(f"vllm did not answer within {self.command.start_seconds:g} s")
+
+    def _is_healthy(self) -> bool:
+        """Ask without a client of HTTP: they leave sockets open on which nobody listens yet."""
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_HEALTH_SECONDS)
+                probe.connect(str(self.socket))
+                probe.sendall(b"GET /health HTTP/1.0\r\nHost: vllm\r\n\r\n")
+                return probe.makefile("rb").readline().split()[1:2] == [b"200"]
+        except OSError:
+            return False
+
+    def _load_adapters(self) -> None:
+        with self.connect() as client:
+            for name, folder in list(self.adapters.items()):
+                body = {"lora_name": name, "lora_path": str(folder)}
+                answer = client.post("/v1/load_lora_adapter", json=body)
+                if answer.status_code != 200:
+                    warn(f"vllm did not take the adapter '{name}' again: {answer.text[:500]}")
 
     def _watch(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
             code = self._process.poll()
             if code is None:
                 continue
+            self.is_ready = False
+            self._kill_group()
             if not self._budget.take():
                 self.failure = f"vllm ended {MAX_RESTARTS + 1} times, the last time with {code}"
                 warn(self.failure)
@@ -130,13 +131,21 @@ class VllmProcess:
             warn(f"vllm ended with exit code {code}; starting it again")
             self._start()
             with contextlib.suppress(EngineError):  # if it ended again, the next round sees it
-                self._wait_until_healthy()
+                self._wait_until_ready()
                 say("vllm answers again")
 
+    def _kill_group(self) -> None:
+        """Kill what the ended process left behind: its workers may hold a GPU."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: only zombies left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
     def _end(self) -> None:
+        self.is_ready = False
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._kill_group()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,163 +1,210 @@
-"""Our address, keys and limits before a vLLM: requests are passed on, answers passed back.
+"""Our routes, keys and limits before vLLMs: what may be asked is the same as of our own engine.
 
-What is asked and answered is vLLM's own; here only callers are told apart. To count the tokens of
-a stream it is asked to say its usage, which the caller gets only if it asked too.
+A request is read and refused as there, and passed on in vLLM's words; the answer is vLLM's own.
 """
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from lodesmith.core.version import VERSION
+from lodesmith.infer.interface import explain_token_id
+from lodesmith.serve.adapters import AdapterShelf, add_adapter_routes
+from lodesmith.serve.api_page import add_api_page
 from lodesmith.serve.app import add_error_handlers
+from lodesmith.serve.catalogue import ServedModels
 from lodesmith.serve.chat_page import add_chat_page
 from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.guard import CALLER, Guard
-from lodesmith.serve.keys import ApiKeys, Caller
-from lodesmith.serve.quotas import Quotas, quotas_of
-from lodesmith.serve.vllm_process import VllmProcess
-
-_POSTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
-_GETS = ("/v1/models", "/health", "/metrics")
-_MODELS = "/v1/models"
+from lodesmith.serve.faults import ERRORS, ApiError
+from lodesmith.serve.front import Front
+from lodesmith.serve.guard import Guard
+from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.metrics import render_page
+from lodesmith.serve.protocol import (
+    ChatBody,
+    CompletionBody,
+    DetokenizeBody,
+    EmbeddingsBody,
+    GenerationBody,
+    StreamOptions,
+    TokenizeBody,
+)
+from lodesmith.serve.quotas import quotas_of
+from lodesmith.serve.respond import AnswerStream, too_slow
+from lodesmith.serve.vllm_bodies import chat_body, completion_body
+from lodesmith.serve.vllm_metrics import read_families
+from lodesmith.serve.vllm_model import VllmModel
+from lodesmith.serve.vllm_stream import VllmStream
 
 
 def create_proxy(
-    vllm: VllmProcess, *, name: str, keys: ApiKeys | None, request_seconds: float
+    models: ServedModels[VllmModel],
+    *,
+    keys: ApiKeys | None,
+    request_seconds: float,
+    shelf: AdapterShelf[VllmModel] | None = None,
 ) -> FastAPI:
-    """Return the web application before a vLLM that serves one model under this name."""
-    proxy = _Proxy(vllm, name, quotas_of(keys))
+    """Return the web application before vLLMs; see `create_app` for the arguments."""
+    front = Front(models, quotas_of(keys), request_seconds=request_seconds)
+    clients = [model.client for model in models]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        limits = httpx.Limits(max_connections=None)  # vLLM knows best how many it answers
-        async with httpx.AsyncClient(
-            trust_env=False, timeout=request_seconds, limits=limits
-        ) as client:
-            proxy.client = client
-            yield
+        yield
+        for client in clients:
+            await client.close()
 
     app = FastAPI(
-        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None,
+        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS,
         lifespan=lifespan,
     )  # fmt: skip
     app.add_middleware(Guard, keys=keys)
     add_error_handlers(app)
+    _add_completions(app, front)
+    _add_tokens(app, front)
+    _add_information(app, front)
+    if shelf is not None:
+        add_adapter_routes(app, front, shelf)
     add_chat_page(app)
-    for path in _POSTS:
-        app.add_api_route(path, proxy.pass_on, methods=["POST"], response_model=None)
-    for path in _GETS:
-        app.add_api_route(path, proxy.pass_on, methods=["GET"], response_model=None)
-    app.add_api_route(f"{_MODELS}/{{asked:path}}", proxy.show_model, response_model=None)
+    add_api_page(app)
     return app
 
 
-@dataclass
-class _Proxy:
-    vllm: VllmProcess
-    name: str
-    quotas: Quotas
-    client: httpx.AsyncClient = field(init=False)
+def _add_completions(app: FastAPI, front: Front[VllmModel]) -> None:
+    @app.post("/v1/chat/completions", response_model=None)
+    async def complete_chat(body: ChatBody, request: Request) -> Response:
+        """Answer a conversation."""
+        model = front.admit(request, body.model)
+        data = chat_body(body, chat_template=model.chat_template)
+        return await _answer(front, request, body, data, num_prompts=1)
 
-    async def pass_on(self, request: Request) -> Response:
-        """Send a request on, and its answer back as it comes."""
-        caller = self._check(request)
-        body, adds_usage = await request.body(), False
-        if request.method == "POST":
-            self.quotas.check(caller)
-            body, adds_usage = _ask_for_usage(body)
-        answer = await unless_gone(request, self._send(request.method, request.url.path, body))
-        if answer is None:
-            return Response(status_code=CLIENT_CLOSED_REQUEST)
-        kind = answer.headers.get("content-type", "")
-        if kind.startswith("text/event-stream"):
-            events = self._events(answer, caller, hides_usage=adds_usage)
-            return StreamingResponse(events, media_type="text/event-stream")
-        data = await answer.aread()
-        self._charge(caller, data)
-        wait = answer.headers.get("retry-after")
-        headers = {} if wait is None else {"Retry-After": wait}
-        return Response(data, answer.status_code, headers, media_type=kind)
+    @app.post("/v1/completions", response_model=None)
+    async def complete_text(body: CompletionBody, request: Request) -> Response:
+        """Go on from a text."""
+        front.admit(request, body.model)
+        data = completion_body(body)
+        return await _answer(front, request, body, data, num_prompts=len(body.prompts))
 
-    async def show_model(self, request: Request, asked: str) -> Response:
-        """Return what vLLM lists of a model; it has no route for one."""
-        self._check(request)
-        answer = await self._send("GET", _MODELS, b"")
-        listed = _as_object(await answer.aread()).get("data", [])
-        found = next((model for model in listed if model["id"] == asked), None)
-        if found is None:
-            raise ApiError(
-                404, f"the model '{asked}' is not served here", param="model",
-                code="model_not_found",
-            )  # fmt: skip
-        return JSONResponse(found)
-
-    def _check(self, request: Request) -> Caller:
-        caller: Caller = request.scope[CALLER]
-        if caller.models is not None and self.name not in caller.models:
-            raise ApiError(404, "no model is served to you", param="model", code="model_not_found")
-        return caller
-
-    async def _send(self, method: str, path: str, body: bytes) -> httpx.Response:
-        """Return vLLM's answer, of a stream its beginning; to cancel ends the request there."""
-        headers = {"Content-Type": "application/json"}
-        request = self.client.build_request(
-            method, f"{self.vllm.url}{path}", content=body, headers=headers
+    @app.post("/v1/embeddings")
+    async def embed_texts(body: EmbeddingsBody, request: Request) -> Response:
+        """Say that a vLLM that writes text makes no embeddings."""
+        front.admit(request, body.model)
+        raise ApiError(
+            400, "with vllm this server makes no embeddings; serve the model without --backend vllm"
         )
-        try:
-            return await self.client.send(request, stream=True)
-        except httpx.TransportError:
-            reason = self.vllm.failure or "vllm does not answer; it is being started again"
-            raise ApiError(503, reason) from None
-
-    async def _events(
-        self, answer: httpx.Response, caller: Caller, *, hides_usage: bool
-    ) -> AsyncIterator[bytes]:
-        """Yield the events of a stream; closing it closes vLLM's, which ends the request there."""
-        try:
-            async for line in answer.aiter_lines():
-                data = line.removeprefix("data: ").encode()
-                is_usage = b'"usage":{' in data.replace(b" ", b"") and b'"choices":[]' in data
-                if is_usage:
-                    self._charge(caller, data)
-                if line and not (is_usage and hides_usage):
-                    yield f"{line}\n\n".encode()
-        except httpx.TransportError:
-            error = ApiError(503, "vllm ended before the answer was whole; ask again")
-            yield f"data: {json.dumps(error.body())}\n\n".encode()
-        finally:
-            await answer.aclose()
-
-    def _charge(self, caller: Caller, data: bytes) -> None:
-        usage = _as_object(data).get("usage")
-        if isinstance(usage, dict):
-            self.quotas.add_tokens(caller, int(usage.get("total_tokens", 0)))
 
 
-def _ask_for_usage(body: bytes) -> tuple[bytes, bool]:
-    """Return a body whose stream says its usage, and whether it would not have said it."""
-    data = _as_object(body)
-    options = data.get("stream_options") or {}
-    if data.get("stream") is not True or not isinstance(options, dict):
-        return body, False
-    if options.get("include_usage"):
-        return body, False
-    data["stream_options"] = {**options, "include_usage": True}
-    return json.dumps(data).encode(), True
+async def _answer(
+    front: Front[VllmModel],
+    request: Request,
+    body: GenerationBody,
+    data: dict[str, Any],
+    *,
+    num_prompts: int,
+) -> Response:
+    """Return vLLM's answer, whole or as it comes; a client that goes away ends it there."""
+    client = front.models.find(body.model, front.caller(request)).client
+    charge = front.charge(request, 0)
+    path, limit_seconds = request.url.path, front.request_seconds
+    with ExitStack() as stack:
+        stack.enter_context(client.place_for(num_prompts * body.n))
+        if body.stream:
+            answer = await _in_time(client.send("POST", path, data), limit_seconds)
+            options = body.stream_options or StreamOptions()
+            stream = VllmStream(answer, options, num_choices=body.n)
+            held = stack.pop_all()
+
+            async def close() -> None:
+                held.close()
+                charge(stream.num_tokens)
+                await answer.aclose()
+
+            return AnswerStream(stream.events(), close, limit_seconds=limit_seconds)
+        whole = await _in_time(
+            unless_gone(request, client.fetch("POST", path, data)), limit_seconds
+        )
+    if whole is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    charge(int(json.loads(whole)["usage"]["total_tokens"]))
+    return Response(whole, media_type="application/json")
 
 
-def _as_object(data: bytes) -> dict[str, Any]:
-    """Return JSON data if it is an object; vLLM says what is wrong with anything else."""
+async def _in_time(work: Any, limit_seconds: float) -> Any:
     try:
-        value = json.loads(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        async with asyncio.timeout(limit_seconds):
+            return await work
+    except TimeoutError:
+        raise too_slow(limit_seconds) from None
+
+
+def _add_tokens(app: FastAPI, front: Front[VllmModel]) -> None:
+    @app.post("/tokenize")
+    async def tokenize(body: TokenizeBody, request: Request) -> dict[str, Any]:
+        """Return the ids that a text or a conversation is asked with."""
+        model = front.models.find(body.model, front.caller(request))
+        data = {**body.model_dump(exclude_unset=True), "model": model.name}
+        found = json.loads(await model.client.fetch("POST", "/tokenize", data))
+        return {name: found[name] for name in ("count", "max_model_len", "tokens")}
+
+    @app.post("/detokenize")
+    async def detokenize(body: DetokenizeBody, request: Request) -> dict[str, str]:
+        """Return the text of ids."""
+        model = front.models.find(body.model, front.caller(request))
+        vocab_size = model.vocab_size
+        wrong = [token for token in body.tokens if vocab_size is not None and token >= vocab_size]
+        if wrong and vocab_size is not None:
+            raise ApiError(400, explain_token_id(wrong[0], vocab_size), param="tokens")
+        data = {"model": model.name, "tokens": body.tokens}
+        found = json.loads(await model.client.fetch("POST", "/detokenize", data))
+        return {"prompt": found["prompt"]}
+
+
+def _add_information(app: FastAPI, front: Front[VllmModel]) -> None:
+    @app.get("/v1/models")
+    async def list_models(request: Request) -> dict[str, Any]:
+        """Return the models that the caller may use."""
+        visible = front.models.visible_to(front.caller(request))
+        return {"object": "list", "data": [_card(model) for model in visible]}
+
+    @app.get("/v1/models/{name:path}")
+    async def show_model(name: str, request: Request) -> dict[str, Any]:
+        """Return the model of that name."""
+        return _card(front.models.find(name, front.caller(request)))
+
+    @app.get("/health")
+    async def tell_health() -> Response:
+        """Tell whether all vLLMs answer."""
+        troubles = [model.client.process.trouble for model in front.models]
+        trouble = next((each for each in troubles if each is not None), None)
+        if trouble is not None:
+            return JSONResponse({"status": trouble}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def tell_metrics(request: Request) -> PlainTextResponse:
+        """Return what vLLM counts, of the models that the caller may use."""
+        visible = front.models.visible_to(front.caller(request))
+        clients = {id(model.client): model.client for model in visible}
+        pages = []
+        for client in clients.values():
+            with contextlib.suppress(ApiError):  # one that is down counts nothing
+                pages.append((await client.fetch("GET", "/metrics")).decode())
+        page = render_page(family for each in pages for family in read_families(each))
+        return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
+
+
+def _card(model: VllmModel) -> dict[str, Any]:
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "vllm",
+        "max_model_len": model.max_model_len,
+    }
