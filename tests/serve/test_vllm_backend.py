@@ -266,7 +266,8 @@ def test_what_cannot_be_done_is_refused_in_openais_form(served, path, body, stat
 
 
 def test_ids_and_texts_are_those_of_our_own_engine(served, own):
-    for body in ({"prompt": "abc"}, {"messages": chat()["messages"]}):
+    asked = [{"role": "developer", "content": "Be brief."}, *chat()["messages"]]
+    for body in ({"prompt": "abc"}, {"messages": asked}):
         one, other = (each.post("/tokenize", body).json() for each in (served, own))
         assert one["tokens"] == other["tokens"]
     assert served.post("/detokenize", {"tokens": [97, 98]}).json() == {"prompt": "ab"}

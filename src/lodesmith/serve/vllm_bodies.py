@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import ChatBody, CompletionBody
+from lodesmith.serve.protocol import ChatBody, CompletionBody, TokenizeBody
 from lodesmith.serve.requests import grammar_of
 
 _USAGE = re.compile(
@@ -24,9 +24,7 @@ def chat_body(body: ChatBody, *, chat_template: str | None) -> dict[str, Any]:
     """
     grammar = grammar_of(body, chat_template=chat_template)
     data = body.model_dump(exclude_unset=True, by_alias=True, exclude={"response_format", "user"})
-    for message in data["messages"]:
-        if message["role"] == "developer":
-            message["role"] = "system"
+    _name_roles(data)
     if grammar is not None:
         data["structured_outputs"] = {"grammar": grammar}
     if "tools" in data and data.get("tool_choice") != "none":
@@ -37,6 +35,20 @@ def chat_body(body: ChatBody, *, chat_template: str | None) -> dict[str, Any]:
 def completion_body(body: CompletionBody) -> dict[str, Any]:
     """Return a text as vLLM is asked to go on from it."""
     return _with_usage(body.model_dump(exclude_unset=True, exclude={"user"}))
+
+
+def tokenize_body(body: TokenizeBody, *, name: str) -> dict[str, Any]:
+    """Return a text or a conversation as vLLM is asked for its ids."""
+    data = {**body.model_dump(exclude_unset=True), "model": name}
+    _name_roles(data)
+    return data
+
+
+def _name_roles(data: dict[str, Any]) -> None:
+    """Call a developer what templates know: the system."""
+    for message in data.get("messages", ()):
+        if message["role"] == "developer":
+            message["role"] = "system"
 
 
 def _with_usage(data: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from lodesmith.serve.protocol import (
 )
 from lodesmith.serve.quotas import quotas_of
 from lodesmith.serve.respond import AnswerStream, too_slow
-from lodesmith.serve.vllm_bodies import chat_body, completion_body
+from lodesmith.serve.vllm_bodies import chat_body, completion_body, tokenize_body
 from lodesmith.serve.vllm_metrics import read_families
 from lodesmith.serve.vllm_model import VllmModel
 from lodesmith.serve.vllm_stream import VllmStream
@@ -149,7 +149,7 @@ def _add_tokens(app: FastAPI, front: Front[VllmModel]) -> None:
     async def tokenize(body: TokenizeBody, request: Request) -> dict[str, Any]:
         """Return the ids that a text or a conversation is asked with."""
         model = front.models.find(body.model, front.caller(request))
-        data = {**body.model_dump(exclude_unset=True), "model": model.name}
+        data = tokenize_body(body, name=model.name)
         found = json.loads(await model.client.fetch("POST", "/tokenize", data))
         return {name: found[name] for name in ("count", "max_model_len", "tokens")}
 
