@@ -55,12 +55,16 @@ def test_help_imports_nothing_heavy():
         (["trace"], "give one of"),
         (["export", "nothing-here", "-o", "x"], "no artifact nothing-here"),
         (["serve", "quickstart-model"], "no artifact quickstart-model"),
+        (["serve", "quickstar"], "or do you mean the recipe quickstart?"),
+        (["export", "我的", "-o", "x"], "or do you mean the recipe 我的.yaml?"),
+        (["serve", "./x", "--port", "99999"], "65535. See"),
         (["serve", "/no/such/model"], "there is no folder /no/such/model"),
         (["clean", "absent.warc", "-o", "out.jsonl"], "absent.warc"),
     ],
 )
 def test_a_fault_of_the_user_is_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "我的.yaml").write_text("model: {}\n")
     result = lodesmith(*arguments)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr

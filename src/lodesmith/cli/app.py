@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from lodesmith.core.errors import LodesmithError, UserError, explain_os_error
 from lodesmith.core.log import say
+
+if TYPE_CHECKING:
+    from lodesmith.lineage.workspace import Workspace
 
 app = typer.Typer(
     name="lodesmith",
@@ -57,14 +60,31 @@ def name_model(name: str, workspace: Path) -> str:
     """Return a model's name as it is, and for a recipe the id of the last model that it made.
 
     Raises:
-        UserError: the recipe has made none, or the name could mean a recipe or a folder.
+        UserError: the recipe has made none, or the name could mean a recipe or a folder, or it
+            means nothing and is nearly a recipe's.
     """
-    if not is_recipe(name):
-        return name
     from lodesmith.lineage.workspace import Workspace
-    from lodesmith.pipeline.run import last_model
 
-    return last_model(Workspace(workspace), Path(name).stem)
+    space = Workspace(workspace)
+    if is_recipe(name):
+        from lodesmith.pipeline.run import last_model
+
+        return last_model(space, Path(name).stem)
+    if len(Path(name).parts) == 1 and not Path(name).exists() and not name.endswith(".gguf"):
+        _find_or_suggest(name, space)
+    return name
+
+
+def _find_or_suggest(name: str, space: "Workspace") -> None:
+    from lodesmith.pipeline.recipe import nearest_recipe
+
+    try:
+        space.find(name)
+    except UserError as error:
+        near = nearest_recipe(name)
+        if near is None:
+            raise
+        raise UserError(f"{error}; or do you mean the recipe {near}?") from None
 
 
 def refuse_overrides(overrides: list[str] | None) -> None:
@@ -90,6 +110,7 @@ def _tell_wrong_use(error: Exception) -> int:
     fault = error.format_message()  # type: ignore[attr-defined]
     if fault:  # without any argument the help was shown instead
         context = getattr(error, "ctx", None)
+        fault += "" if fault.endswith((".", "?", "!")) else "."
         say(f"error: {fault} See `{context.command_path if context else 'lodesmith'} --help`")
     return 2
 

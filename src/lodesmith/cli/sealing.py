@@ -16,7 +16,9 @@ def seal(
     inputs: Annotated[
         list[Path] | None, typer.Argument(metavar="[INPUT...]", help="Files of records to seal.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where sealed files go.")
+    ] = None,
     new_key: Annotated[bool, typer.Option("--new-key", help="Make the key first.")] = False,
 ) -> None:
     """Seal .jsonl, .json and .txt files, for a recipe whose privacy.key_file opens them.

@@ -129,6 +129,14 @@ def is_recipe_name(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) or name in shipped_recipes()
 
 
+def nearest_recipe(name: str) -> str | None:
+    """Return the recipe, shipped or in this folder, that a name is nearly the name of."""
+    here = {path.stem: path.name for path in Path().glob("*.y*ml")}
+    known = {recipe: recipe for recipe in shipped_recipes()} | here
+    close = difflib.get_close_matches(name, known, n=1)
+    return known[close[0]] if close else None
+
+
 def _holds_model(folder: Path) -> bool:
     return any(any(folder.glob(pattern)) for pattern in _MODEL_SIGNS)
 
