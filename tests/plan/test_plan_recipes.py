@@ -89,7 +89,8 @@ def test_key_heads_that_do_not_divide_the_query_heads_name_the_nearest():
 def test_overrides_reach_the_plan():
     assert plan("quickstart", overrides=["plan.tokens=1e6"]).run.tokens == 1e6
     nodes = plan("7b", overrides=["plan.num_nodes=4"])
-    assert nodes.num_devices == 32
+    assert nodes.cluster == f"4 nodes, each as in {plan('7b').cluster}"
+    assert (nodes.recipe, nodes.num_devices) == ("7b", 32)
 
 
 def test_the_room_itself_can_be_called():

@@ -60,8 +60,10 @@ def make_plan(
     cluster, device = load_cluster(config.cluster)
     if config.device is not None:
         device = load_device(config.device)
-    if config.num_nodes is not None:
-        cluster = cluster.model_copy(update={"num_nodes": config.num_nodes})
+    if config.num_nodes not in (None, cluster.num_nodes):
+        called = f"{config.num_nodes:,} nodes, each as in {cluster.name}"
+        resized = {"num_nodes": config.num_nodes, "name": called}
+        cluster = cluster.model_copy(update=resized)
     training = Training(
         global_batch_size=config.global_batch_size or global_batch_size,
         sequence_length=config.sequence_length or sequence_length,
