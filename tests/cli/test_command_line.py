@@ -117,6 +117,14 @@ def test_dry_run_says_what_would_be_made_and_makes_nothing(tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+def test_ls_names_what_was_begun_and_where_it_lies(tmp_path):
+    folder = tmp_path / "w" / "unfinished" / "acquire-0123"
+    folder.mkdir(parents=True)
+    lines = lodesmith("ls", "--workspace", tmp_path / "w").stdout.splitlines()
+    assert lines[-1].startswith("acquire-0123 ")
+    assert lines[-1].endswith(f"or delete {folder}")
+
+
 def test_no_argument_shows_the_help_and_no_error():
     result = lodesmith()
     assert " quickstart" in result.stdout

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 def list_artifacts(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False
 ) -> None:
-    """List the artifacts of a workspace, oldest first."""
+    """List the artifacts of a workspace, oldest first, and what was begun and not finished."""
     from lodesmith.lineage.workspace import Workspace
 
-    artifacts = Workspace(workspace).list_artifacts()
+    space = Workspace(workspace)
+    artifacts = space.list_artifacts()
     if as_json:
         typer.echo(json.dumps([_row(artifact) for artifact in artifacts], indent=2))
         return
@@ -36,6 +37,10 @@ def list_artifacts(
             f"{row['id']:<22} {row['finished'][:16]}  {format_bytes(row['bytes']):>9}  "
             f"{format_seconds(row['seconds']):>12}  from {', '.join(row['parents']) or 'outside'}"
         )
+    print_lines(
+        f"{folder.name:<22} unfinished; its command goes on with it, or delete {folder}"
+        for folder in space.list_unfinished()
+    )
 
 
 @app.command(rich_help_panel="Look back")

@@ -75,6 +75,10 @@ class Workspace:
         artifacts = [open_artifact(folder) for folder in folders]
         return sorted(artifacts, key=lambda artifact: (artifact.receipt.finished, artifact.id))
 
+    def list_unfinished(self) -> list[Path]:
+        """Return the folders of artifacts that are, or were once, in the making."""
+        return sorted(path for path in (self.root / "unfinished").glob("*-*") if path.is_dir())
+
     def find(self, name: str) -> Artifact:
         """Return the artifact of an id or of the unique beginning of one.
 
