@@ -5,6 +5,7 @@ import sys
 import pytest
 from tiny_life import write_life
 
+from lodesmith.core.version import VERSION
 from lodesmith.pipeline.doctor import examine_machine
 
 
@@ -25,6 +26,8 @@ def test_help_lists_every_command():
     result = lodesmith("--help")
     assert result.returncode == 0
     assert all(f" {command} " in result.stdout for command in COMMANDS)
+    places = [result.stdout.index(f" {command} ") for command in ("run", "chat", "trace", "doctor")]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("command", ["run", "serve", "clean", "trace", "pretrain"])
@@ -123,6 +126,10 @@ def test_ls_names_what_was_begun_and_where_it_lies(tmp_path):
     lines = lodesmith("ls", "--workspace", tmp_path / "w").stdout.splitlines()
     assert lines[-1].startswith("acquire-0123 ")
     assert lines[-1].endswith(f"or delete {folder}")
+
+
+def test_the_version_is_told():
+    assert lodesmith("--version").stdout == f"lodesmith {VERSION}\n"
 
 
 def test_no_argument_shows_the_help_and_no_error():

@@ -42,6 +42,8 @@ Paths = Annotated[
     Field(min_length=1),
 ]
 
+NO_LICENCE = "not stated"  # in receipts, where neither recipe nor package says one
+
 HTML_PATTERNS = ("**/*.html", "**/*.htm", "**/*.xhtml")
 PAGE_PATTERNS = (
     *HTML_PATTERNS, "**/*.txt", "**/*.md", "**/*.rst", "**/*.HTML", "**/*.HTM", "**/*.TXT",

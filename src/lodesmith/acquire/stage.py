@@ -14,7 +14,7 @@ from lodesmith.acquire.config import AcquireConfig, resolve
 from lodesmith.acquire.debian import fetch_together
 from lodesmith.acquire.origins import Origin, open_origin
 from lodesmith.acquire.pages import Tally
-from lodesmith.acquire.source_base import PlainSource
+from lodesmith.acquire.source_base import NO_LICENCE, PlainSource
 from lodesmith.acquire.source_crawl import CrawlSource
 from lodesmith.acquire.source_packages import DebianSource
 from lodesmith.core.errors import EngineError, UserError
@@ -24,7 +24,6 @@ from lodesmith.data.warc import WarcWriter
 from lodesmith.lineage.artifact import Artifact, Draft
 
 _DOWNLOADS = "downloads"  # below the draft's scratch folder
-_NO_LICENCE = "not stated"
 _MAX_SHOWN_NOTES = 3  # of a source, while it is made; the receipt has them all
 
 
@@ -102,7 +101,7 @@ def _write_source(path: Path, source: PlainSource, origin: Origin) -> dict[str, 
         "kind": source.kind,
         "origin": source.origin,
         "version": origin.version,
-        "licence": source.licence or origin.licence or _NO_LICENCE,
+        "licence": source.licence or origin.licence or NO_LICENCE,
         "use": source.use,
         "num_records": num_records,
         "bytes": num_bytes,

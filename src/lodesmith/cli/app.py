@@ -9,6 +9,7 @@ import typer
 
 from lodesmith.core.errors import LodesmithError, UserError, explain_os_error
 from lodesmith.core.log import say
+from lodesmith.core.version import VERSION
 
 if TYPE_CHECKING:
     from lodesmith.lineage.workspace import Workspace
@@ -43,6 +44,22 @@ OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SECTION.FIELD=VALUE]...", help="Settings laid over the recipe."),
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lodesmith {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _take_options_of_all(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Take what stands before the name of a command."""
 
 
 def is_recipe(name: str) -> bool:

@@ -15,7 +15,7 @@ from lodesmith.cli import (
     sealing,
     stages,
 )
-from lodesmith.cli.app import run_app
+from lodesmith.cli.app import app, run_app
 
 COMMAND_GROUPS = (
     first_recipe,
@@ -29,6 +29,17 @@ COMMAND_GROUPS = (
     label,
     keys,
     sealing,
+)
+
+
+# The help shows panels and commands in the order that they come in here, not that of imports.
+_PANELS = {"Run a recipe": 1, "Use a model": 2, "Look back": 3}
+_FIRST = ("init", "run")
+app.registered_commands.sort(
+    key=lambda command: (
+        _PANELS.get(str(command.rich_help_panel), 4),
+        getattr(command.callback, "__name__", "") not in _FIRST,
+    )
 )
 
 

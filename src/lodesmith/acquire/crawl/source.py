@@ -15,6 +15,7 @@ from lodesmith.acquire.crawl.outcome_files import Written, write_files
 from lodesmith.acquire.crawl.robots import AGENT
 from lodesmith.acquire.crawl.urls import make_territory
 from lodesmith.acquire.crawl.verdict import FETCHED
+from lodesmith.acquire.source_base import NO_LICENCE
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import JSON
@@ -22,9 +23,6 @@ from lodesmith.lineage.artifact import Draft
 
 if TYPE_CHECKING:
     from lodesmith.acquire.source_crawl import CrawlSource
-
-
-_NO_LICENCE = "not stated"
 
 
 def make_crawl(source: "CrawlSource", draft: Draft) -> JSON:
@@ -48,7 +46,7 @@ def make_crawl(source: "CrawlSource", draft: Draft) -> JSON:
         "kind": "crawl",
         "origin": source.origin,
         "version": source.snapshot or written.first_date[:10],
-        "licence": source.licence or _NO_LICENCE,
+        "licence": source.licence or NO_LICENCE,
         "use": source.use,
         "num_records": written.num_pages,
         "bytes": written.page_bytes,
