@@ -86,7 +86,7 @@ def name_model(name: str, workspace: Path) -> str:
     if is_recipe(name):
         from lodesmith.pipeline.run import last_model
 
-        return last_model(space, Path(name).stem)
+        return last_model(space, name)
     if len(Path(name).parts) == 1 and not Path(name).exists() and not name.endswith(".gguf"):
         _find_or_suggest(name, space)
     return name

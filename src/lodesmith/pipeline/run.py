@@ -9,7 +9,7 @@ from pathlib import Path
 from lodesmith.acquire.config import resolve
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
-from lodesmith.core.log import say
+from lodesmith.core.log import say, warn
 from lodesmith.core.seal import grant
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_bytes, format_seconds
@@ -19,7 +19,7 @@ from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import last_model_kind
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.ahead import PlannedStage, look_ahead, refuse_early
-from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe
+from lodesmith.pipeline.recipe import LoadedRecipe, Recipe, read_recipe, shipped_recipes
 from lodesmith.pipeline.stages import Stage, stages_until
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.pretrain.config import PretrainConfig
@@ -32,6 +32,7 @@ class RunResult:
     """What a run ended with."""
 
     recipe: str
+    file: str | None = None  # where the recipe lies; None for a shipped one
     artifacts: dict[str, Artifact] = field(default_factory=dict)  # by kind, in order
     made: list[str] = field(default_factory=list)  # kinds that this run had to make
     report: Path | None = None  # the HTML page; None if the run stopped before the recipe's end
@@ -70,7 +71,7 @@ def run(
     privacy = loaded.recipe.privacy
     key_file = Path(privacy.key_file) if privacy is not None else None
     with space.lock(), grant(key_file, workspace=space.root):
-        result = RunResult(recipe=loaded.name)
+        result = RunResult(recipe=loaded.name, file=_file_of(recipe))
         refuse_early(loaded.recipe, stages, space)
         for stage in stages:
             if stage.kind == "tune" and loaded.recipe.domains:
@@ -181,6 +182,7 @@ def _record(space: Workspace, result: RunResult, until: str | None) -> None:
         space.runs / f"{result.recipe}.json",
         {
             "recipe": result.recipe,
+            "file": result.file,
             "artifacts": {kind: artifact.id for kind, artifact in result.artifacts.items()},
         },
     )
@@ -205,18 +207,30 @@ def model_of(result: RunResult) -> Artifact:
     return result.artifacts[kind]
 
 
-def last_model(space: Workspace, recipe_name: str) -> str:
-    """Return the id of the model that the last run of a recipe made.
+def last_model(space: Workspace, recipe: str) -> str:
+    """Return the id of the model that the last run of a recipe made, by its path or shipped name.
+
+    Runs are known by the recipe's name; that another recipe of that name ran last is told.
 
     Raises:
         UserError: it was not run in this workspace, or stopped before a model was made.
     """
-    record = space.runs / f"{recipe_name}.json"
-    artifacts = read_json(record)["artifacts"] if record.exists() else {}
-    kind = last_model_kind(artifacts)
+    path = space.runs / f"{Path(recipe).stem}.json"
+    record = read_json(path) if path.exists() else {"artifacts": {}}
+    kind = last_model_kind(record["artifacts"])
     if kind is None:
         raise UserError(
-            f"{recipe_name} has made no model in {space.root} yet; "
-            f"`lodesmith run {recipe_name}` does"
+            f"{recipe} has made no model in {space.root} yet; `lodesmith run {recipe}` does"
         )
-    return str(artifacts[kind])
+    ran, model = record.get("file"), str(record["artifacts"][kind])
+    if ran != _file_of(recipe) and "file" in record:
+        warn(
+            f"{model} is of {ran or 'the shipped recipe'}, which ran in {space.root} after "
+            f"{recipe} or instead of it; `lodesmith run {recipe}` makes its own the last"
+        )
+    return model
+
+
+def _file_of(recipe: str) -> str | None:
+    """Return where a recipe lies; None for one that ships with the package."""
+    return None if recipe in shipped_recipes() else str(Path(recipe).resolve())
