@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import psutil
 import torch
 
 from lodesmith.infer.config import EngineConfig
@@ -70,6 +71,13 @@ class Prompts:
         return torch.randint(300, self._vocab_size, shape, generator=self._generator).tolist()
 
 
+def settle() -> None:
+    """Wait until the cores are free: a vLLM that has answered goes on looking for work a while."""
+    for _ in range(40):
+        if psutil.cpu_percent(interval=0.25) < 5:
+            return
+
+
 def compare(
     title: str, ways: dict[str, Callable[[], float]], *, rounds: int, num_tokens: int | None
 ) -> None:
@@ -77,6 +85,7 @@ def compare(
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
+            settle()
             taken = way()
             if number:
                 seconds[name].append(taken)
