@@ -19,9 +19,8 @@ _QUICKSTART_DISK_BYTES = 2 * 1024**3
 _PROGRAMS = {
     "apt-get": "Debian sources; the quickstart takes PyPI packages without it",
     "npm": "npm sources",
-    "sbatch": "launching on Slurm",
-    "ray": "Ray clusters",
-    "kubectl": "launching on Kubernetes",
+    "sbatch": "cleaning on a Slurm cluster (prepare.engine=slurm)",
+    "ray": "cleaning on a Ray cluster (prepare.engine=ray)",
 }
 
 
