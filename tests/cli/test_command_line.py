@@ -3,8 +3,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from tiny_life import write_life
 
+from lodesmith.cli.app import app
+from lodesmith.cli.main import COMMAND_GROUPS
 from lodesmith.core.version import VERSION
 from lodesmith.pipeline.doctor import examine_machine
 
@@ -35,6 +38,19 @@ def test_help_of_a_command_shows_an_example(command):
     result = lodesmith(command, "--help")
     assert result.returncode == 0
     assert f"lodesmith {command} " in result.stdout.replace("Usage: lodesmith", "")
+
+
+def test_every_argument_and_option_says_what_it_is():
+    silent = []
+
+    def look(command, path):
+        silent.extend(f"{path} {each.name}" for each in command.params if not each.help)
+        for name, inner in getattr(command, "commands", {}).items():
+            look(inner, f"{path} {name}")
+
+    look(typer.main.get_command(app), "lodesmith")
+    assert COMMAND_GROUPS  # whose import adds the commands
+    assert silent == []
 
 
 def test_help_imports_nothing_heavy():

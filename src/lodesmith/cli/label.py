@@ -23,7 +23,9 @@ def sample(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT...", help="Clean documents: .jsonl or folders.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="QUEUE.jsonl")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="QUEUE.jsonl", help="What to judge.")
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many documents.")] = 200,
     seed: Annotated[int, typer.Option(help="Another seed draws others.")] = 0,
     scorer: ScorerOption = None,
@@ -46,8 +48,10 @@ def sample(
 
 @label_app.command()
 def judge(
-    queue: Annotated[Path, typer.Argument(metavar="QUEUE.jsonl")],
-    labels: Annotated[Path, typer.Option("--labels", metavar="LABELS.jsonl")],
+    queue: Annotated[Path, typer.Argument(metavar="QUEUE.jsonl", help="Of `label sample`.")],
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="LABELS.jsonl", help="Gets the judgements.")
+    ],
     max_chars: Annotated[int, typer.Option(min=80, help="So much of a text is shown.")] = 1500,
 ) -> None:
     """Judge documents one by one: y good, n bad, s skip, u undo, q stop.
@@ -77,7 +81,9 @@ def judge(
 
 @label_app.command()
 def train(
-    labels: Annotated[list[Path], typer.Argument(metavar="LABELS.jsonl...")],
+    labels: Annotated[
+        list[Path], typer.Argument(metavar="LABELS.jsonl...", help="Of `label judge`.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The scorer.")],
     as_json: JsonOption = False,
 ) -> None:

@@ -85,7 +85,9 @@ def show(
 
 @app.command(rich_help_panel="Look back")
 def trace(
-    artifact_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    artifact_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="An artifact's; its beginning is enough.")
+    ] = None,
     document: Annotated[str | None, typer.Option(metavar="ID", help="A document's id.")] = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="A page's address.")] = None,
     content: Annotated[

@@ -173,7 +173,9 @@ def serve(
 def chat(
     model: ModelArgument,
     max_tokens: Annotated[int, typer.Option(min=1, help="Per answer.")] = 200,
-    temperature: Annotated[float, typer.Option(min=0.0, max=2.0)] = 0.7,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="How freely words are drawn; 0: the likeliest.")
+    ] = 0.7,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Talk to a model in the terminal.
