@@ -470,6 +470,20 @@ def test_a_vllm_that_is_not_here_or_does_not_start_is_named(tmp_path, monkeypatc
         pass
 
 
+def test_a_vllm_over_another_folder_than_before_is_not_started(tmp_path, monkeypatch):
+    program = write_program(tmp_path / "bin", "exec sleep 600")
+    monkeypatch.setenv("PATH", f"{program}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(VllmProcess, "_is_healthy", lambda self: True)
+    folder = write_model_folder(tmp_path / "model")
+    with VllmProcess(VllmCommand(folder=folder, name="a", engine=EngineConfig())) as vllm:
+        assert vllm.trouble is None
+        settings = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**settings, "rope_theta": 7.0, "b": 1}))
+        vllm._process.kill()
+        wait_until(lambda: vllm.failure is not None)
+        assert "has changed since" in vllm.trouble
+
+
 def test_tools_are_turned_on_where_the_template_tells_of_them(tool_folder, model_folder):
     def words(folder):
         return VllmCommand(folder=folder, name="tiny", engine=EngineConfig()).words(Path("s"))

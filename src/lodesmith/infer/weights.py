@@ -35,7 +35,7 @@ class StoredWeights:
             UserError: the folder holds no model that can be computed here.
             DamagedArtifactError: config.json is torn.
         """
-        return cls(folder, read_config(folder), _stamp_of(folder))
+        return cls(folder, read_config(folder), stamp_of(folder))
 
     def named(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every weight in fp32; what is yielded may be a view of a mapped file.
@@ -45,7 +45,7 @@ class StoredWeights:
             DamagedArtifactError: a file is torn, or a weight is missing, unknown, of a wrong shape
                 or not finite.
         """
-        if _stamp_of(self.folder) != self.stamp:
+        if stamp_of(self.folder) != self.stamp:
             raise UserError(f"{self.folder} has changed since it was opened; open it again")
         for name, weight in read_weights(self.folder):
             yield name, weight.to(torch.float32)
@@ -70,7 +70,8 @@ def place_of(weights: Weights) -> tuple[torch.device, torch.dtype]:
     return weights.output_weight.device, weights.output_weight.dtype
 
 
-def _stamp_of(folder: Path) -> Stamp:
+def stamp_of(folder: Path) -> Stamp:
+    """Return by what a model's folder is known to be as it was."""
     files = sorted({*folder.glob("*.safetensors*"), folder / "config.json"})
     states = [(path.name, path.stat()) for path in files if path.is_file()]
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)

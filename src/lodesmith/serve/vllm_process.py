@@ -19,6 +19,7 @@ import httpx
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
+from lodesmith.infer.weights import stamp_of
 from lodesmith.serve import group_guard
 from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
 from lodesmith.serve.vllm_command import VllmCommand
@@ -41,6 +42,7 @@ class VllmProcess:
             )
         self.command = command
         self._budget, self._stopping = RestartBudget(), threading.Event()
+        self._stamp = stamp_of(command.folder)
         self._folder = Path(tempfile.mkdtemp(prefix="lodesmith-"))  # for this user only
         self.socket = self._folder / "vllm"
         self.adapters: dict[str, Path] = {}  # that one which is started again gets too
@@ -124,8 +126,8 @@ class VllmProcess:
                 continue
             self.is_ready = False
             self._kill_group()
-            if not self._budget.take():
-                self.failure = f"vllm ended {MAX_RESTARTS + 1} times, the last time with {code}"
+            self.failure = self._why_not_again(code)
+            if self.failure is not None:
                 warn(self.failure)
                 return
             warn(f"vllm ended with exit code {code}; starting it again")
@@ -133,6 +135,14 @@ class VllmProcess:
             with contextlib.suppress(EngineError):  # if it ended again, the next round sees it
                 self._wait_until_ready()
                 say("vllm answers again")
+
+    def _why_not_again(self, code: int) -> str | None:
+        """Return why it is not started again, None if it is; counts the restart."""
+        if stamp_of(self.command.folder) != self._stamp:
+            return "vllm ended, and the model's folder has changed since; start the server again"
+        if not self._budget.take():
+            return f"vllm ended {MAX_RESTARTS + 1} times, the last time with {code}"
+        return None
 
     def _kill_group(self) -> None:
         """Kill what the ended process left behind: its workers may hold a GPU."""
