@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lodesmith.model.product import Linear
 from lodesmith.parallel.tensor import LocalLinear
 
 _MULTIPLE = 16  # what the sides of an operand must be a multiple of, for the hardware
@@ -48,7 +49,8 @@ def use_float8(layer: nn.Module, *, emulate: bool) -> list[str]:
 
 def _suits(name: str, part: nn.Module) -> bool:
     """Tell whether a module is a matrix that float8 is for; a router is called `gate`."""
-    if type(part) is nn.Linear:  # a matrix with an adapter beside it is another class
+    # A matrix with an adapter beside it is another class.
+    if type(part) is nn.Linear or type(part) is Linear:
         sides = part.weight.shape
     elif isinstance(part, LocalLinear):
         sides = part.own_shape

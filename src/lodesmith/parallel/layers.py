@@ -19,20 +19,25 @@ from torch.utils.checkpoint import (
     create_selective_checkpoint_contexts,
 )
 
+from lodesmith.model.product import onednn_operators
+
 Recompute = Literal["none", "selective", "full"]
 
-_DEAR = frozenset(
-    getattr(torch.ops.aten, name).default
-    for name in (
-        "mm",
-        "addmm",
-        "bmm",
-        "_scaled_mm",
-        "_scaled_dot_product_flash_attention",
-        "_scaled_dot_product_flash_attention_for_cpu",
-        "_scaled_dot_product_efficient_attention",
-        "_scaled_dot_product_cudnn_attention",
+_DEAR = (
+    frozenset(
+        getattr(torch.ops.aten, name).default
+        for name in (
+            "mm",
+            "addmm",
+            "bmm",
+            "_scaled_mm",
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_flash_attention_for_cpu",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_cudnn_attention",
+        )
     )
+    | onednn_operators()
 )
 
 

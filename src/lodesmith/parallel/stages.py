@@ -18,6 +18,7 @@ from torch.distributed.tensor import Shard
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.moe import MixtureOfExperts
+from lodesmith.model.product import product
 from lodesmith.parallel.context import attend_across_ranks, own_tokens
 from lodesmith.parallel.experts import SpreadExperts
 from lodesmith.parallel.mesh import Layout
@@ -122,7 +123,7 @@ class Stage(nn.Module):
             x_BtD = layer(x_BtD, rotation, attend)
         if not self.is_last:
             return x_BtD
-        out: Tensor = nn.functional.linear(trunk.norm(x_BtD), local_weight(decoder.output_weight))
+        out: Tensor = product(trunk.norm(x_BtD), local_weight(decoder.output_weight))
         return out
 
     @property

@@ -26,6 +26,7 @@ from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Sha
 
 from lodesmith.model.decoder import FeedForward, Layer, RMSNorm
 from lodesmith.model.moe import ExpertBias, MixtureOfExperts
+from lodesmith.model.product import product
 from lodesmith.parallel.collectives import gather, scatter_sum
 from lodesmith.parallel.parts import local_part
 
@@ -63,7 +64,7 @@ class LocalLinear(nn.Module):
         self.own_shape = local_part(self.weight).shape
         summed = isinstance(placement, Shard) and placement.dim == 1
         self.group = mesh.get_group() if summed else None
-        self.product: Callable[[Tensor, Tensor], Tensor] = F.linear
+        self.product: Callable[[Tensor, Tensor], Tensor] = product
 
     def forward(self, x: Tensor) -> Tensor:
         """Return this rank's columns of the product, or its slice of the tokens of the sum."""

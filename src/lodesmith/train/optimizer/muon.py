@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from lodesmith.model.product import add_product, multiply
 from lodesmith.parallel.parts import local_part
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -100,8 +101,9 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(_NEWTON_SCHULZ_STEPS):
-        square = x @ x.T
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        square = multiply(x, x)
+        polynomial = add_product(square, square, square, beta=b, alpha=c)
+        x = add_product(x, polynomial, x.T, beta=a, alpha=1.0)
     return x.T if tall else x
 
 
