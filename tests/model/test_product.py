@@ -85,7 +85,6 @@ def test_other_number_formats_are_torchs_own_affair(library: bool) -> None:
 
 
 @needs_onednn
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by torch
 def test_a_compiler_sees_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "PREFERS_ONEDNN", True)
     linear = Linear(12, 20, bias=False)
