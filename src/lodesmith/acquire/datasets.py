@@ -117,7 +117,8 @@ def _find_field(row: Row, path: str) -> str | None:
     if known is None:
         raise UserError(
             f"{path} has no column called {', '.join(_TEXT_NAMES)}; name the one that is the text "
-            f"as text_field: there are {', '.join(texts[:8]) or 'no texts'}"
+            f"as text_field: there are {', '.join(texts[:8]) or 'no texts'}; chats, and questions "
+            "with answers, belong into the section tune, as files of a domain"
         )
     return known
 
