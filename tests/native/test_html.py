@@ -138,6 +138,7 @@ def test_a_numbered_list_begins_where_it_says() -> None:
         ("<mfrac><mi>a</mi><mrow><mi>b</mi><mo>+</mo><mn>1</mn></mrow></mfrac>", "\\frac{a}{b+1}"),
         ("<msup><mi>x</mi><mn>2</mn></msup>=<msub><mi>y</mi><mi>i</mi></msub>", "x^{2}=y_{i}"),
         ("<msqrt><msubsup><mi>z</mi><mn>0</mn><mi>n</mi></msubsup></msqrt>", "\\sqrt{z_{0}^{n}}"),
+        ("<mi>n</mi><mo>log</mo><mi>n</mi>", "n\\mathrm{log}n"),
     ],
 )  # fmt: skip
 def test_a_formula_without_tex_keeps_its_shape(markup: str, tex: str) -> None:

@@ -208,12 +208,26 @@ static const char *brace_of(const ls_page *page, uint32_t index) {
     return NULL;
 }
 
+/* Whether a part of a formula is a word, as in the name of a function: two Latin letters or more. */
+static int is_word(const ls_page *page, const ls_node *text) {
+    for (uint32_t i = 0; i < text->size; i++) {
+        uint8_t letter = page->bytes[text->start + i] | 0x20;
+        if (letter < 'a' || letter > 'z') return 0;
+    }
+    return text->size > 1;
+}
+
+/* Whether plain text would lose what a formula says: a shape, or a word between letters. */
 static int has_shape(const ls_page *page, uint32_t index) {
+    unsigned texts = 0, words = 0;
     for (uint32_t i = index + 1; i < page->nodes[index].end; i++) {
         unsigned tag = page->nodes[i].tag;
         if (tag >= TAG_MFRAC && tag <= TAG_MUNDEROVER && tag != TAG_MROW) return 1;
+        if (tag != TAG_TEXT) continue;
+        texts++;
+        words += is_word(page, page->nodes + i);
     }
-    return 0;
+    return words && texts > 1;
 }
 
 /* Writes a <math> that has no TeX: fractions, powers, indices and roots as TeX, all else as it stands. */
@@ -229,7 +243,10 @@ static void put_parts(writer *w, uint32_t index, const char *mark) {
         if (node->tag == TAG_ANNOTATION || node->tag == TAG_ANNOTATION_XML) {
             i = node->end - 1;
         } else if (node->tag == TAG_TEXT) {
+            int word = is_word(page, node);
+            if (word) put(w, "\\mathrm{", 8);
             put_text(w, page->bytes + node->start, page->bytes + node->start + node->size, 0);
+            if (word) put(w, "}", 1);
             w->space = 0;
         } else if (num_open < MAX_OPEN) {
             const char *brace = brace_of(page, i);
