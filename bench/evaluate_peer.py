@@ -4,9 +4,10 @@
 
 MODEL is a Hugging Face folder. All get the same questions, words and model on one thread; seconds
 are CPU-seconds of the process that scores, without loading and importing. The harness computes the
-model itself (`hf`, fp32 and fp64) and asks our server (`local-completions`). The metrics are the
-shares right, the bits per byte of the right answers, and (`hf` only) those of whole texts. What
-log-likelihoods are apart in fp32 is set beside what fp32 itself is apart from fp64.
+model itself (`hf`) and asks our server (`local-completions`). The metrics are the shares right, the
+bits per byte of the right answers, and (`hf` only) those of whole texts. Each row is compared with
+ours in the same numbers, fp32 or fp64 (`evaluate --dtype`), and with ours in fp64: in fp64 what is
+left apart are the two programs, in fp32 mostly what fp32 itself is apart from fp64.
 """
 
 import argparse
@@ -39,10 +40,9 @@ from lodesmith.data.documents import Document
 from lodesmith.evaluate.likelihood import log_likelihoods
 from lodesmith.evaluate.scoring import Subject, open_weights, score_bits_per_byte
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.model.checkpoint import load_decoder
 folder, rows, answer, dtype = sys.argv[1:]
 folder = Path(folder)
-model = open_weights(folder) if dtype == "float32" else load_decoder(folder).double()
+model = open_weights(folder, dtype=dtype)
 subject = Subject(model=model, tokenizer=Tokenizer.load(folder), window=2048, folder=folder)
 scorer = subject.scorer
 pairs = [Pair(row["context"], word) for row in json.load(open(rows)) for word in row["choices"]]
@@ -129,12 +129,14 @@ def main() -> None:
         )
         print(f"{arguments.task}: {len(questions)} questions, "
               f"{sum(len(row['choices']) for row in questions)} answers")  # fmt: skip
-        _tell("ours", ours, questions, ours, exact)
+        _tell("ours, float32", ours, questions, ours, exact)
+        _tell("ours, float64", exact, questions, exact, exact)
         for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 1)):
             script, first = _PEER + _SCORE + _ROLL, str(_first_token(arguments.model))
             more = (dtype, str(batch), first)
             theirs = _run(arguments.peer, script, [model, str(rows)], *more)
-            _tell(f"hf, {dtype}, batches of {batch}", theirs, questions, ours, exact)
+            same = ours if dtype == "float32" else exact
+            _tell(f"hf, {dtype}, batches of {batch}", theirs, questions, same, exact)
         with _serve(model) as address:
             theirs = _run(arguments.peer, _CLIENT + _SCORE + _NO_ROLL, [model, str(rows)], address)
         _tell("through our server", theirs, questions, ours, exact)
@@ -209,7 +211,7 @@ def _tell(
         for others in (ours, exact)
     )
     gap = max(abs(one - other) for one, other in zip(metrics, others, strict=True))
-    shown = ", ".join(f"{value:.7f}" for value in metrics)
+    shown = ", ".join(f"{value:.9f}" for value in metrics)
     print(
         f"  {name:26} {len(questions) / seconds:8.2f} questions a CPU-second  metrics {shown}"
         f"  apart from ours: metrics {gap:.1e}, "

@@ -12,9 +12,14 @@ from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.benchmarks.code_child import run_code
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.evaluate.benchmarks.task_file import GROUPS, read_task, shipped_tasks
+from lodesmith.evaluate.likelihood import log_likelihoods
+from lodesmith.evaluate.line import load_subject
 from lodesmith.evaluate.page import read_scores, render_page, to_text
+from lodesmith.evaluate.rows import Row
 from lodesmith.evaluate.scoring import Subject
 from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.lineage.workspace import Workspace
+from lodesmith.model.checkpoint import load_decoder
 
 TASK = """\
 title: colours
@@ -55,6 +60,17 @@ def evaluate(model, data, task=None, **asking):
         str(model), tasks=[name], workspace=model.parent, asking=Asking(data=data, **asking)
     )
     return next(iter(scores.values()))
+
+
+def test_in_float64_likelihoods_are_those_of_a_plain_pass_in_float64(model, data):
+    subject = load_subject(str(model), workspace=Workspace(model.parent), dtype="float64")
+    ids = [5, 6, 7, 8, 9]
+    with torch.no_grad():
+        log_p = load_decoder(model).double()(torch.tensor([ids])).log_softmax(-1)[0]
+    wanted = sum(float(log_p[place - 1, ids[place]]) for place in range(2, 5))
+    assert log_likelihoods(subject.scorer, [Row(ids, 2)]) == pytest.approx([wanted], rel=1e-12)
+    found = evaluate(model, data, dtype="float64")
+    assert found["acc"] == evaluate(model, data)["acc"]
 
 
 def test_every_shipped_task_can_be_read():

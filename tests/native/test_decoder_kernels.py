@@ -143,6 +143,25 @@ def test_pieces_of_any_size_give_the_same_bits(kernels, form):
             assert np.array_equal(piece, whole[start:end])
 
 
+@pytest.mark.parametrize("kernels", WIDTHS)
+def test_long_sums_are_rounded_far_less_than_by_adding_one_input_after_the_other(kernels):
+    num_in, rows = 6000, 20
+    shape = Shape(
+        vocab_size=PANEL, hidden_size=num_in, intermediate_size=1, num_layers=1, num_heads=1,
+        num_key_value_heads=1, head_dim=2, max_model_len=PANEL, max_rows=rows, num_blocks=1,
+        num_threads=1, format=Format.FLOAT, head_format=Format.FLOAT, eps=1e-6,
+    )  # fmt: skip
+    native = NativeDecoder(shape, kernels=kernels)
+    generator = np.random.default_rng(5)
+    head, states = (generator.random((count, num_in), np.float32) for count in (PANEL, rows))
+    native.put(Part.HEAD, head)
+    exact = states.astype(np.float64) @ head.T.astype(np.float64)
+    plain = np.cumsum(states[:, None] * head, axis=-1, dtype=np.float32)[..., -1]
+    logits, _ = native.logits(states)
+    errors = [np.sqrt((((found - exact) / exact) ** 2).mean()) for found in (logits, plain)]
+    assert errors[0] < errors[1] / 3
+
+
 def test_threads_change_nothing():
     ids = np.random.default_rng(3).integers(0, VOCAB, 60)
     one, three = (run(make_native(random_weights(), num_threads=n), ids)[0] for n in (1, 3))

@@ -82,6 +82,11 @@ def mask_text(text: str) -> tuple[str, dict[str, int]]:
         ("Mary's patient Ilse Vry", "<PERSON>'s patient <PERSON>"),
         ("call (905) 674-3793 or +44 20 7946 0958", "call <PHONE> or <PHONE>"),
         ("Mobile: 0490 39 07 81", "Mobile: <PHONE>"),
+        ("Desk: +1-903-140-4508x769 or 903-240-4508x7", "Desk: <PHONE> or <PHONE>"),
+        ("nobody is answering at 78 651 450.", "nobody is answering at <PHONE>."),
+        ("no more messages to 0688 872 49 99", "no more messages to <PHONE>"),
+        ("781 1704 office\n(579)888-3058 fax", "<PHONE> office\n<PHONE> fax"),
+        ("085 175 7641-Office, 3660170548", "<PHONE>-Office, 3660170548"),
         ("SSN 460-89-9847.", "SSN <SOCIAL_SECURITY>."),
         ("pay GB56HXDO88167774656119 now", "pay <BANK_ACCOUNT> now"),
         ("https://a.cn/x?token=abcdef123456&x=1", "https://a.cn/x?token=<SECRET>&x=1"),
@@ -111,7 +116,8 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
         "1991-2012, Al R. Lane", "if name is None, this is NOT", "iPhone P4 2GB",
         "on Route 66 in May 2020", "Boulevard 2020", "Suite of 3", "Room 12",
         "Please sign here. This is The End", "AB 12345", "in CA 90 of 100", "written by Hand",
-        "cell 654435761", "国际标准书号978-7-1234-5678-9",
+        "cell 654435761", "from 2009-2010 Mobile, Inc.", "replies to messages from 2010-10-12",
+        "in 12 345 678 home games", "(C) 2001 2003 Office", "国际标准书号978-7-1234-5678-9",
     ],
 )  # fmt: skip
 def test_other_numbers_and_signs_stay(text: str) -> None:

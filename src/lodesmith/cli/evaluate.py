@@ -24,6 +24,7 @@ from lodesmith.lineage import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from lodesmith.evaluate.benchmarks.task_file import Scoring
+    from lodesmith.evaluate.scoring import Dtype
 
 
 @app.command(rich_help_panel="Use a model")
@@ -41,6 +42,9 @@ def evaluate(
     scoring: Annotated[
         str | None, typer.Option(metavar="label|sequence", help="What of a text is scored.")
     ] = None,
+    dtype: Annotated[
+        str, typer.Option(metavar="float32|float64", help="Numbers that MODEL computes in.")
+    ] = "float32",
     limit: Annotated[int | None, typer.Option(min=1, help="Items per task at most.")] = None,
     documents: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Text to score, for a folder of weights.")
@@ -87,6 +91,8 @@ def evaluate(
         raise UserError("say which tasks: --tasks bits_per_byte,next_sentence or --tasks fewclue")
     if scoring not in (None, "label", "sequence"):
         raise UserError(f"--scoring is label or sequence, not {scoring}")
+    if dtype not in ("float32", "float64"):
+        raise UserError(f"--dtype is float32 or float64, not {dtype}")
     baseline = read_scores(against) if against is not None else None
     *also_fewshot, most_examples = _read_counts(num_fewshot)
     asking = Asking(
@@ -98,6 +104,7 @@ def evaluate(
         limit=limit,
         allow_code=allow_code,
         scoring=cast("Scoring | None", scoring),
+        dtype=cast("Dtype", dtype),
     )
     with grant(key_file, workspace=workspace):
         scores = evaluate_model(

@@ -7,12 +7,10 @@ one, each link up to the one that was named; or the checkpoints that a run has k
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.config import trained_window
-from lodesmith.evaluate.scoring import Subject, open_weights
+from lodesmith.evaluate.scoring import Dtype, Subject, open_weights, place
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import MODEL_KINDS
 from lodesmith.lineage.workspace import Workspace
@@ -32,13 +30,12 @@ class LineModel:
     checkpoints: Path | None = None  # where the run's checkpoints lie, of which it is one
     tokenizer: Path | None = None  # of a checkpoint, which has none
 
-    def load(self, workspace: Workspace) -> Subject:
-        """Return the model, ready to be measured."""
+    def load(self, workspace: Workspace, *, dtype: Dtype = "float32") -> Subject:
+        """Return the model, ready to be measured in these numbers."""
         if self.checkpoints is None or self.tokenizer is None:
-            return load_subject(self.name, workspace=workspace)
+            return load_subject(self.name, workspace=workspace, dtype=dtype)
         decoder, manifest = load_checkpoint(self.checkpoints, step=self.step)
         window = min(decoder.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
-        model = decoder.to("cuda") if torch.cuda.is_available() else decoder
         tokenizer = Tokenizer.load(self.tokenizer)
         check_vocabulary(
             tokenizer,
@@ -46,6 +43,7 @@ class LineModel:
             vocabulary=manifest.facts.get("vocabulary"),
             where=self.checkpoints,
         )
+        model = place(decoder, dtype=dtype)
         return Subject(model=model, tokenizer=tokenizer, window=window, folder=self.tokenizer)
 
 
@@ -113,10 +111,10 @@ def _check_tokenizer(folder: Path | None) -> Path:
     return folder
 
 
-def load_subject(name: str, *, workspace: Workspace) -> Subject:
+def load_subject(name: str, *, workspace: Workspace, dtype: Dtype = "float32") -> Subject:
     """Return a model by its id, folder or file, ready to be measured."""
     folder = locate_model(name, workspace)
-    model = open_weights(folder)
+    model = open_weights(folder, dtype=dtype)
     window = min(model.config.max_position_embeddings, _MAX_WINDOW_TOKENS)
     pretrain = made_from(name, "pretrain", workspace)
     if pretrain is not None:

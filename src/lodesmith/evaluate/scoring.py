@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -19,6 +19,9 @@ from lodesmith.evaluate.sentences import NUM_CHOICES, Question, ask_questions
 from lodesmith.infer.native_runner import is_computable
 from lodesmith.infer.weights import StoredWeights, Weights
 from lodesmith.model.checkpoint import load_decoder
+from lodesmith.model.decoder import Decoder
+
+Dtype = Literal["float32", "float64"]
 
 _DIGITS = 6  # of a score: rounding of sums in another order must not show
 
@@ -99,17 +102,27 @@ def score_next_sentence(
     }
 
 
-def open_weights(folder: Path) -> Weights:
+def open_weights(folder: Path, *, dtype: Dtype = "float32") -> Weights:
     """Return the model of a folder where it is computed fastest.
+
+    Args:
+        folder: of the model.
+        dtype: the numbers that it computes in.
 
     Raises:
         UserError: the folder holds no model that can be computed here.
         DamagedArtifactError: a file is torn.
     """
     stored = StoredWeights.of(folder)
-    if torch.cuda.is_available():
-        return load_decoder(folder).to("cuda")
-    return stored if is_computable(stored) else load_decoder(folder)
+    if dtype == "float32" and not torch.cuda.is_available() and is_computable(stored):
+        return stored
+    return place(load_decoder(folder), dtype=dtype)
+
+
+def place(decoder: Decoder, *, dtype: Dtype) -> Decoder:
+    """Return a decoder on the GPU if there is one, computing in these numbers."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return decoder.to(device=device, dtype=getattr(torch, dtype))
 
 
 def start_of_text(tokenizer: Tokenizer) -> tuple[int, ...]:

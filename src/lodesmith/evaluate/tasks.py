@@ -21,7 +21,7 @@ from lodesmith.evaluate.benchmarks.task_file import (
 )
 from lodesmith.evaluate.benchmarks.written import WrittenTask, score_answers, score_code
 from lodesmith.evaluate.line import find_line
-from lodesmith.evaluate.scoring import Subject
+from lodesmith.evaluate.scoring import Dtype, Subject
 from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING, Scores, add_series
 from lodesmith.evaluate.text_tasks import TEXT_TASKS, Texts, load_texts
 from lodesmith.lineage.workspace import Workspace
@@ -38,6 +38,7 @@ class Asking:
     scoring: Scoring | None = None  # None: as the task file says
     limit: int | None = None  # documents or questions of a task at most
     allow_code: bool = False  # run programs that a model wrote
+    dtype: Dtype = "float32"  # float64 leaves no rounding that other tools could differ by
     with_line: bool = False  # what the model was made from is asked too, as `over_training`
 
 
@@ -70,7 +71,7 @@ def evaluate_model(
     files = _find_tasks(tasks)
     space = Workspace(workspace)
     line = find_line(name, space, with_past=asked.with_line, tokenizer=tokenizer)
-    subject = line[-1].load(space)
+    subject = line[-1].load(space, dtype=asked.dtype)
     texts: Texts = {}
     if any(file is None for file in files.values()):
         _refuse_examples(files, [asked.num_fewshot, *asked.also_fewshot])
@@ -80,7 +81,7 @@ def evaluate_model(
     if asked.also_fewshot:
         add_series(scores, BY_EXAMPLES, exam.score_by_examples(subject, scores))
     if asked.with_line:
-        found = [exam.score(model.load(space)) for model in line[:-1]] + [scores]
+        found = [exam.score(model.load(space, dtype=asked.dtype)) for model in line[:-1]] + [scores]
         facts = [{"model": model.name, "step": model.step} for model in line]
         add_series(scores, OVER_TRAINING, list(zip(facts, found, strict=True)))
     return scores

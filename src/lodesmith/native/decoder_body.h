@@ -9,6 +9,7 @@
 #include <math.h>
 
 #define HALF 16
+#define SUMMED_AT_ONCE 64
 #define FETCHED_AHEAD 4608 /* bytes of a panel */
 #define HALF_VECTORS (HALF / LANES)
 #if defined(__clang__)
@@ -117,9 +118,21 @@ INLINE void fetch_ahead(const uint8_t *from, int panels, size_t panel_bytes, siz
             __builtin_prefetch(from + (size_t)panel * panel_bytes + FETCHED_AHEAD + at);
 }
 
+INLINE void put_sums(int rows, int halves, int go_on, vf acc[TILE_ROWS][8][HALF_VECTORS],
+                     float *sums, size_t sums_stride) {
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int h = 0; h < halves; h++)
+            UNROLL for (int v = 0; v < HALF_VECTORS; v++) {
+                float *to = sums + r * sums_stride + h * HALF + v * LANES;
+                store(to, go_on ? load(to) + acc[r][h][v] : acc[r][h][v]);
+            }
+}
+
 /* Sum rows x halves over num_in inputs, on top of what `sums` holds if `go_on`.
  *
- * ROWS and HALVES are constants wherever this is called; halves pass from panel to panel.
+ * Sums of SUMMED_AT_ONCE inputs are added up, not each input to one sum: rounding grows with how
+ * often a sum is rounded. ROWS and HALVES are constants wherever this is called; halves pass from
+ * panel to panel.
  */
 INLINE void tile(enum format format, int rows, int halves, int go_on, const float *x,
                  size_t x_stride, size_t num_in, const uint8_t *panel, size_t panel_bytes,
@@ -127,10 +140,16 @@ INLINE void tile(enum format format, int rows, int halves, int go_on, const floa
     vf acc[TILE_ROWS][8][HALF_VECTORS];
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int h = 0; h < halves; h++)
-            UNROLL for (int v = 0; v < HALF_VECTORS; v++)
-                acc[r][h][v] = go_on ? load(sums + r * sums_stride + h * HALF + v * LANES) : (vf){0};
+            UNROLL for (int v = 0; v < HALF_VECTORS; v++) acc[r][h][v] = (vf){0};
     size_t bytes = group_bytes(format);
     for (size_t start = 0; start < num_in; start += GROUP, panel += bytes) {
+        if (start && start % SUMMED_AT_ONCE == 0) {
+            put_sums(rows, halves, go_on, acc, sums, sums_stride);
+            go_on = 1;
+            UNROLL for (int r = 0; r < rows; r++)
+                UNROLL for (int h = 0; h < halves; h++)
+                    UNROLL for (int v = 0; v < HALF_VECTORS; v++) acc[r][h][v] = (vf){0};
+        }
         size_t count = num_in - start < GROUP ? num_in - start : GROUP;
         vf scales[8][HALF_VECTORS];
         if (format != FORMAT_FLOAT) {
@@ -163,10 +182,7 @@ INLINE void tile(enum format format, int rows, int halves, int go_on, const floa
         }
         x += count;
     }
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int h = 0; h < halves; h++)
-            UNROLL for (int v = 0; v < HALF_VECTORS; v++)
-                store(sums + r * sums_stride + h * HALF + v * LANES, acc[r][h][v]);
+    put_sums(rows, halves, go_on, acc, sums, sums_stride);
 }
 
 /* One function for each number of rows; a number in between takes the next one, whose rows too

@@ -2,9 +2,9 @@
  *
  * A matrix of N outputs and K inputs lies in panels of 32 outputs. In a panel the weights of one
  * input for all 32 outputs stand together, so each output has a lane of a register to itself, and
- * is summed over the inputs one after the other. That order is the same for one row and for a
- * thousand, for a prompt read whole or in pieces, and for registers of any width: what a request
- * gets does not depend on who else is served.
+ * is summed over 64 inputs one after the other, then over these sums. That order is the same for
+ * one row and for a thousand, for a prompt read whole or in pieces, and for registers of any width:
+ * what a request gets does not depend on who else is served.
  *
  * Weights of 8 or 4 bits have a scale for each output and each 32 inputs, a group. They are turned
  * back into floats as they are read and activations stay floats, so the result is exactly that of

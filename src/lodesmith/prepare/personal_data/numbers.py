@@ -22,6 +22,7 @@ _GROUP = re.compile(
     r"|[0-9](?<=[A-Za-z]{2}[0-9]{2})(?=[A-Za-z])))"
 )
 _AFTER = r"(?![0-9A-Za-z])"
+_EXTENSION = r"(?:x\d{1,5})?"
 _PROVINCE = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|7[1]|8[1-3])"
 _MONTH_AND_DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 
@@ -43,16 +44,23 @@ _LANDLINE = re.compile(
 _PLAIN_LANDLINE = re.compile(rf"0(?:10|2\d|[3-9]\d{{2}})[2-8]\d{{6,7}}{_AFTER}")
 _NORTH_AMERICAN = re.compile(  # but no hotline: they are nobody's own
     r"(?:1[- .])?(?!400|8(?:00|33|44|55|66|77|88))([2-9]\d\d)(?:\) ?|([-. ]))"
-    rf"[2-9]\d\d[-. ]\d{{4}}{_AFTER}"
+    rf"[2-9]\d\d[-. ]\d{{4}}{_EXTENSION}{_AFTER}"
 )
 _SOCIAL_SECURITY = re.compile(rf"(?!000|666)\d{{3}}-(?!00)\d\d-(?!0000)\d{{4}}(?!-){_AFTER}")
-_FOREIGN_PHONE = re.compile(rf"[1-9]\d{{0,2}}(?:[ .-]?\(?\d{{1,4}}\)?){{2,5}}{_AFTER}")
+_FOREIGN_PHONE = re.compile(rf"[1-9]\d{{0,2}}(?:[ .-]?\(?\d{{1,4}}\)?){{2,5}}{_EXTENSION}{_AFTER}")
 _CALLED_BEFORE = re.compile(  # after one of these, a number of any country's form
     r"(?:(?:phone|mobile|cell|tel|fax|desk|office)(?: number)?(?: is|[:.]{1,2})"
-    r"|call (?:me|us|him|her|them)(?: at| on)?)\s{1,2}[+(]{0,2}$",
+    r"|(?:call|text|reach|ring) (?:me|us|him|her|them)(?: at| on)?|answer(?:ing)? (?:at|on)"
+    r"|messages? (?:to|from)|(?:my|your|our) registered)\s{1,2}[+(]{0,2}$",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"[+(]{0,2}\d(?:[ .()-]{0,2}\d){6,14}(?:x\d{1,5})?(?![\w-])")
+_CALLED_AFTER = re.compile(
+    r"[ -](?:office|fax|mobile|cell|home|desk)(?=[\n,;\\)]|$)", re.IGNORECASE
+)
+_CALLED = re.compile(  # but no years or dates
+    r"[+(]{0,2}(?!(?:19|20)\d\d[ .-](?:(?:19|20)\d\d|\d\d?[ .-]\d\d?)(?!\d))"
+    rf"\d(?:[ .()-]{{0,2}}\d){{6,14}}{_EXTENSION}(?!\w|-\d)"
+)
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z]|\.\d)")
 _VERSION_BEFORE = re.compile(
     r"(?:version|release|build|(?<![A-Za-z])v|(?<![A-Za-z])ver|版本)[.:： ]{0,2}$", re.IGNORECASE
@@ -174,13 +182,16 @@ def _foreign_phone(text: str, start: int) -> Span | None:
 
 
 def _called_number(text: str, start: int) -> Span | None:
-    """Return the number whose first digit stands here, if a word before it says that it is one."""
-    if text[start - 1 : start] not in _BEFORE_CALLED:
+    """Return the number whose first digit stands here, if a word beside it says that it is one."""
+    if start and text[start - 1] not in _BEFORE_CALLED:
         return None
-    before = _CALLED_BEFORE.search(text, max(0, start - _CUE_CHARS), start)
-    begin = start - len(before[0]) + len(before[0].rstrip("+(")) if before else start
-    match = _CALLED.match(text, begin) if before else None
-    return Span("phone", *match.span()) if match else None
+    before = text[max(0, start - 2) : start]
+    match = _CALLED.match(text, start - len(before) + len(before.rstrip("+(")))
+    is_called = match and (
+        _CALLED_BEFORE.search(text, max(0, start - _CUE_CHARS), start)
+        or _CALLED_AFTER.match(text, match.end())
+    )
+    return Span("phone", *match.span()) if match and is_called else None
 
 
 def _social_security(text: str, start: int) -> Span | None:
