@@ -18,6 +18,8 @@ _PROCESS_BYTES = 200 << 20  # Python, torch, gloo: 193 MB of private memory in a
 _LAYOUT_BYTES = 56 << 20  # of what such a rank imports besides
 _LOGIT_COPIES = 3  # the logits, their softmax, the gradient of these
 _SHARED_LOGIT_COPIES = 4  # where ranks share the vocabulary: that gradient in two steps
+_OUTPUT_COPIES = 2  # of the output matrix's gradient: oneDNN makes it turned on its side
+_LARGE_PAGES = 1.03  # tensors of some MB begin at pages of 2 MB
 _NF4_BYTES = 4.127 / 8  # 4 bits, a scale of 8 bits for 64 weights and one of 32 for 256 scales
 _ADAPTER_HOLES = 0.6  # of activations, between which the products beside them come and go
 _AVERAGES = 2  # of AdamW, squared or not; Muon keeps one, and an update
@@ -44,7 +46,8 @@ class RankMemory:
     @property
     def total(self) -> float:
         """All of it while the rank takes steps."""
-        return self.computing + self.holes + self.checkpoint + self.process
+        held = self.computing + self.holes + self.checkpoint
+        return _LARGE_PAGES * held + self.process
 
     @property
     def more_at_end(self) -> float:
@@ -177,7 +180,12 @@ def _logit_bytes(shape: DecoderConfig, config: TrainingConfig, tokens: int, tens
     layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
     if layout is not None and layout.pipeline_parallel_size > 1:  # keeps what came out of each
         copies += _num_micro_batches(config, layout) - 1
-    return shape.vocab_size / tensor * (copies * tokens + shape.hidden_size) * _FLOAT_BYTES
+    return (
+        shape.vocab_size
+        / tensor
+        * (copies * tokens + _OUTPUT_COPIES * shape.hidden_size)
+        * _FLOAT_BYTES
+    )
 
 
 def _share_of_whole(shape: DecoderConfig, num_ranks: int) -> _Share:
