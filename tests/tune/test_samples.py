@@ -109,6 +109,8 @@ def test_tool_calls_become_text_whoever_wrote_them():
         ({"messages": [HI[0], HI[1] | {"content": [1], "tool_calls": [{"function": {"name": "f",
           "arguments": {}}}]}]}, r"messages\[1\]\.content is a list"),
         ({"messages": HI, "tools": "{"}, "tools is not JSON"),
+        ({"messages": [HI[0], HI[1] | {"tool_calls": [{"function": {"name": "f",
+          "arguments": "{bad"}}]}]}, "arguments of a tool call are not JSON"),
     ],
 )  # fmt: skip
 def test_a_fault_names_file_and_line(entry, fault):

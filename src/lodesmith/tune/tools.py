@@ -54,7 +54,9 @@ def _content(message: dict[str, Any], place: str) -> Any:
         return content
     try:
         written = [_write_call(call["function"]) for call in calls]
-    except (KeyError, TypeError, ValueError):
+    except json.JSONDecodeError as error:
+        raise UserError(f"{place}: arguments of a tool call are not JSON ({error})") from None
+    except (KeyError, TypeError):
         raise UserError(
             f'{place}: tool_calls must be a list of {{"function": {{"name", "arguments"}}}}'
         ) from None
