@@ -78,6 +78,9 @@ def test_help_imports_nothing_heavy():
         (["export", "我的", "-o", "x"], "or do you mean the recipe 我的.yaml?"),
         (["serve", "./x", "--port", "99999"], "65535. See"),
         (["serve", "/no/such/model"], "there is no folder /no/such/model"),
+        (["serve", "quickstart", "--host", "0.0.0.0"], "give --api-keys FILE"),
+        (["serve", "quickstart", "--quantization", "int7"], "--quantization is int8 or int4"),
+        (["evaluate", "nosuch"], "no artifact nosuch"),
         (["clean", "absent.warc", "-o", "out.jsonl"], "absent.warc"),
     ],
 )
@@ -89,6 +92,7 @@ def test_a_fault_of_the_user_is_one_line_and_exit_code_2(arguments, message, tmp
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "lodesmith-workspace").exists()
 
 
 @pytest.mark.parametrize(

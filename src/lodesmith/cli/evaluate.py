@@ -88,6 +88,7 @@ def evaluate(
 
     refuse_overrides(overrides)
     if tasks is None:
+        name_model(model, workspace)  # a model that is not there is told first
         raise UserError("say which tasks: --tasks bits_per_byte,next_sentence or --tasks fewclue")
     if scoring not in (None, "label", "sequence"):
         raise UserError(f"--scoring is label or sequence, not {scoring}")

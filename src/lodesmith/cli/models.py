@@ -127,6 +127,11 @@ def serve(
 
     Examples:  lodesmith serve quickstart  ·  lodesmith serve ./Qwen3-0.6B --port 8080
     """
+    from lodesmith.serve.keys import ApiKeys, check_binding
+
+    keys = None if api_keys is None else ApiKeys.load(api_keys)
+    check_binding(host, keys)  # here and below: before a recipe runs for hours
+    _check_backend(backend, quantization=quantization, threads=threads, vllm_options=vllm_options)
     name = model
     if is_recipe(model):
         from lodesmith.pipeline.run import model_of
@@ -135,21 +140,11 @@ def serve(
     else:
         refuse_overrides(overrides)
     models = _find_all(name, also or (), workspace)
-    if backend is Backend.VLLM and (quantization or threads):
-        raise UserError(
-            "--threads and --quantization are our engine's; leave them out with --backend vllm, "
-            "whose own are given by --vllm-options"
-        )
-    if backend is not Backend.VLLM and vllm_options:
-        raise UserError("--vllm-options are for --backend vllm; give that too, or leave them out")
     from lodesmith.infer.config import EngineConfig, Quantization
     from lodesmith.serve import server
-    from lodesmith.serve.keys import ApiKeys
 
-    if quantization not in (None, "int8", "int4"):
-        raise UserError(f"--quantization is int8 or int4, not {quantization}")
     settings = server.ServerSettings(
-        keys=None if api_keys is None else ApiKeys.load(api_keys),
+        keys=keys,
         request_seconds=request_seconds,
         adapters=adapters,
         engine=EngineConfig(
@@ -167,6 +162,20 @@ def serve(
         )
     else:
         server.serve(models, host=host, port=port, settings=settings)
+
+
+def _check_backend(
+    backend: Backend, *, quantization: str | None, threads: int | None, vllm_options: str
+) -> None:
+    if quantization not in (None, "int8", "int4"):
+        raise UserError(f"--quantization is int8 or int4, not {quantization}")
+    if backend is Backend.VLLM and (quantization or threads):
+        raise UserError(
+            "--threads and --quantization are our engine's; leave them out with --backend vllm, "
+            "whose own are given by --vllm-options"
+        )
+    if backend is not Backend.VLLM and vllm_options:
+        raise UserError("--vllm-options are for --backend vllm; give that too, or leave them out")
 
 
 @app.command(rich_help_panel="Use a model")

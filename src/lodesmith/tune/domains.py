@@ -7,7 +7,7 @@ tune:
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lodesmith.core.config import Config
 from lodesmith.model.adapter_shape import AdapterShape
@@ -78,8 +78,8 @@ class DomainConfig(TrainingConfig):
 
     without_effect: ClassVar[frozenset[str]] = TrainingConfig.without_effect | {"forgetting_limit"}
 
-    domain: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """Its name, in tables and messages."""
+    domain: str = Field(min_length=1, max_length=64)
+    """Its name in any script, in tables and messages; without spaces."""
 
     files: list[str] = Field(min_length=1)
     """Files or folders to learn from: .jsonl or .json (plain, .gz, .zst) and .txt. The form of a
@@ -128,6 +128,13 @@ class DomainConfig(TrainingConfig):
 
     audit: AuditConfig | None = None
     """Plant secrets among the records, and let the model out only if it keeps them."""
+
+    @field_validator("domain")
+    @classmethod
+    def _is_one_word(cls, domain: str) -> str:
+        if not domain.isprintable() or " " in domain:
+            raise ValueError(f"{domain!r} must be one word; join several by a hyphen")
+        return domain
 
     @model_validator(mode="after")
     def _check_privacy(self) -> Self:

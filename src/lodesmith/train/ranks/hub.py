@@ -104,6 +104,7 @@ class Hub:
             key_file: gets the key that members must know.
 
         Raises:
+            UserError: it is no such address.
             EngineError: the address is not this machine's or is in use.
         """
         host, port = split_address(address)

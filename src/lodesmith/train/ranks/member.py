@@ -37,6 +37,7 @@ def join_run(address: str, *, key_file: Path, patience_seconds: float = 600.0) -
         patience_seconds: for how long a leader that cannot be reached is tried again.
 
     Raises:
+        UserError: the address is no such address.
         EngineError: the leader could not be reached for that long.
     """
     with open_memory_folder() as memory, Starter() as starter:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lodesmith.core.errors import EngineError
+from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.storage import write_text
 
 Message = dict[str, Any]
@@ -120,14 +120,14 @@ def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`.
 
     Raises:
-        EngineError: it is no such address.
+        UserError: it is no such address.
 
     >>> split_address("10.0.0.1:29400")
     ('10.0.0.1', 29400)
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise EngineError(f"{address!r} is not of the form HOST:PORT")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise UserError(f"{address!r} is not of the form HOST:PORT, as in 10.0.0.1:29400")
     return host, int(port)
 
 
