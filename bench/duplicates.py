@@ -92,7 +92,7 @@ def main() -> None:
 
 def _print_signing(texts: list[str], arguments: argparse.Namespace) -> None:
     from lodesmith.prepare.config import NearDuplicatesConfig
-    from lodesmith.prepare.signatures import sign
+    from lodesmith.prepare.duplicates.signatures import sign
 
     chosen = _about(texts, _PEER_BYTES) if arguments.peers else texts
     num_bytes = sum(len(text.encode()) for text in chosen)
@@ -237,10 +237,10 @@ def _vary(text: str, chance: random.Random) -> str:
 def _find(texts: list[str], times: int, memory_bytes: int) -> dict[str, Any]:
     from lodesmith.data.documents import Document
     from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig
-    from lodesmith.prepare.exact_duplicates import TextHashes, merge_exact, read_copies
-    from lodesmith.prepare.near_duplicates import merge_near, read_similarities
-    from lodesmith.prepare.shard_files import Parts
-    from lodesmith.prepare.signatures import Signatures
+    from lodesmith.prepare.duplicates.exact_duplicates import TextHashes, merge_exact, read_copies
+    from lodesmith.prepare.duplicates.near_duplicates import merge_near, read_similarities
+    from lodesmith.prepare.duplicates.signatures import Signatures
+    from lodesmith.prepare.shards.shard_files import Parts
 
     exact, near = ExactDuplicatesConfig(), NearDuplicatesConfig()
     result = {"documents": len(texts) * times, "bytes": 0, "copies": 0, "near": 0}

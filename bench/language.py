@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lodesmith.prepare.detect_language import detect_language
+from lodesmith.prepare.language.detect_language import detect_language
 
 _MAX_SENTENCES = 200
 _MAIN = ("zh", "en", "es", "fr", "de", "ru", "ja", "ko")

@@ -20,7 +20,7 @@ from pathlib import Path
 from lodesmith.data.documents import Document
 from lodesmith.native.quality import count_english, split_english
 from lodesmith.prepare.config import QualityConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.quality.published import PUBLISHED
 

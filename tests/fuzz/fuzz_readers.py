@@ -51,12 +51,12 @@ from lodesmith.prepare.config import (
     QualityConfig,
     RuleSet,
 )
-from lodesmith.prepare.detect_language import detect_language
+from lodesmith.prepare.duplicates.signatures import sign
+from lodesmith.prepare.language.detect_language import detect_language
 from lodesmith.prepare.personal_data import PersonalData
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.quality.natural import score_naturalness
 from lodesmith.prepare.repair import repair_text
-from lodesmith.prepare.signatures import sign
 from lodesmith.prepare.words import split_words
 
 _MAX_CPU_SECONDS = 5.0  # for one small input; more is a hang

@@ -25,7 +25,7 @@ from lodesmith.pipeline.catalog_artifacts import (
     record_artifact,
 )
 from lodesmith.pipeline.trace import trace_content, trace_document, trace_url
-from lodesmith.prepare.pages import Page
+from lodesmith.prepare.input.pages import Page
 
 PAGES = {f"debian:help/page{number}.html": f"text {number}".encode() for number in range(40)}
 

@@ -12,7 +12,7 @@ from lodesmith.native.ads import features_of, score_lines
 from lodesmith.prepare.ads import WithoutAds, _Page, remove_ads
 from lodesmith.prepare.ads.folding import fold
 from lodesmith.prepare.ads.model import load_weights
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 
 _DIRTY_CHINESE = [
     "加薇芯：abc88888 免费领取资料",

@@ -21,9 +21,9 @@ import lodesmith
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.process import measure_cost
 from lodesmith.data.warc import WarcWriter
-from lodesmith.prepare import records
 from lodesmith.prepare.clean import CleanSummary, clean
 from lodesmith.prepare.config import PrepareConfig
+from lodesmith.prepare.input import records
 
 _TEXT = (
     "The quick start number {n} shows how to open a document and where its settings are kept. "
@@ -309,8 +309,9 @@ def test_a_page_of_which_a_part_was_saved_says_so(tmp_path: Path) -> None:
 def test_a_line_or_file_that_would_fill_the_memory_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.records.MAX_PAYLOAD_BYTES", 2000)
-    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
+    monkeypatch.setattr("lodesmith.prepare.input.records.MAX_PAYLOAD_BYTES", 2000)
+    # patches reach this process only
+    monkeypatch.setattr("lodesmith.prepare.passes.passes._LIMITS", None)
     (tmp_path / "a.txt").write_text("x" * 2001)
     rows = [{"id": "r1", "text": _text(1)}, {"text": "y" * 9000}, {"id": "r3", "text": _text(3)}]
     lines = "\n".join(json.dumps(row) for row in rows).encode()
@@ -351,15 +352,16 @@ def _write_poisoned(folder: Path) -> Path:
     [
         ("repair", "lodesmith.prepare.repair.repair"),
         ("ads", "lodesmith.prepare.ads.remove_ads"),
-        ("exact_duplicates", "lodesmith.prepare.later_passes.remove_lines"),
+        ("exact_duplicates", "lodesmith.prepare.passes.later_passes.remove_lines"),
         ("personal_data", "lodesmith.prepare.personal_data.PersonalData.find"),
-        ("decontaminate", "lodesmith.prepare.later_passes.check_contamination"),
+        ("decontaminate", "lodesmith.prepare.passes.later_passes.check_contamination"),
     ],
 )
 def test_a_record_that_a_step_fails_on_is_reported_and_its_shard_goes_on(
     step: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
+    # patches reach this process only
+    monkeypatch.setattr("lodesmith.prepare.passes.passes._LIMITS", None)
     path = _write_poisoned(tmp_path)
     work = pkgutil.resolve_name(where)
     monkeypatch.setattr(where, _raise_on(work, "Poison", ValueError("odd")))
@@ -376,7 +378,7 @@ def test_a_record_that_a_step_fails_on_is_reported_and_its_shard_goes_on(
 def test_a_dropped_record_that_cannot_be_masked_is_reported_without_its_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)
+    monkeypatch.setattr("lodesmith.prepare.passes.passes._LIMITS", None)
     path = _write_poisoned(tmp_path)
     for where in ("repair.repair", "personal_data.PersonalData.find"):
         where = f"lodesmith.prepare.{where}"  # noqa: PLW2901

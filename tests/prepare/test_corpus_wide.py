@@ -17,21 +17,27 @@ from hypothesis import strategies as st
 
 from lodesmith.core.storage import hash_file
 from lodesmith.data.documents import Document
-from lodesmith.prepare import alike
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig, PrepareConfig
-from lodesmith.prepare.connected import LINK, star, write_links
-from lodesmith.prepare.exact_duplicates import (
+from lodesmith.prepare.duplicates import alike
+from lodesmith.prepare.duplicates.connected import LINK, star, write_links
+from lodesmith.prepare.duplicates.exact_duplicates import (
     RepeatedLines,
     TextHashes,
     candidate_lines,
     merge_exact,
     read_copies,
 )
-from lodesmith.prepare.near_duplicates import merge_near, read_similarities
-from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.signatures import Signatures
-from lodesmith.prepare.sorted_rows import KeyRange, cut_keys, read_rows, read_slice, write_rows
+from lodesmith.prepare.duplicates.near_duplicates import merge_near, read_similarities
+from lodesmith.prepare.duplicates.signatures import Signatures
+from lodesmith.prepare.shards.shard_files import Parts
+from lodesmith.prepare.shards.sorted_rows import (
+    KeyRange,
+    cut_keys,
+    read_rows,
+    read_slice,
+    write_rows,
+)
 
 _WHOLE = 1 << 30  # bytes of memory that let a merge be one piece
 _NEAR = NearDuplicatesConfig()
@@ -366,9 +372,9 @@ import sys
 from pathlib import Path
 from lodesmith.core.shards import Markers, map_shards
 from lodesmith.prepare.config import ExactDuplicatesConfig, NearDuplicatesConfig
-from lodesmith.prepare.exact_duplicates import merge_exact
-from lodesmith.prepare.near_duplicates import merge_near
-from lodesmith.prepare.shard_files import Parts
+from lodesmith.prepare.duplicates.exact_duplicates import merge_exact
+from lodesmith.prepare.duplicates.near_duplicates import merge_near
+from lodesmith.prepare.shards.shard_files import Parts
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     markers = Markers(folder / "done")

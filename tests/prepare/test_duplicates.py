@@ -20,12 +20,12 @@ from lodesmith.native.overlap import Runs
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import DecontaminateConfig, ExactDuplicatesConfig, PrepareConfig
 from lodesmith.prepare.decontaminate import check_contamination, read_benchmarks
-from lodesmith.prepare.exact_duplicates import (
+from lodesmith.prepare.duplicates.exact_duplicates import (
     candidate_lines,
     lines_to_keep_once,
     remove_lines,
 )
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.words import hash_runs, split_words
 
 _LINES = ExactDuplicatesConfig()

@@ -15,8 +15,8 @@ from lodesmith.core.shards import Markers
 from lodesmith.core.storage import hash_file, read_json, write_json
 from lodesmith.data.warc import WarcWriter
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.passes import prepare_corpus
-from lodesmith.prepare.sources import Source
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.passes import prepare_corpus
 
 _NUM_PAGES, _NUM_FAMILIES = 200, 80
 _SMALL_MERGE = 20_000  # bytes: cuts each merge of these pages into many pieces
@@ -74,7 +74,7 @@ def _digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def expected(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 50_000)
+        patch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 50_000)
         folder = tmp_path_factory.mktemp("out")
         digests = _prepare(archive, folder, PrepareConfig(num_workers=1))
     assert len(digests) >= 10
@@ -89,7 +89,7 @@ def expected(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_two_processes_and_merges_cut_small_give_the_same_bytes(
     archive: Path, expected: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 50_000)
+    monkeypatch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 50_000)
     config = PrepareConfig(num_workers=2, merge_memory_bytes=_SMALL_MERGE)
     assert _prepare(archive, tmp_path, config) == expected
 
@@ -124,7 +124,7 @@ def test_a_slurm_of_two_nodes_gives_the_same_bytes(
 ) -> None:
     if lacking := private_slurm.missing():
         pytest.skip(f"needs Slurm (slurm-wlm and munge); not here: {', '.join(lacking)}")
-    monkeypatch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 50_000)
+    monkeypatch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 50_000)
     with private_slurm.private_slurm(tmp_path / "slurm") as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

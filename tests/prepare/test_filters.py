@@ -5,7 +5,7 @@ import pytest
 from lodesmith.data.documents import Document
 from lodesmith.prepare.ads import WithoutAds, remove_ads
 from lodesmith.prepare.config import QualityConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality import judge
 
 _SENTENCES = [

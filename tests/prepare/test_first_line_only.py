@@ -1,6 +1,6 @@
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, PrepareConfig
-from lodesmith.prepare.exact_duplicates import hash_line
+from lodesmith.prepare.duplicates.exact_duplicates import hash_line
 
 SHARED = "This sentence of thirty columns stands on three pages, number 7."
 PAGES = {

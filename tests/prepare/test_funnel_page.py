@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.clean import clean
-from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.funnel_page import render_funnel
-from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.samples import cut_all
-from lodesmith.prepare.scores import NUM_SHARES, bin_edge, bin_of
+from lodesmith.prepare.funnel.funnel import Funnel
+from lodesmith.prepare.funnel.funnel_page import render_funnel
+from lodesmith.prepare.funnel.samples import cut_all
+from lodesmith.prepare.funnel.scores import NUM_SHARES, bin_edge, bin_of
+from lodesmith.prepare.input.pages import Drop
 
 _EVIL = '<script>alert("x")</script>&lt;'
 

@@ -17,10 +17,10 @@ from lodesmith.data.documents import Document
 from lodesmith.data.warc import WarcWriter, read_warc
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.funnel import NUM_GROUPS, Funnel
-from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.samples import NUM_CHARS, cut_all, first_difference
-from lodesmith.prepare.tally import StepTally
+from lodesmith.prepare.funnel.funnel import NUM_GROUPS, Funnel
+from lodesmith.prepare.funnel.samples import NUM_CHARS, cut_all, first_difference
+from lodesmith.prepare.funnel.tally import StepTally
+from lodesmith.prepare.input.pages import Drop
 
 _SECRETS = ("13800138000", "3800138", "anna.lovelace", "lovelace@example.org", "example.org")
 _COUNTS = ("documents_in", "documents_out", "bytes_in", "bytes_out")
@@ -195,8 +195,9 @@ def test_a_document_that_stays_has_the_similarity_to_an_earlier_one_it_resembles
 def test_bytes_of_what_cannot_be_read_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.records.MAX_PAYLOAD_BYTES", 2000)
-    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # patches reach this process only
+    monkeypatch.setattr("lodesmith.prepare.input.records.MAX_PAYLOAD_BYTES", 2000)
+    # patches reach this process only
+    monkeypatch.setattr("lodesmith.prepare.passes.passes._LIMITS", None)
     lines = [json.dumps({"text": _english(1)}), json.dumps({"text": "y" * 9000}), "{torn"]
     (tmp_path / "b.jsonl").write_text("\n".join(lines))
     (tmp_path / "c.txt").write_text("z" * 3001)
@@ -289,7 +290,7 @@ def test_samples_of_many_sources_are_those_of_the_largest() -> None:
 def test_of_very_many_sources_few_have_samples_whatever_the_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.groups._NUM_SAMPLED", 10)
+    monkeypatch.setattr("lodesmith.prepare.funnel.groups._NUM_SAMPLED", 10)
 
     def tell(numbers: list[int], num_parts: int) -> JSON:
         whole = Funnel(["quality"])

@@ -4,7 +4,7 @@ import pytest
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.quality.faults import listen
 from lodesmith.prepare.quality.natural import judge_naturalness

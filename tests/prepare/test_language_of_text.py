@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import PrepareConfig
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.language import (
     detect_language,
     identify,
     judge_language,
     label_paragraphs,
 )
-from lodesmith.prepare.pages import Drop
 
 _ENGLISH = "The settings of a document can be changed with the commands that you find in the menu."
 

@@ -92,7 +92,7 @@ def _gone(folder: Path, documents: Sequence[tuple[str, str]], config: PrepareCon
 def test_pairs_above_nine_tenths_are_caught_and_those_below_six_tenths_stay(
     language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 100_000)
+    monkeypatch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 100_000)
     pairs = _make_pairs(language)
     # All first texts, then all edited ones in another order: no pair shares a shard.
     firsts = [(f"{pair.name}-first", pair.texts[0]) for pair in pairs]

@@ -5,7 +5,7 @@ import pytest
 from lodesmith.data.charset import decode_page
 from lodesmith.prepare.config import ExtractConfig
 from lodesmith.prepare.extract import Extracted, extract
-from lodesmith.prepare.pages import Drop, Page
+from lodesmith.prepare.input.pages import Drop, Page
 
 _PARAGRAPH = (
     "<p>The style of a paragraph decides its font, its spacing and its colour on the page.</p>"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from lodesmith.data.documents import Document
-from lodesmith.prepare import passes, pieces, tasks
-from lodesmith.prepare.carried import Carried, read_carried
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, PrepareConfig
-from lodesmith.prepare.pieces import write_pieces
-from lodesmith.prepare.shard_files import Shard, number_pieces
+from lodesmith.prepare.passes import passes, pieces, tasks
+from lodesmith.prepare.passes.carried import Carried, read_carried
+from lodesmith.prepare.passes.pieces import write_pieces
+from lodesmith.prepare.shards.shard_files import Shard, number_pieces
 
 _STEPS = ["language", "exact_duplicates", "near_duplicates", "personal_data"]
 _WORDS = [

@@ -16,8 +16,8 @@ from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.lineage.receipt import Receipt
 from lodesmith.prepare import stage
 from lodesmith.prepare.config import STEPS, PrepareConfig, QualityConfig
-from lodesmith.prepare.passes import prepare_corpus
-from lodesmith.prepare.sources import Source
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.passes import prepare_corpus
 
 _FOOTER = "Have a look at our many other pages about office software"
 
@@ -175,7 +175,7 @@ def test_the_funnel_adds_up(tmp_path: Path, acquire: Artifact) -> None:
 def test_any_number_of_workers_gives_the_same_bytes(
     tmp_path: Path, acquire: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 3000)
+    monkeypatch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 3000)
     _make(tmp_path / "one", acquire, PrepareConfig(num_workers=1))
     _make(tmp_path / "two", acquire, PrepareConfig(num_workers=2))
     assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
@@ -185,7 +185,7 @@ def test_more_shards_keep_the_same_documents(
     tmp_path: Path, acquire: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _make(tmp_path / "one", acquire, PrepareConfig(num_workers=1))
-    monkeypatch.setattr("lodesmith.prepare.stretches.SHARD_BYTES", 3000)
+    monkeypatch.setattr("lodesmith.prepare.passes.stretches.SHARD_BYTES", 3000)
     _make(tmp_path / "many", acquire, PrepareConfig(num_workers=1))
     assert len(list((tmp_path / "many").glob("documents-*"))) >= 8
 
@@ -207,19 +207,20 @@ class _KilledError(Exception):
 def test_a_run_that_is_broken_off_goes_on_to_the_same_bytes(
     tmp_path: Path, acquire: Artifact, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    monkeypatch.setattr("lodesmith.prepare.passes._LIMITS", None)  # one worker: in this process
+    # one worker: in this process
+    monkeypatch.setattr("lodesmith.prepare.passes.passes._LIMITS", None)
     _make(tmp_path / "whole", acquire, PrepareConfig(num_workers=1))
 
     def die(*_: object, **__: object) -> None:
         raise _KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"lodesmith.prepare.later_passes.{function}", die)
+        patch.setattr(f"lodesmith.prepare.passes.later_passes.{function}", die)
         with pytest.raises(_KilledError):
             _make(tmp_path / "broken", acquire, PrepareConfig(num_workers=1))
     assert not (tmp_path / "broken" / "funnel.json").exists()
     with monkeypatch.context() as patch:  # what was done is not done again
-        patch.setattr("lodesmith.prepare.passes.clean_shard", die)
+        patch.setattr("lodesmith.prepare.passes.passes.clean_shard", die)
         _make(tmp_path / "broken", acquire, PrepareConfig(num_workers=1))
     assert _digests(tmp_path / "whole") == _digests(tmp_path / "broken")
 

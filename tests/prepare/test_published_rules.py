@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lodesmith.data.documents import Document
 from lodesmith.native.quality import count_english, count_repeats, split_english
 from lodesmith.prepare.config import QualityConfig, RuleSet
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.words import split_words
 

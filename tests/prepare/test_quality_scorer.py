@@ -11,7 +11,7 @@ from lodesmith.cli.label import label_app
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality import judge
 from lodesmith.prepare.quality.labels import (
     Item,

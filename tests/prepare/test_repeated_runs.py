@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lodesmith.data.documents import Document
 from lodesmith.prepare.clean import clean
 from lodesmith.prepare.config import ExactDuplicatesConfig, PrepareConfig
-from lodesmith.prepare.repeated_runs import RepeatedRuns, RunHashes, find_repeated_runs
-from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.sorted_rows import cut_keys
+from lodesmith.prepare.duplicates.repeated_runs import RepeatedRuns, RunHashes, find_repeated_runs
+from lodesmith.prepare.shards.shard_files import Parts
+from lodesmith.prepare.shards.sorted_rows import cut_keys
 
 
 def _document(text: str) -> Document:
@@ -113,7 +113,7 @@ def test_runs_sorted_a_few_at_a_time_are_the_same_file(
     texts = [" ".join(chance.choices("abcdefg", k=40)) for _ in range(30)]
     files = []
     for number, at_once in enumerate((1 << 20, 100, 1)):
-        monkeypatch.setattr("lodesmith.prepare.repeated_runs._SORTED_AT_ONCE", at_once)
+        monkeypatch.setattr("lodesmith.prepare.duplicates.repeated_runs._SORTED_AT_ONCE", at_once)
         hashes = RunHashes(5)
         for text in texts:
             hashes.add(text)

@@ -26,10 +26,10 @@ def main(archive, folder, merge_memory_bytes):
 
     from lodesmith.core.shards import Markers, ray_tasks
     from lodesmith.core.storage import write_json
-    from lodesmith.prepare import stretches
     from lodesmith.prepare.config import PrepareConfig
-    from lodesmith.prepare.passes import prepare_corpus
-    from lodesmith.prepare.sources import Source
+    from lodesmith.prepare.input.sources import Source
+    from lodesmith.prepare.passes import stretches
+    from lodesmith.prepare.passes.passes import prepare_corpus
 
     # Ray takes 127.0.0.1 for this machine's outer address, where nobody shall listen.
     services.resolve_ip_for_localhost = lambda host: host

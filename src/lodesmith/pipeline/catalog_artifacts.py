@@ -21,7 +21,7 @@ from lodesmith.data.warc import Damage, read_warc
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.catalog import Catalog, Place
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Page
+from lodesmith.prepare.input.pages import UNKNOWN_LANGUAGE, Page
 
 KINDS = ("acquire", "prepare")  # whose documents are in it
 _BATCH_ROWS = 1 << 14

@@ -30,7 +30,7 @@ from lodesmith.pipeline.trace_training import (
     find_chat_uses,
     find_token_uses,
 )
-from lodesmith.prepare.pages import Page
+from lodesmith.prepare.input.pages import Page
 
 
 @dataclass(frozen=True, kw_only=True)

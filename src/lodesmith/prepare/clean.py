@@ -21,9 +21,9 @@ from lodesmith.core.storage import JSON, replace_file
 from lodesmith.core.units import format_bytes
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.passes import Prepared, prepare_corpus
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.passes import Prepared, prepare_corpus
 from lodesmith.prepare.scratch import scratch_folder
-from lodesmith.prepare.sources import Source
 
 _KINDS = {
     ".warc": "archive", ".warc.gz": "archive", ".warc.zst": "archive", ".warc.lz4": "archive",
@@ -144,7 +144,7 @@ def _write(outputs: Mapping[str, Path], prepared: Prepared, summary: CleanSummar
         files = {kind: stack.enter_context(replace_file(path)) for kind, path in outputs.items()}
         for kind, file in files.items():
             if kind == "report":
-                from lodesmith.prepare.funnel_page import render_funnel
+                from lodesmith.prepare.funnel.funnel_page import render_funnel
 
                 page = render_funnel(summary.funnel, title=str(outputs["documents"]))
                 file.write(page.encode())

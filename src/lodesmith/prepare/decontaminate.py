@@ -22,7 +22,7 @@ from lodesmith.data.entries import JSON_ENDINGS, plain_name, read_entries, read_
 from lodesmith.data.rows import ROW_FAULTS, read_table_rows
 from lodesmith.native.overlap import Runs
 from lodesmith.prepare.config import DecontaminateConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.words import Hashes, Words, split_words
 
 _MIN_ITEM_WORDS = 8  # as in the source; shorter items are found in text that never saw them

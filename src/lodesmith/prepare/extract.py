@@ -12,7 +12,7 @@ from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
 from lodesmith.native.html import KIND_CODE, KIND_HEADING, SIGN_CUT, HtmlText, extract_html
 from lodesmith.prepare.config import ExtractConfig
-from lodesmith.prepare.pages import Drop, Page
+from lodesmith.prepare.input.pages import Drop, Page
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _TEXT_TYPES = {"text/plain", "text/markdown"}

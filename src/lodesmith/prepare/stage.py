@@ -6,10 +6,10 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.storage import JSON, read_json, write_json, write_text
 from lodesmith.lineage.artifact import Artifact, Draft
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.funnel_page import render_funnel
-from lodesmith.prepare.passes import Prepared, prepare_corpus
-from lodesmith.prepare.sources import Source
+from lodesmith.prepare.funnel.funnel import Funnel
+from lodesmith.prepare.funnel.funnel_page import render_funnel
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.passes import Prepared, prepare_corpus
 
 _NO_RECORDS = frozenset({"warcinfo"})  # our own header of a file
 

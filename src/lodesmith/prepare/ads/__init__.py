@@ -31,7 +31,7 @@ from lodesmith.prepare.ads.furniture import (
 from lodesmith.prepare.ads.model import load_weights
 from lodesmith.prepare.ads.short_lines import is_about_the_page, words_of_the_page
 from lodesmith.prepare.ads.spam import Cues, find_cues, is_spam
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 
 _MAX_LINE_CHARS = 600  # a longer line is prose
 _MAX_BUTTONS_CHARS = 240

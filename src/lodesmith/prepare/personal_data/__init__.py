@@ -11,7 +11,7 @@ from typing import Any
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import PersonalDataConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.personal_data.chinese import find_chinese_addresses, find_chinese_names
 from lodesmith.prepare.personal_data.documents import find_documents
 from lodesmith.prepare.personal_data.english_addresses import find_english_addresses

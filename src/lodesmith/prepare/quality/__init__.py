@@ -18,7 +18,7 @@ from typing import Any
 
 from lodesmith.data.documents import Document
 from lodesmith.prepare.config import QualityConfig
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 from lodesmith.prepare.quality.chinese import chinese
 from lodesmith.prepare.quality.faults import Fault, above, below, to_drop
 from lodesmith.prepare.quality.general import general

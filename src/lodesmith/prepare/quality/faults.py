@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 
 Fault = tuple[str, Any, Any] | None  # reason, value, limit
 Passed = tuple[str, float, float]  # of a rule that found no fault

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.core.storage import JSON, write_bytes
-from lodesmith.prepare.shard_files import BYTES_PER_BYTE
+from lodesmith.prepare.shards.shard_files import BYTES_PER_BYTE
 
 Rows = NDArray[Any]  # structured
 MapTasks = Callable[[Callable[..., JSON], dict[str, tuple[Any, ...]]], Iterable[JSON]]

@@ -6,8 +6,8 @@ from pathlib import Path
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.warc import read_warc
-from lodesmith.prepare.records import READ_FAULTS
-from lodesmith.prepare.sources import Place, Source
+from lodesmith.prepare.input.records import READ_FAULTS
+from lodesmith.prepare.input.sources import Place, Source
 
 _BLOCK_BYTES = 1 << 20
 

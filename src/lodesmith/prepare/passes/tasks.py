@@ -11,15 +11,15 @@ from typing import Any
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import PersonalDataConfig, PrepareConfig
-from lodesmith.prepare.samples import Excerpt
-from lodesmith.prepare.shard_files import Parts
+from lodesmith.prepare.funnel.samples import Excerpt
+from lodesmith.prepare.shards.shard_files import Parts
 
 
 def merge_at_once(
     step: str, parts: Parts, config: PrepareConfig, *, watch: Watch = UNWATCHED
 ) -> JSON:
     """Run a step's merge one task after another; return into how many ranges it was cut."""
-    from lodesmith.prepare.later_passes import MERGES
+    from lodesmith.prepare.passes.later_passes import MERGES
 
     watch.end()  # no single record is in hand
 
@@ -36,7 +36,7 @@ def mask_excerpts(
 
     Of one that a recogniser fails on nothing is shown.
     """
-    from lodesmith.prepare.pages import blame_record
+    from lodesmith.prepare.input.pages import blame_record
     from lodesmith.prepare.personal_data import PersonalData
 
     watch.end()
@@ -53,7 +53,7 @@ def mask_excerpts(
 
 def warm_up(*arguments: Any) -> None:
     """Load what a run's steps need, so that processes forked from this one share it."""
-    from lodesmith.prepare import first_pass, later_passes
+    from lodesmith.prepare.passes import first_pass, later_passes
 
     first_pass.warm_up(*arguments)
     later_passes.warm_up(*arguments)
@@ -61,27 +61,27 @@ def warm_up(*arguments: Any) -> None:
 
 def find_places(*arguments: Any, watch: Watch = UNWATCHED) -> JSON:
     """Look through a large file for places where it may be cut."""
-    from lodesmith.prepare.places import find_places as work
+    from lodesmith.prepare.input.places import find_places as work
 
     return work(*arguments, watch=watch)
 
 
 def clean_shard(*arguments: Any, watch: Watch = UNWATCHED) -> JSON:
     """First pass."""
-    from lodesmith.prepare.first_pass import clean_shard as work
+    from lodesmith.prepare.passes.first_pass import clean_shard as work
 
     return work(*arguments, watch=watch)
 
 
 def deduplicate_shard(*arguments: Any, watch: Watch = UNWATCHED) -> JSON:
     """Second pass."""
-    from lodesmith.prepare.later_passes import deduplicate_shard as work
+    from lodesmith.prepare.passes.later_passes import deduplicate_shard as work
 
     return work(*arguments, watch=watch)
 
 
 def finish_shard(*arguments: Any, watch: Watch = UNWATCHED) -> JSON:
     """Third pass."""
-    from lodesmith.prepare.later_passes import finish_shard as work
+    from lodesmith.prepare.passes.later_passes import finish_shard as work
 
     return work(*arguments, watch=watch)

@@ -17,8 +17,8 @@ import numpy as np
 
 from lodesmith.native import language as native
 from lodesmith.native.language import Automaton, LineCensus, Scorer
-from lodesmith.prepare.language_words import decide_neighbours
-from lodesmith.prepare.pages import UNKNOWN_LANGUAGE
+from lodesmith.prepare.input.pages import UNKNOWN_LANGUAGE
+from lodesmith.prepare.language.language_words import decide_neighbours
 
 _HAN_KANA = (
     "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"

@@ -22,9 +22,9 @@ from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
 from lodesmith.native.lines import hash_lines, hash_text
 from lodesmith.prepare.config import ExactDuplicatesConfig
-from lodesmith.prepare.repeated_runs import RunHashes, find_repeated_runs
-from lodesmith.prepare.shard_files import Parts, Ranges
-from lodesmith.prepare.sorted_rows import (
+from lodesmith.prepare.duplicates.repeated_runs import RunHashes, find_repeated_runs
+from lodesmith.prepare.shards.shard_files import Parts, Ranges
+from lodesmith.prepare.shards.sorted_rows import (
     KeyRange,
     MapTasks,
     Rows,

@@ -10,9 +10,8 @@ from typing import Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
-from lodesmith.prepare.groups import COUNTS, Groups, add_counts
-from lodesmith.prepare.pages import Drop
-from lodesmith.prepare.samples import (
+from lodesmith.prepare.funnel.groups import COUNTS, Groups, add_counts
+from lodesmith.prepare.funnel.samples import (
     NUM_CHARS,
     Excerpt,
     Sample,
@@ -22,7 +21,8 @@ from lodesmith.prepare.samples import (
     draw,
     first_difference,
 )
-from lodesmith.prepare.scores import Scores
+from lodesmith.prepare.funnel.scores import Scores
+from lodesmith.prepare.input.pages import Drop
 
 _NUM_SAMPLES = 3  # of each reason, and of texts that were repaired or masked
 _NUM_LINE_SAMPLES = 10

@@ -9,11 +9,11 @@ languages says so: its shares stand in `measures["languages"]`, the script of Ch
 from dataclasses import replace
 
 from lodesmith.data.documents import Document
-from lodesmith.prepare.chinese import chinese_script
 from lodesmith.prepare.config import PrepareConfig
-from lodesmith.prepare.detect_language import detect_language
-from lodesmith.prepare.language_votes import Poll, poll_lines, votes
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
+from lodesmith.prepare.language.chinese import chinese_script
+from lodesmith.prepare.language.detect_language import detect_language
+from lodesmith.prepare.language.language_votes import Poll, poll_lines, votes
 
 
 def identify(

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lodesmith.core.storage import JSON, replace_file
 from lodesmith.data.documents import Document
-from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.sorted_rows import (
+from lodesmith.prepare.shards.shard_files import Parts
+from lodesmith.prepare.shards.sorted_rows import (
     KeyRange,
     Rows,
     cut_keys,

@@ -17,9 +17,9 @@ from lodesmith.core.errors import EngineError, UserError
 from lodesmith.native import minhash
 from lodesmith.native.lines import hash_text
 from lodesmith.prepare.config import NearDuplicatesConfig
-from lodesmith.prepare.connected import Nodes
-from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.sorted_rows import write_rows
+from lodesmith.prepare.duplicates.connected import Nodes
+from lodesmith.prepare.shards.shard_files import Parts
+from lodesmith.prepare.shards.sorted_rows import write_rows
 from lodesmith.prepare.words import split_words
 
 Signature = minhash.Signature

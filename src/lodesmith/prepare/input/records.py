@@ -16,8 +16,8 @@ from lodesmith.data.rows import (
     read_table_rows,
 )
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES, Damage, WarcRecord, read_warc
-from lodesmith.prepare.pages import UNKNOWN_LANGUAGE, Drop, Page
-from lodesmith.prepare.sources import Source
+from lodesmith.prepare.input.pages import UNKNOWN_LANGUAGE, Drop, Page
+from lodesmith.prepare.input.sources import Source
 
 Record = tuple[Page, Drop | None]  # the second says why the first cannot be read
 

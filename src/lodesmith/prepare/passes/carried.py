@@ -14,7 +14,7 @@ import zstandard
 
 from lodesmith.core.storage import JSON, replace_file
 from lodesmith.data.documents import Document, read_lines
-from lodesmith.prepare.pages import Drop
+from lodesmith.prepare.input.pages import Drop
 
 _FIELDS = tuple(field.name for field in fields(Document))
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from lodesmith.core.errors import EngineError
 from lodesmith.core.storage import JSON
-from lodesmith.prepare.alike import ALIKE, link_range
 from lodesmith.prepare.config import NearDuplicatesConfig
-from lodesmith.prepare.connected import LINK, Nodes, star
-from lodesmith.prepare.shard_files import Parts, Ranges
-from lodesmith.prepare.signatures import choose_bands, places_of, shards_of
-from lodesmith.prepare.sorted_rows import (
+from lodesmith.prepare.duplicates.alike import ALIKE, link_range
+from lodesmith.prepare.duplicates.connected import LINK, Nodes, star
+from lodesmith.prepare.duplicates.signatures import choose_bands, places_of, shards_of
+from lodesmith.prepare.shards.shard_files import Parts, Ranges
+from lodesmith.prepare.shards.sorted_rows import (
     KeyRange,
     MapTasks,
     Rows,

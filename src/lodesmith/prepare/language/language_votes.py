@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lodesmith.native.language import LineCensus
-from lodesmith.prepare.detect_language import (
+from lodesmith.prepare.language.detect_language import (
     CHARACTERS_PER_WORD,
     CJK,
     MIN_ENGLISH_SHARE,

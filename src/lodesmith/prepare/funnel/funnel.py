@@ -9,8 +9,8 @@ from typing import Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS
-from lodesmith.prepare.samples import Excerpt
-from lodesmith.prepare.tally import StepTally
+from lodesmith.prepare.funnel.samples import Excerpt
+from lodesmith.prepare.funnel.tally import StepTally
 
 NUM_GROUPS = 60  # largest languages, and sources, of which samples are kept
 

@@ -13,15 +13,15 @@ from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.charset import decode_page
 from lodesmith.data.documents import Document
-from lodesmith.prepare.carried import Carried, Rejected, reject
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.extract import TOO_LARGE, extract
-from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.pages import Drop, Page, blame_record
-from lodesmith.prepare.pieces import write_pieces
-from lodesmith.prepare.records import READ_FAULTS, Record, explain_fault, read_source
-from lodesmith.prepare.shard_files import Shard
-from lodesmith.prepare.sources import Source
+from lodesmith.prepare.funnel.funnel import Funnel
+from lodesmith.prepare.input.pages import Drop, Page, blame_record
+from lodesmith.prepare.input.records import READ_FAULTS, Record, explain_fault, read_source
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.carried import Carried, Rejected, reject
+from lodesmith.prepare.passes.pieces import write_pieces
+from lodesmith.prepare.shards.shard_files import Shard
 
 _WARM_UP = (  # texts that take the ways through the steps that load something
     "The words of a page that people read, and that of another. " * 20,

@@ -12,7 +12,7 @@ from typing import Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document
-from lodesmith.prepare.samples import Sample, choose, draw
+from lodesmith.prepare.funnel.samples import Sample, choose, draw
 
 COUNTS = ("documents_in", "documents_out", "bytes_in", "bytes_out")
 

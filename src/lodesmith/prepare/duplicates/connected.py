@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.core.storage import JSON
-from lodesmith.prepare.sorted_rows import KeyRange, read_slices, write_rows
+from lodesmith.prepare.shards.sorted_rows import KeyRange, read_slices, write_rows
 from lodesmith.prepare.words import mix
 
 Nodes = NDArray[np.uint64]

@@ -7,10 +7,10 @@ full at so many records or so much text, whatever the workers; the later passes 
 
 from collections.abc import Iterator
 
-from lodesmith.prepare.carried import Carried, Rejected, write_carried
 from lodesmith.prepare.config import ExactDuplicatesConfig
-from lodesmith.prepare.exact_duplicates import TextHashes
-from lodesmith.prepare.shard_files import Parts, Shard
+from lodesmith.prepare.duplicates.exact_duplicates import TextHashes
+from lodesmith.prepare.passes.carried import Carried, Rejected, write_carried
+from lodesmith.prepare.shards.shard_files import Parts, Shard
 
 _MOST_RECORDS = 1 << 16  # signatures, keys and what sorts them: a kilobyte and a half each
 _MOST_CHARS = 1 << 23  # of text: twelve bytes a word where repeated stretches are cut out

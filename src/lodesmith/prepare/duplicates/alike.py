@@ -18,10 +18,16 @@ from numpy.typing import NDArray
 from lodesmith.core.storage import JSON
 from lodesmith.native import minhash
 from lodesmith.prepare.config import NearDuplicatesConfig
-from lodesmith.prepare.connected import Nodes, write_links
-from lodesmith.prepare.shard_files import Parts
-from lodesmith.prepare.signatures import BAND, Bands, choose_bands, places_of, shards_of
-from lodesmith.prepare.sorted_rows import KeyRange, Rows, read_places, read_slices, write_rows
+from lodesmith.prepare.duplicates.connected import Nodes, write_links
+from lodesmith.prepare.duplicates.signatures import BAND, Bands, choose_bands, places_of, shards_of
+from lodesmith.prepare.shards.shard_files import Parts
+from lodesmith.prepare.shards.sorted_rows import (
+    KeyRange,
+    Rows,
+    read_places,
+    read_slices,
+    write_rows,
+)
 from lodesmith.prepare.words import mix
 
 _BATCH_MEMBERS = 1 << 16  # bounds the signatures in memory at 30 MB

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from lodesmith.core.storage import JSON
 from lodesmith.core.templates import open_templates
 from lodesmith.core.units import format_bytes
-from lodesmith.prepare.funnel import largest_groups
-from lodesmith.prepare.scores import LEAST_POWER, NUM_SHARES, bin_edge, bin_of
+from lodesmith.prepare.funnel.funnel import largest_groups
+from lodesmith.prepare.funnel.scores import LEAST_POWER, NUM_SHARES, bin_edge, bin_of
 
 _TEMPLATE = "funnel_page.html.j2"
 _WIDTH, _HEIGHT, _FOOT = 400, 110, 22  # of a histogram

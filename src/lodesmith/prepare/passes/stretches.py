@@ -12,8 +12,8 @@ from typing import Any
 
 from lodesmith.core.storage import JSON
 from lodesmith.data.rows import is_plain
-from lodesmith.prepare.sources import Place, Source
-from lodesmith.prepare.tasks import find_places
+from lodesmith.prepare.input.sources import Place, Source
+from lodesmith.prepare.passes.tasks import find_places
 
 SHARD_BYTES = 16 << 20  # of records as they are read; a second or two of work with all steps
 _MOST_SHARDS = 64  # from here on shards grow, as each costs three forks ...

@@ -13,17 +13,9 @@ from typing import TYPE_CHECKING
 from lodesmith.core.shards import UNWATCHED, Watch
 from lodesmith.core.storage import JSON
 from lodesmith.data.documents import Document, write_documents
-from lodesmith.prepare.carried import (
-    Carried,
-    Rejected,
-    open_json_lines,
-    read_carried,
-    reject,
-    write_carried,
-)
 from lodesmith.prepare.config import PrepareConfig
 from lodesmith.prepare.decontaminate import Benchmarks, check_contamination, read_benchmarks
-from lodesmith.prepare.exact_duplicates import (
+from lodesmith.prepare.duplicates.exact_duplicates import (
     RepeatedLines,
     candidate_lines,
     lines_to_keep_once,
@@ -31,13 +23,21 @@ from lodesmith.prepare.exact_duplicates import (
     read_copies,
     remove_lines,
 )
-from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.near_duplicates import merge_near, read_similarities
-from lodesmith.prepare.pages import Drop, blame_record
-from lodesmith.prepare.repeated_runs import RepeatedRuns
-from lodesmith.prepare.shard_files import Parts, Ranges, Shard
-from lodesmith.prepare.signatures import Signatures
-from lodesmith.prepare.sorted_rows import MapTasks
+from lodesmith.prepare.duplicates.near_duplicates import merge_near, read_similarities
+from lodesmith.prepare.duplicates.repeated_runs import RepeatedRuns
+from lodesmith.prepare.duplicates.signatures import Signatures
+from lodesmith.prepare.funnel.funnel import Funnel
+from lodesmith.prepare.input.pages import Drop, blame_record
+from lodesmith.prepare.passes.carried import (
+    Carried,
+    Rejected,
+    open_json_lines,
+    read_carried,
+    reject,
+    write_carried,
+)
+from lodesmith.prepare.shards.shard_files import Parts, Ranges, Shard
+from lodesmith.prepare.shards.sorted_rows import MapTasks
 from lodesmith.prepare.words import split_words
 
 if TYPE_CHECKING:

@@ -15,25 +15,25 @@ from lodesmith.core.process import count_free_cores
 from lodesmith.core.shards import Engine, Limits, Markers, Results, map_shards, open_engine
 from lodesmith.core.storage import JSON
 from lodesmith.prepare.config import STEPS, PrepareConfig
-from lodesmith.prepare.funnel import Funnel
-from lodesmith.prepare.samples import Excerpt, cut_all
-from lodesmith.prepare.shard_files import (
-    BYTES_PER_BYTE,
-    MERGED,
-    Parts,
-    Ranges,
-    Shard,
-    number_pieces,
-)
-from lodesmith.prepare.sources import Source
-from lodesmith.prepare.stretches import make_shards
-from lodesmith.prepare.tasks import (
+from lodesmith.prepare.funnel.funnel import Funnel
+from lodesmith.prepare.funnel.samples import Excerpt, cut_all
+from lodesmith.prepare.input.sources import Source
+from lodesmith.prepare.passes.stretches import make_shards
+from lodesmith.prepare.passes.tasks import (
     clean_shard,
     deduplicate_shard,
     finish_shard,
     mask_excerpts,
     merge_at_once,
     warm_up,
+)
+from lodesmith.prepare.shards.shard_files import (
+    BYTES_PER_BYTE,
+    MERGED,
+    Parts,
+    Ranges,
+    Shard,
+    number_pieces,
 )
 
 _ALL_OF_A_CLUSTER = 1 << 20  # more workers than any has
@@ -164,7 +164,7 @@ class _Passes:
         if self._rows_fit(step, parts):
             name, arguments = f"merge-{step}", (step, parts, self.config)
             return Ranges(**self._apart(name, merge_at_once, arguments))
-        from lodesmith.prepare.later_passes import MERGES
+        from lodesmith.prepare.passes.later_passes import MERGES
 
         return MERGES[step](parts, self.config, self.tasks)
 

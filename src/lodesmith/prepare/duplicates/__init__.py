@@ -1,0 +1,1 @@
+"""Sixth and seventh step: what has been said before, exactly or almost."""

@@ -1,0 +1,1 @@
+"""Records as they come in: pages out of archives, files, JSON lines and tables."""

@@ -1,0 +1,1 @@
+"""Where the passes leave work for each other, and rows sorted on disk."""
