@@ -25,8 +25,8 @@ import torch
 
 from lodesmith.infer.config import EngineConfig
 from lodesmith.model.checkpoint import read_config
+from lodesmith.serve.access.listen import bind
 from lodesmith.serve.background import background_server
-from lodesmith.serve.listen import bind
 from serve import ask_server, show, write_model
 
 LENGTHS = ((1, 8, 96), (8, 128, 128), (32, 128, 128))  # at once, tokens in, tokens out

@@ -7,7 +7,7 @@ from tiny_server import TOOL_TEMPLATE, LocalServer, write_model_folder
 
 from lodesmith.core.storage import read_json, write_json
 from lodesmith.infer.load import load_folder
-from lodesmith.serve.keys import ApiKeys
+from lodesmith.serve.access.keys import ApiKeys
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from lodesmith.model.lora import (
     save_adapter,
     take_adapter,
 )
-from lodesmith.serve.keys import ApiKeys, Caller, make_key
+from lodesmith.serve.access.keys import ApiKeys, Caller, make_key
 
 LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 

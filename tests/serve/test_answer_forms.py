@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
-from lodesmith.serve.guides import Grammars, json_rule, schema_grammar
-from lodesmith.serve.json_schema import find_unenforced
+from lodesmith.serve.api.guides import Grammars, json_rule, schema_grammar
+from lodesmith.serve.api.json_schema import find_unenforced
 
 CHAT = "/v1/chat/completions"
 PERSON = {

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.keys import ApiKeys, Caller, make_key
-from lodesmith.serve.quotas import Quotas
-from lodesmith.serve.usage import UsageFile
+from lodesmith.serve.access.keys import ApiKeys, Caller, make_key
+from lodesmith.serve.access.quotas import Quotas
+from lodesmith.serve.access.usage import UsageFile
+from lodesmith.serve.api.faults import ApiError
 
 CHAT = "/v1/chat/completions"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import browser
 import pytest
 
-from lodesmith.serve.chat_page import build_page
+from lodesmith.serve.web.chat_page import build_page
 
 KEEP = os.environ.get("LODESMITH_SCREENSHOTS")  # a folder for whoever wants to look at the page
 

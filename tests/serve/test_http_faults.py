@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.serve.guard import MAX_BODY_BYTES
-from lodesmith.serve.keys import ApiKeys, check_binding
+from lodesmith.serve.access.guard import MAX_BODY_BYTES
+from lodesmith.serve.access.keys import ApiKeys, check_binding
 
 CHAT = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "hi"}]

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from lodesmith.infer.interface import Finished, FinishReason, GenerationRequest, NewToken
-from lodesmith.serve.answers import Answers
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.mailbox import GATHER_SECONDS, MOST_GATHER_SECONDS, Mailbox
-from lodesmith.serve.service import Service
+from lodesmith.serve.answers.answers import Answers
+from lodesmith.serve.answers.mailbox import GATHER_SECONDS, MOST_GATHER_SECONDS, Mailbox
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.faults import ApiError
 
 
 class PatientLoop:

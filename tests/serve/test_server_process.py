@@ -20,9 +20,9 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.interface import GenerationRequest, NewToken, Sampling
 from lodesmith.lineage.artifact import Draft
 from lodesmith.serve import site
+from lodesmith.serve.access.listen import bind
 from lodesmith.serve.background import background_server
 from lodesmith.serve.config import Question, ServeConfig
-from lodesmith.serve.listen import bind
 from lodesmith.serve.server import ServerSettings, serve
 from lodesmith.serve.stage import make, model_to_ask
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_server import openai_client
 
-from lodesmith.serve.chat_messages import MessageBody, ToolBody
-from lodesmith.serve.tools import CLOSE, OPEN, ToolReader
+from lodesmith.serve.api.chat_messages import MessageBody, ToolBody
+from lodesmith.serve.api.tools import CLOSE, OPEN, ToolReader
 
 WEATHER = {
     "type": "function",

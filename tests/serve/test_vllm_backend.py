@@ -29,11 +29,11 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import load_folder
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.lora import add_adapter, save_adapter, take_adapter
-from lodesmith.serve.keys import Caller, make_key
-from lodesmith.serve.protocol import StreamOptions
-from lodesmith.serve.vllm_command import VllmCommand, read_options
-from lodesmith.serve.vllm_process import VllmProcess
-from lodesmith.serve.vllm_stream import VllmStream
+from lodesmith.serve.access.keys import Caller, make_key
+from lodesmith.serve.api.protocol import StreamOptions
+from lodesmith.serve.vllm.command import VllmCommand, read_options
+from lodesmith.serve.vllm.process import VllmProcess
+from lodesmith.serve.vllm.stream import VllmStream
 
 DONE = "data: [DONE]\n\n"
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
@@ -450,8 +450,8 @@ def test_a_killed_server_leaves_no_vllm_behind(tmp_path, monkeypatch, model_fold
     code = (
         "import sys, time; from pathlib import Path\n"
         "from lodesmith.infer.config import EngineConfig\n"
-        "from lodesmith.serve.vllm_command import VllmCommand\n"
-        "from lodesmith.serve.vllm_process import VllmProcess\n"
+        "from lodesmith.serve.vllm.command import VllmCommand\n"
+        "from lodesmith.serve.vllm.process import VllmProcess\n"
         "VllmProcess(VllmCommand(folder=Path(sys.argv[1]), name='a', engine=EngineConfig()))\n"
         "time.sleep(600)"
     )

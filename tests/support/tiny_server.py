@@ -19,11 +19,11 @@ from lodesmith.infer.config import EngineConfig
 from lodesmith.model.checkpoint import save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
-from lodesmith.serve.adapters import shelf_of
-from lodesmith.serve.app import create_app
-from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.answers.service import Service
 from lodesmith.serve.keeper import KeptEngine
-from lodesmith.serve.service import Service
+from lodesmith.serve.web.adapters import shelf_of
+from lodesmith.serve.web.app import create_app
 
 LONGEST = 256
 END_ID = 256 + SPECIAL_TOKENS.index("<|im_end|>")

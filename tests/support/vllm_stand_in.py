@@ -22,13 +22,13 @@ import uvicorn
 
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import open_folder
-from lodesmith.serve import requests
-from lodesmith.serve.adapters import shelf_of
-from lodesmith.serve.app import create_app
-from lodesmith.serve.catalogue import ServedModels
+from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.answers import requests
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.protocol import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody
 from lodesmith.serve.keeper import KeptEngine
-from lodesmith.serve.protocol import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody
-from lodesmith.serve.service import Service
+from lodesmith.serve.web.adapters import shelf_of
+from lodesmith.serve.web.app import create_app
 
 BODIES = {
     "/v1/chat/completions": ChatBody, "/v1/completions": CompletionBody,

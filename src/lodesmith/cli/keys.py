@@ -27,7 +27,7 @@ def api_key(
 
     Example:  lodesmith api-key ann --file keys.txt --models clinic --requests-per-minute 60
     """
-    from lodesmith.serve.keys import Caller, make_key
+    from lodesmith.serve.access.keys import Caller, make_key
 
     if not name.strip() or set(name) & set(": \t\n#"):
         raise UserError(f"a caller's name has no colon, space or #, unlike {name!r}")

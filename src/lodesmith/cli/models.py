@@ -127,7 +127,7 @@ def serve(
 
     Examples:  lodesmith serve quickstart  ·  lodesmith serve ./Qwen3-0.6B --port 8080
     """
-    from lodesmith.serve.keys import ApiKeys, check_binding
+    from lodesmith.serve.access.keys import ApiKeys, check_binding
 
     keys = None if api_keys is None else ApiKeys.load(api_keys)
     check_binding(host, keys)  # here and below: before a recipe runs for hours
@@ -155,7 +155,7 @@ def serve(
         ),
     )
     if backend is Backend.VLLM:
-        from lodesmith.serve.vllm_command import read_options
+        from lodesmith.serve.vllm.command import read_options
 
         server.serve_by_vllm(
             models, host=host, port=port, settings=settings, options=read_options(vllm_options)

@@ -12,7 +12,7 @@ import httpx
 
 from lodesmith.core.errors import EngineError
 from lodesmith.infer.config import EngineConfig
-from lodesmith.serve.listen import STOP_SECONDS, bind, url_of
+from lodesmith.serve.access.listen import STOP_SECONDS, bind, url_of
 
 _POLL_SECONDS = 0.05
 

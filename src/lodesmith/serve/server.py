@@ -16,9 +16,9 @@ import torch
 from lodesmith.core.errors import UserError
 from lodesmith.infer.config import EngineConfig
 from lodesmith.infer.load import LoadedModel, open_folder
+from lodesmith.serve.access.keys import ApiKeys, check_binding
+from lodesmith.serve.access.listen import REQUEST_SECONDS, bind
 from lodesmith.serve.keeper import KeptEngine
-from lodesmith.serve.keys import ApiKeys, check_binding
-from lodesmith.serve.listen import REQUEST_SECONDS, bind
 
 Models = Mapping[str, Path | LoadedModel]
 """What is served: a Hugging Face folder, or a model in memory, by the name clients call it."""
@@ -135,7 +135,7 @@ def serve_by_vllm(
     check_binding(host, settings.keys)
     _check_adapter_folder(settings)
     from lodesmith.serve import site
-    from lodesmith.serve.vllm_command import VllmCommand
+    from lodesmith.serve.vllm.command import VllmCommand
 
     commands = [
         VllmCommand(

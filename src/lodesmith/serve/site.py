@@ -16,16 +16,16 @@ from fastapi import FastAPI
 from lodesmith.core.log import say
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.infer.interface import Engine
-from lodesmith.serve.adapters import shelf_of
-from lodesmith.serve.app import create_app
-from lodesmith.serve.catalogue import ServedModels
-from lodesmith.serve.keys import ApiKeys
-from lodesmith.serve.listen import STOP_SECONDS, url_of
-from lodesmith.serve.service import Service
-from lodesmith.serve.vllm_command import VllmCommand
-from lodesmith.serve.vllm_model import VllmModel, vllm_shelf
-from lodesmith.serve.vllm_process import VllmProcess
-from lodesmith.serve.vllm_proxy import create_proxy
+from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.access.keys import ApiKeys
+from lodesmith.serve.access.listen import STOP_SECONDS, url_of
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.vllm.command import VllmCommand
+from lodesmith.serve.vllm.model import VllmModel, vllm_shelf
+from lodesmith.serve.vllm.process import VllmProcess
+from lodesmith.serve.vllm.proxy import create_proxy
+from lodesmith.serve.web.adapters import shelf_of
+from lodesmith.serve.web.app import create_app
 
 
 def answer(

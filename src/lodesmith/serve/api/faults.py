@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lodesmith.serve.protocol import KNOWN_FIELDS, UNSUPPORTED_FIELDS
+from lodesmith.serve.api.protocol import KNOWN_FIELDS, UNSUPPORTED_FIELDS
 
 RETRY_AFTER_SECONDS = 1
 

@@ -15,8 +15,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lodesmith.serve.chat_messages import FunctionBody, NamedTool, ToolBody, ToolChoice
-from lodesmith.serve.guides import json_rule
+from lodesmith.serve.api.chat_messages import FunctionBody, NamedTool, ToolBody, ToolChoice
+from lodesmith.serve.api.guides import json_rule
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _BEFORE_NAME, _BEFORE_ARGUMENTS = '\n{"name": "', '", "arguments": '

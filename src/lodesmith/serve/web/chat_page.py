@@ -28,7 +28,7 @@ def add_chat_page(app: FastAPI) -> None:
 @cache
 def build_page() -> tuple[str, dict[str, str]]:
     """Return the page, and the headers that keep it to itself."""
-    folder = files("lodesmith.serve") / "page"
+    folder = files("lodesmith.serve.web") / "page"
     texts = {name: (folder / name).read_text(encoding="utf-8") for name in
              ("chat.html", "chat.css", "chat.js")}  # fmt: skip
     style, script = texts["chat.css"], texts["chat.js"]

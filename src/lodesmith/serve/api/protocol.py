@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lodesmith.serve.chat_messages import (
+from lodesmith.serve.api.chat_messages import (
     CHAT_PARTS,
     MessageBody,
     NamedTool,
@@ -21,7 +21,7 @@ from lodesmith.serve.chat_messages import (
     ToolBody,
     ToolChoice,
 )
-from lodesmith.serve.request_body import RequestBody
+from lodesmith.serve.api.request_body import RequestBody
 
 MAX_CHOICES = 128  # OpenAI's bound of `n`
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound of `top_logprobs`

@@ -21,9 +21,9 @@ from lodesmith.infer.interface import (
     GenerationRequest,
     PromptPooled,
 )
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import EmbeddingsBody
-from lodesmith.serve.service import Service
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import EmbeddingsBody
 
 Vector = NDArray[np.float32]
 

@@ -16,13 +16,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from lodesmith.core.errors import LodesmithError
-from lodesmith.serve.catalogue import T
-from lodesmith.serve.chat_messages import FunctionName
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.front import Front
-from lodesmith.serve.metrics import Metrics
-from lodesmith.serve.request_body import RequestBody
-from lodesmith.serve.service import Service
+from lodesmith.serve.access.catalogue import T
+from lodesmith.serve.access.front import Front
+from lodesmith.serve.answers.metrics import Metrics
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.chat_messages import FunctionName
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.request_body import RequestBody
 
 
 class LoadAdapterBody(RequestBody):

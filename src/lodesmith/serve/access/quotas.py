@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.keys import ApiKeys, Caller
-from lodesmith.serve.usage import UsageFile
+from lodesmith.serve.access.keys import ApiKeys, Caller
+from lodesmith.serve.access.usage import UsageFile
+from lodesmith.serve.api.faults import ApiError
 
 _DAY_SECONDS = 86_400
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from lodesmith.core.errors import UserError
 from lodesmith.infer.interface import GenerationRequest, Sampling
-from lodesmith.serve.chat_messages import SchemaFormat, TextFormat, ToolBody
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.guides import ANY_OBJECT, schema_grammar
-from lodesmith.serve.protocol import ChatBody, CompletionBody, GenerationBody
-from lodesmith.serve.service import Service
-from lodesmith.serve.tools import OPEN, tool_grammar
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.chat_messages import SchemaFormat, TextFormat, ToolBody
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.guides import ANY_OBJECT, schema_grammar
+from lodesmith.serve.api.protocol import ChatBody, CompletionBody, GenerationBody
+from lodesmith.serve.api.tools import OPEN, tool_grammar
 
 _SEED_STEP = 0x1E3779B97F4A7C15  # between choices: clients count seeds by ones
 

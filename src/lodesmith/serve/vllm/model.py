@@ -15,11 +15,11 @@ from lodesmith.data.tokenizer_settings import read_tokenizer_settings
 from lodesmith.model.adapter_shape import CONFIG_FILE
 from lodesmith.model.checkpoint import read_weights
 from lodesmith.model.kinship import check_kinship
-from lodesmith.serve.adapters import AdapterShelf
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.vllm_bodies import explain_error
-from lodesmith.serve.vllm_command import MAX_ADAPTER_RANK
-from lodesmith.serve.vllm_process import URL, VllmProcess
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.vllm.bodies import explain_error
+from lodesmith.serve.vllm.command import MAX_ADAPTER_RANK
+from lodesmith.serve.vllm.process import URL, VllmProcess
+from lodesmith.serve.web.adapters import AdapterShelf
 
 _TIMEOUT = httpx.Timeout(None, connect=10.0)  # how long an answer may take is bounded outside
 

@@ -22,9 +22,9 @@ from lodesmith.infer.interface import (
     TokenLogprobs,
 )
 from lodesmith.infer.text import AnswerText
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.guides import GrammarGuide
-from lodesmith.serve.service import Service
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.guides import GrammarGuide
 
 
 @dataclass(frozen=True, slots=True)

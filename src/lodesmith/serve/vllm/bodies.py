@@ -6,9 +6,9 @@ The same grammars hold an answer to a form as with our engine: vLLM's `guidance`
 import re
 from typing import Any
 
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import ChatBody, CompletionBody, TokenizeBody
-from lodesmith.serve.requests import grammar_of
+from lodesmith.serve.answers.requests import grammar_of
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import ChatBody, CompletionBody, TokenizeBody
 
 _USAGE = re.compile(
     rb',"usage":(\{(?:[^{}]|\{[^{}]*\})*\})'

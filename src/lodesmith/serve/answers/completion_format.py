@@ -11,8 +11,8 @@ from typing import Any
 
 from lodesmith.data.tokenizer import IncrementalDecoder, Tokenizer
 from lodesmith.infer.interface import TokenLogprobs
-from lodesmith.serve.answers import Choice, Piece
-from lodesmith.serve.token_names import TokenNames
+from lodesmith.serve.answers.answers import Choice, Piece
+from lodesmith.serve.api.token_names import TokenNames
 
 Scored = tuple[int, int, TokenLogprobs | None]  # offset, token id, logprobs if it has any
 

@@ -18,7 +18,7 @@ import psutil
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer_settings import read_tokenizer_settings
 from lodesmith.infer.config import EngineConfig
-from lodesmith.serve.tools import OPEN
+from lodesmith.serve.api.tools import OPEN
 
 MAX_ADAPTER_RANK = 64
 

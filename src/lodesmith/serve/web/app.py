@@ -6,18 +6,18 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from lodesmith.core.version import VERSION
-from lodesmith.serve.adapters import AdapterShelf, add_adapter_routes
-from lodesmith.serve.api_page import add_api_page
-from lodesmith.serve.catalogue import ServedModels
-from lodesmith.serve.chat_page import add_chat_page
-from lodesmith.serve.faults import ERRORS, ApiError, explain_validation
-from lodesmith.serve.front import Front
-from lodesmith.serve.guard import Guard
-from lodesmith.serve.keys import ApiKeys
-from lodesmith.serve.listen import REQUEST_SECONDS
-from lodesmith.serve.quotas import quotas_of
-from lodesmith.serve.routes import add_completions, add_information, add_tokens
-from lodesmith.serve.service import Service
+from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.access.front import Front
+from lodesmith.serve.access.guard import Guard
+from lodesmith.serve.access.keys import ApiKeys
+from lodesmith.serve.access.listen import REQUEST_SECONDS
+from lodesmith.serve.access.quotas import quotas_of
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.faults import ERRORS, ApiError, explain_validation
+from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
+from lodesmith.serve.web.api_page import add_api_page
+from lodesmith.serve.web.chat_page import add_chat_page
+from lodesmith.serve.web.routes import add_completions, add_information, add_tokens
 
 
 def create_app(

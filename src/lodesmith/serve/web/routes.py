@@ -7,14 +7,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from lodesmith.infer.interface import GenerationRequest, explain_token_id
-from lodesmith.serve.answers import Answers
-from lodesmith.serve.chat_format import ChatFormat
-from lodesmith.serve.completion_format import CompletionFormat
-from lodesmith.serve.embeddings import embed
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.front import Front
-from lodesmith.serve.metrics import render_page
-from lodesmith.serve.protocol import (
+from lodesmith.serve.access.front import Front
+from lodesmith.serve.answers.answers import Answers
+from lodesmith.serve.answers.chat_format import ChatFormat
+from lodesmith.serve.answers.completion_format import CompletionFormat
+from lodesmith.serve.answers.embeddings import embed
+from lodesmith.serve.answers.metrics import render_page
+from lodesmith.serve.answers.requests import chat_requests, completion_requests, usable_tools
+from lodesmith.serve.answers.respond import respond
+from lodesmith.serve.answers.service import Service
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import (
     ChatBody,
     CompletionBody,
     DetokenizeBody,
@@ -22,9 +25,6 @@ from lodesmith.serve.protocol import (
     GenerationBody,
     TokenizeBody,
 )
-from lodesmith.serve.requests import chat_requests, completion_requests, usable_tools
-from lodesmith.serve.respond import respond
-from lodesmith.serve.service import Service
 
 
 def add_completions(app: FastAPI, front: Front[Service]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lodesmith.infer.interface import TokenLogprobs
-from lodesmith.serve.answers import Piece, ShownToken
-from lodesmith.serve.token_names import TokenNames
-from lodesmith.serve.tools import CallDelta, ToolReader
+from lodesmith.serve.answers.answers import Piece, ShownToken
+from lodesmith.serve.api.token_names import TokenNames
+from lodesmith.serve.api.tools import CallDelta, ToolReader
 
 
 class ChatFormat:

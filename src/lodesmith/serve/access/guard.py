@@ -6,8 +6,8 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.keys import ANYBODY, ApiKeys, Caller
+from lodesmith.serve.access.keys import ANYBODY, ApiKeys, Caller
+from lodesmith.serve.api.faults import ApiError
 
 MAX_BODY_BYTES = 8 << 20
 CALLER = "lodesmith.caller"  # where the scope of a request says who asks

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import StreamOptions
-from lodesmith.serve.respond import encode_event
-from lodesmith.serve.vllm_bodies import explain_error, split_usage
+from lodesmith.serve.answers.respond import encode_event
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import StreamOptions
+from lodesmith.serve.vllm.bodies import explain_error, split_usage
 
 _END = b"\n\n"
 _ENDED = "vllm ended before the answer was whole; ask again"

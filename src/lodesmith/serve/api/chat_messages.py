@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from lodesmith.serve.request_body import JsonObject, RequestBody
+from lodesmith.serve.api.request_body import JsonObject, RequestBody
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 

@@ -20,9 +20,9 @@ import httpx
 from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
 from lodesmith.infer.weights import stamp_of
-from lodesmith.serve import group_guard
 from lodesmith.serve.restart_budget import MAX_RESTARTS, RestartBudget
-from lodesmith.serve.vllm_command import VllmCommand
+from lodesmith.serve.vllm import group_guard
+from lodesmith.serve.vllm.command import VllmCommand
 
 URL = "http://vllm"  # only its path counts: the way is a socket of the file system
 
@@ -80,7 +80,7 @@ class VllmProcess:
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, group_guard.__file__, *self.command.words(self.socket)],
+            [sys.executable, "-P", group_guard.__file__, *self.command.words(self.socket)],
             stdin=subprocess.PIPE, env=self.command.environment(), start_new_session=True,
         )  # fmt: skip
 

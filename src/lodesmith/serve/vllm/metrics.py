@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lodesmith.serve.metrics import Family
+from lodesmith.serve.answers.metrics import Family
 
 _OURS = "vllm:"  # the rest is of its process, and would stand twice where there are two
 _HIDDEN = "vllm:lora_requests_info"  # names adapters, which a caller may not know of

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.serve.json_schema import find_unenforced
+from lodesmith.serve.api.json_schema import find_unenforced
 
 _SPACING = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
 """One space at most: where any white space may stand, a model may go on with it for ever. Versions

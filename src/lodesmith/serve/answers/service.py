@@ -18,12 +18,12 @@ from lodesmith.infer.interface import (
     QueueFullError,
     Ticket,
 )
-from lodesmith.serve.chat_messages import MessageBody, ToolBody
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.guides import Grammars
-from lodesmith.serve.mailbox import Mailbox
-from lodesmith.serve.metrics import Metrics
-from lodesmith.serve.token_names import TokenNames
+from lodesmith.serve.answers.mailbox import Mailbox
+from lodesmith.serve.answers.metrics import Metrics
+from lodesmith.serve.api.chat_messages import MessageBody, ToolBody
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.guides import Grammars
+from lodesmith.serve.api.token_names import TokenNames
 
 
 @dataclass(frozen=True)

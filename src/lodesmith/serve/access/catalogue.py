@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.keys import Caller
+from lodesmith.serve.access.keys import Caller
+from lodesmith.serve.api.faults import ApiError
 
 
 class Served(Protocol):

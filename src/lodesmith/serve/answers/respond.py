@@ -18,10 +18,10 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from lodesmith.core.log import warn
-from lodesmith.serve.answers import Answers, Piece
-from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
-from lodesmith.serve.faults import ApiError
-from lodesmith.serve.protocol import GenerationBody, StreamOptions
+from lodesmith.serve.answers.answers import Answers, Piece
+from lodesmith.serve.answers.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
+from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import GenerationBody, StreamOptions
 
 _NOT_GATHERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

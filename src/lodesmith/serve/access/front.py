@@ -6,11 +6,11 @@ from typing import Generic
 
 from fastapi import Request
 
-from lodesmith.serve.catalogue import ServedModels, T
-from lodesmith.serve.guard import CALLER
-from lodesmith.serve.keys import Caller
-from lodesmith.serve.listen import REQUEST_SECONDS
-from lodesmith.serve.quotas import Quotas
+from lodesmith.serve.access.catalogue import ServedModels, T
+from lodesmith.serve.access.guard import CALLER
+from lodesmith.serve.access.keys import Caller
+from lodesmith.serve.access.listen import REQUEST_SECONDS
+from lodesmith.serve.access.quotas import Quotas
 
 
 @dataclass(frozen=True)

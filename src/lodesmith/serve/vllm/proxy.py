@@ -15,18 +15,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from lodesmith.core.version import VERSION
 from lodesmith.infer.interface import explain_token_id
-from lodesmith.serve.adapters import AdapterShelf, add_adapter_routes
-from lodesmith.serve.api_page import add_api_page
-from lodesmith.serve.app import add_error_handlers
-from lodesmith.serve.catalogue import ServedModels
-from lodesmith.serve.chat_page import add_chat_page
-from lodesmith.serve.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
-from lodesmith.serve.faults import ERRORS, ApiError
-from lodesmith.serve.front import Front
-from lodesmith.serve.guard import Guard
-from lodesmith.serve.keys import ApiKeys
-from lodesmith.serve.metrics import render_page
-from lodesmith.serve.protocol import (
+from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.access.front import Front
+from lodesmith.serve.access.guard import Guard
+from lodesmith.serve.access.keys import ApiKeys
+from lodesmith.serve.access.quotas import quotas_of
+from lodesmith.serve.answers.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
+from lodesmith.serve.answers.metrics import render_page
+from lodesmith.serve.answers.respond import AnswerStream, too_slow
+from lodesmith.serve.api.faults import ERRORS, ApiError
+from lodesmith.serve.api.protocol import (
     ChatBody,
     CompletionBody,
     DetokenizeBody,
@@ -35,12 +33,14 @@ from lodesmith.serve.protocol import (
     StreamOptions,
     TokenizeBody,
 )
-from lodesmith.serve.quotas import quotas_of
-from lodesmith.serve.respond import AnswerStream, too_slow
-from lodesmith.serve.vllm_bodies import chat_body, completion_body, tokenize_body
-from lodesmith.serve.vllm_metrics import read_families
-from lodesmith.serve.vllm_model import VllmModel
-from lodesmith.serve.vllm_stream import VllmStream
+from lodesmith.serve.vllm.bodies import chat_body, completion_body, tokenize_body
+from lodesmith.serve.vllm.metrics import read_families
+from lodesmith.serve.vllm.model import VllmModel
+from lodesmith.serve.vllm.stream import VllmStream
+from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
+from lodesmith.serve.web.api_page import add_api_page
+from lodesmith.serve.web.app import add_error_handlers
+from lodesmith.serve.web.chat_page import add_chat_page
 
 
 def create_proxy(

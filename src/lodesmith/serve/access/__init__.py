@@ -1,0 +1,1 @@
+"""Who may ask, for which models, how much, and through which socket."""

@@ -1,0 +1,1 @@
+"""What is asked and what it must look like: OpenAI's fields, faults, tools and grammars."""

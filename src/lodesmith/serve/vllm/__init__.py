@@ -1,0 +1,1 @@
+"""A vLLM behind our address, keys and limits: started, watched, asked and understood."""

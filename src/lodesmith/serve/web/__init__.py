@@ -1,0 +1,1 @@
+"""The web application over our own engines: routes, pages, adapters."""
