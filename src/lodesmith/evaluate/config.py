@@ -10,7 +10,7 @@ from lodesmith.core.storage import JSON, hash_file
 from lodesmith.evaluate.benchmarks.items import find_files
 from lodesmith.evaluate.benchmarks.task_file import GROUPS, read_task
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 class EvaluateConfig(Config):

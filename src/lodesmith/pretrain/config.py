@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lodesmith.train.config import TrainingConfig
 
-STAGE_VERSION = 1  # raised when the same inputs begin to give other weights
+STAGE_VERSION = 2  # raised when the same inputs begin to give other weights
 
 
 class PretrainConfig(TrainingConfig):

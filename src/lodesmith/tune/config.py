@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from lodesmith.train.config import TrainingConfig
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 class TuneConfig(TrainingConfig):
