@@ -214,7 +214,7 @@ def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
     if others:
         named = ", ".join(f"{count} {name}" for name, count in others.most_common(5))
         more = ", ..." if len(others) > 5 else ""
-        problems.append(f"{folder}: {others.total()} files of other kinds left out ({named}{more})")
+        problems.append(f"{folder}: files of other kinds left out: {named}{more}")
     return known
 
 

@@ -22,6 +22,7 @@ from lodesmith.prepare.input.sources import Source
 Record = tuple[Page, Drop | None]  # the second says why the first cannot be read
 
 _PAGE_TYPES = {"response", "resource", "conversion"}  # WARC records that hold a page
+_SHOWN_FIELDS = 5  # of a record that has none of those wanted
 _TEXT_FIELDS = {"text": "text/plain", "html": "text/html", "raw": ""}  # of a JSON or Parquet record
 
 
@@ -139,7 +140,10 @@ def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
         size = len(page.payload)
         drop = Drop("record is too large", size, MAX_PAYLOAD_BYTES)
         return replace(page, payload=b"", unread_bytes=size), drop
-    return page, None if name else Drop("record has no field text, html or raw", number)
+    if name:
+        return page, None
+    others = ", ".join(_plain(field) for field in [*data][:_SHOWN_FIELDS])
+    return page, Drop("record has no field text, html or raw", f"it has {others or 'none'}")
 
 
 def _plain(value: Any) -> str:
