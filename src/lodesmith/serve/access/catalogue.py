@@ -14,6 +14,18 @@ class Served(Protocol):
     def name(self) -> str:
         """What clients call it."""
 
+    @property
+    def created(self) -> int:
+        """When it was first served, seconds since 1970."""
+
+    @property
+    def owned_by(self) -> str:
+        """What computes its answers."""
+
+    @property
+    def max_model_len(self) -> int:
+        """Tokens of prompt and answer together."""
+
 
 T = TypeVar("T", bound=Served)
 

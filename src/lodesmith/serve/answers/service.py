@@ -39,6 +39,16 @@ class Service:
     _starting_again: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property
+    def owned_by(self) -> str:
+        """What computes its answers."""
+        return "lodesmith"
+
+    @property
+    def max_model_len(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self.engine.limits.max_model_len
+
+    @property
     def token_names(self) -> TokenNames:
         """How tokens are written in logprobs."""
         return TokenNames(self.tokenizer)

@@ -112,6 +112,11 @@ class VllmModel:
     vocab_size: int | None
     chat_template: str | None
 
+    @property
+    def owned_by(self) -> str:
+        """What computes its answers."""
+        return "vllm"
+
     @classmethod
     def of(cls, process: VllmProcess, *, created: int) -> "VllmModel":
         """Return the model of a vLLM that answers."""

@@ -41,6 +41,7 @@ from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
 from lodesmith.serve.web.api_page import add_api_page
 from lodesmith.serve.web.app import add_error_handlers
 from lodesmith.serve.web.chat_page import add_chat_page
+from lodesmith.serve.web.model_list import add_model_list
 
 
 def create_proxy(
@@ -69,7 +70,8 @@ def create_proxy(
     add_error_handlers(app)
     _add_completions(app, front)
     _add_tokens(app, front)
-    _add_information(app, front)
+    add_model_list(app, front)
+    _add_state(app, front)
     if shelf is not None:
         add_adapter_routes(app, front, shelf)
     add_chat_page(app)
@@ -166,18 +168,7 @@ def _add_tokens(app: FastAPI, front: Front[VllmModel]) -> None:
         return {"prompt": found["prompt"]}
 
 
-def _add_information(app: FastAPI, front: Front[VllmModel]) -> None:
-    @app.get("/v1/models")
-    async def list_models(request: Request) -> dict[str, Any]:
-        """Return the models that the caller may use."""
-        visible = front.models.visible_to(front.caller(request))
-        return {"object": "list", "data": [_card(model) for model in visible]}
-
-    @app.get("/v1/models/{name:path}")
-    async def show_model(name: str, request: Request) -> dict[str, Any]:
-        """Return the model of that name."""
-        return _card(front.models.find(name, front.caller(request)))
-
+def _add_state(app: FastAPI, front: Front[VllmModel]) -> None:
     @app.get("/health")
     async def tell_health() -> Response:
         """Tell whether all vLLMs answer."""
@@ -198,13 +189,3 @@ def _add_information(app: FastAPI, front: Front[VllmModel]) -> None:
                 pages.append((await client.fetch("GET", "/metrics")).decode())
         page = render_page(family for each in pages for family in read_families(each))
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
-
-
-def _card(model: VllmModel) -> dict[str, Any]:
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": model.created,
-        "owned_by": "vllm",
-        "max_model_len": model.max_model_len,
-    }

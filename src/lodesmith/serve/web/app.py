@@ -17,7 +17,8 @@ from lodesmith.serve.api.faults import ERRORS, ApiError, explain_validation
 from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
 from lodesmith.serve.web.api_page import add_api_page
 from lodesmith.serve.web.chat_page import add_chat_page
-from lodesmith.serve.web.routes import add_completions, add_information, add_tokens
+from lodesmith.serve.web.model_list import add_model_list
+from lodesmith.serve.web.routes import add_completions, add_state, add_tokens
 
 
 def create_app(
@@ -43,7 +44,8 @@ def create_app(
     add_error_handlers(app)
     add_completions(app, front)
     add_tokens(app, front)
-    add_information(app, front)
+    add_model_list(app, front)
+    add_state(app, front)
     if shelf is not None:
         add_adapter_routes(app, front, shelf)
     add_chat_page(app)

@@ -110,19 +110,8 @@ def add_tokens(app: FastAPI, front: Front[Service]) -> None:
         return {"prompt": service.tokenizer.decode(body.tokens)}
 
 
-def add_information(app: FastAPI, front: Front[Service]) -> None:
-    """Add the routes that tell of models and of the server."""
-
-    @app.get("/v1/models")
-    async def list_models(request: Request) -> dict[str, Any]:
-        """Return the models that the caller may use."""
-        visible = front.models.visible_to(front.caller(request))
-        return {"object": "list", "data": [_card(service) for service in visible]}
-
-    @app.get("/v1/models/{name:path}")
-    async def show_model(name: str, request: Request) -> dict[str, Any]:
-        """Return the model of that name."""
-        return _card(front.models.find(name, front.caller(request)))
+def add_state(app: FastAPI, front: Front[Service]) -> None:
+    """Add the routes that tell how the server is."""
 
     @app.get("/health")
     async def tell_health() -> Response:
@@ -142,13 +131,3 @@ def add_information(app: FastAPI, front: Front[Service]) -> None:
             for family in service.metrics.families(model=service.name, stats=service.engine.stats())
         )
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
-
-
-def _card(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.name,
-        "object": "model",
-        "created": service.created,
-        "owned_by": "lodesmith",
-        "max_model_len": service.engine.limits.max_model_len,
-    }
