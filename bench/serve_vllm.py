@@ -4,7 +4,8 @@
 
 PROGRAM is the path of `vllm`; DTYPE is float32 unless said. Both servers stream, compute on the
 same cores, and look up no beginnings of prompts (no prompt comes twice). vLLM starts in a process
-of its own and compiles its kernels before it is measured; how long that took is shown.
+of its own and compiles its kernels before it is measured; how long that took is shown. While one
+server answers the processes of the others are suspended: a vLLM that waits keeps a core busy.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -71,22 +72,34 @@ class Prompts:
         return torch.randint(300, self._vocab_size, shape, generator=self._generator).tolist()
 
 
-def settle() -> None:
-    """Wait until the cores are free: a vLLM that has answered goes on looking for work a while."""
-    for _ in range(40):
-        if psutil.cpu_percent(interval=0.25) < 5:
-            return
+@contextlib.contextmanager
+def alone(server: psutil.Process, servers: Sequence[psutil.Process]) -> Iterator[None]:
+    """Suspend all servers but one, each with its children."""
+    others = [
+        process
+        for other in servers
+        if other != server
+        for process in [other, *other.children(recursive=True)]
+    ]
+    for process in others:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in others:
+            process.resume()
 
 
 def compare(
-    title: str, ways: dict[str, Callable[[], float]], *, rounds: int, num_tokens: int | None
-) -> None:
+    title: str, ways: dict[str, Callable[[], float]], servers: dict[str, psutil.Process], *,
+    rounds: int, num_tokens: int | None,
+) -> None:  # fmt: skip
     """Show what each way took in its turns, and our server's share of vLLM's time."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            settle()
-            taken = way()
+            with alone(servers[name], list(servers.values())):
+                taken = way()
             if number:
                 seconds[name].append(taken)
     show(title, seconds, num_tokens)
@@ -106,14 +119,14 @@ def main() -> int:
         folder = options.folder or Path(name)
         if options.folder is None:
             write_model(folder)
-        config, urls = read_config(folder), {}
+        config, urls, servers = read_config(folder), {}, {}
         engine = EngineConfig(num_threads=options.threads, max_model_len=1024, max_num_seqs=32)
         print(f"{config.num_parameters / 1e6:.1f} M parameters, {options.threads} threads")
         prompts = Prompts(config.vocab_size)
         for kind in ("ours", *options.vllm):
             program, _, dtype = kind.partition(",")
             label = kind if kind == "ours" else f"vllm {dtype or 'float32'}"
-            started = time.perf_counter()
+            started, before = time.perf_counter(), set(psutil.Process().children())
             urls[label] = stack.enter_context(
                 background_server(folder, name="bench", engine=engine)
                 if kind == "ours"
@@ -121,6 +134,7 @@ def main() -> int:
             )
             ask_server(urls[label], prompts.make(1, 16), 1)
             seconds = time.perf_counter() - started
+            (servers[label],) = set(psutil.Process().children()) - before
             print(f"  {label:<22} {seconds:9.1f} s from its start to its first answer", flush=True)
         for count, length, new in (*LENGTHS, (1, 512, 1)):
             ways = {
@@ -135,7 +149,7 @@ def main() -> int:
             is_first = new == 1
             title = (f"first token after {length}" if is_first
                      else f"{count} at once, {length} tokens in, {new} out")  # fmt: skip
-            compare(title, ways, rounds=options.rounds,
+            compare(title, ways, servers, rounds=options.rounds,
                     num_tokens=None if is_first else count * new)  # fmt: skip
     return 0
 

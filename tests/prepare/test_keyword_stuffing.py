@@ -1,5 +1,7 @@
 """Text stuffed with keywords is found, and good text that repeats its subject is not."""
 
+import random
+
 import pytest
 
 from lodesmith.data.documents import Document
@@ -175,3 +177,34 @@ def test_the_funnel_hears_what_was_measured_beside_its_limit() -> None:
         kept = judge(document, QualityConfig(rule_sets=("natural",), max_keyword_stuffing=0.8))
     assert isinstance(kept, Document)
     assert ("stuffed with keywords", kept.measures["keyword_stuffing"], 0.8) in passed
+
+
+_FORMS = {
+    "en": (
+        "The {a} of the {b} was improved, experts said. ",
+        "Doctors recommend {a} for {b}, a common condition. ",
+        "{a}, {b} and regular exercise help patients recover. ",
+        ("surgery", "medication", "rest", "diet", "screening"),
+        ("hypertension", "diabetes", "pneumonia", "asthma", "cancer"),
+    ),
+    "zh": (
+        "周末，张伟和李娜一起去{a}旅游。",
+        "{a}天气晴朗，王芳决定出门散步。",
+        "刘洋买了一台{b}，每天学习深度学习。",
+        ("北京", "上海", "广州", "成都", "武汉"),
+        ("手机", "电脑", "相机", "耳机", "平板"),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", _FORMS)
+def test_a_text_made_from_a_few_forms_is_not_taken_for_stuffed(language):
+    *forms, first, second = _FORMS[language]
+    chance = random.Random(4)
+    text = "".join(
+        chance.choice(forms).format(a=chance.choice(first), b=chance.choice(second))
+        for _ in range(60)
+    )
+    found = judge_naturalness(text, language)
+    assert found is not None
+    assert found.stuffing < 0.5

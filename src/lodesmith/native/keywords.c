@@ -10,8 +10,10 @@
 enum { HAS_LETTER = 2, AFTER_MARK = 4, BEGINS_LINE = 8 }; /* flags, as ls_words_split writes them */
 enum { MIN_COPIES = 4, MIN_PROSE = 4, MAX_PHRASE = 8, MIN_STRETCH = 20 }; /* words */
 enum { MIN_NAME = 3 }; /* characters of a Chinese word that is a phrase by itself */
+enum { MIN_FORM_COPIES = 3 }; /* of a pair, where a text of a few forms says it */
 
-enum { BETWEEN, BETWEEN_CLAUSES, LISTED, LISTED_CLAUSES, DENSE, DENSE_COPIES, STRETCHED, NUM_KEYWORDS };
+enum { BETWEEN, BETWEEN_CLAUSES, LISTED, LISTED_CLAUSES, DENSE, DENSE_COPIES, STRETCHED, BOUND,
+       BOUND_AGAIN, NUM_KEYWORDS };
 
 enum { IS_KEY = 2 }; /* set in is_content beside 1: no word of grammar, and not digits only */
 
@@ -25,13 +27,14 @@ static uint32_t count_parts(const natural_text *text, size_t start, size_t end) 
 
 static clause_span read_clause(const natural_text *text, uint32_t start, uint32_t end) {
     clause_span clause = {.start = start, .end = end};
-    uint32_t num_keys = 0, num_function = 0;
+    uint32_t num_keys = 0, num_function = 0, num_numbers = 0;
     for (uint32_t at = start; at < end; at++) {
         num_keys += is_key(text, at) != 0;
         num_function += !text->is_content[at];
+        num_numbers += text->is_content[at] == 1;
     }
     int is_name = num_keys == 1 && end - start == 1 && text->sizes[start] >= MIN_NAME;
-    clause.is_bare = !num_function && (num_keys > 1 || is_name);
+    clause.is_bare = !num_function && !num_numbers && (num_keys > 1 || is_name);
     clause.is_prose = num_function && end - start >= MIN_PROSE;
     return clause;
 }
@@ -149,6 +152,15 @@ static int64_t count_stretched(const natural_text *text, size_t count) {
     return total;
 }
 
+/* Counts pairs of a word of grammar and another, and those of them that come back. */
+static void count_bound(const natural_text *text, int64_t *numbers) {
+    for (size_t at = 0; at + 1 < text->count; at++) {
+        if (!text->is_content[at] == !text->is_content[at + 1]) continue;
+        numbers[BOUND]++;
+        numbers[BOUND_AGAIN] += count_at(&text->runs[1], at) >= MIN_FORM_COPIES;
+    }
+}
+
 void ls_keywords_count(natural_text *text, int64_t *numbers) {
     for (int number = 0; number < NUM_KEYWORDS; number++) numbers[number] = 0;
     if (!text->count) return;
@@ -156,4 +168,5 @@ void ls_keywords_count(natural_text *text, int64_t *numbers) {
     count_clauses(text, count, numbers);
     count_dense(text, count, numbers);
     numbers[STRETCHED] = count_stretched(text, count);
+    count_bound(text, numbers);
 }

@@ -12,7 +12,7 @@ from lodesmith.native.library import load_library
 
 Hashes = NDArray[np.uint64]
 Levels = NDArray[np.uint8]
-_NUM_LEVELS, _NUM_TABLES, _NUM_KEYWORDS = 5, 4, 7
+_NUM_LEVELS, _NUM_TABLES, _NUM_KEYWORDS = 5, 4, 9
 
 
 class _Model(ctypes.Structure):
@@ -45,6 +45,8 @@ class Keywords:
     dense: int  # with the word that has most of what comes back
     dense_copies: int  # how often that word stands in the text
     stretched: int  # in long clauses without grammar whose pairs come back
+    bound: int  # pairs of a word of grammar and another
+    bound_again: int  # those of them that come back
 
 
 @dataclass(frozen=True, slots=True)
