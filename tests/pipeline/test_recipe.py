@@ -2,7 +2,13 @@ import pytest
 from tiny_life import write_life
 
 from lodesmith.core.errors import UserError
-from lodesmith.pipeline.recipe import Recipe, load_recipe, read_recipe, shipped_recipes
+from lodesmith.pipeline.recipe import (
+    Recipe,
+    load_recipe,
+    read_cleaning,
+    read_recipe,
+    shipped_recipes,
+)
 from lodesmith.pipeline.stages import STAGES, stages_until
 
 
@@ -47,3 +53,15 @@ def test_a_stage_that_the_recipe_lacks_is_refused(tmp_path):
     recipe = read_recipe(str(write_life(tmp_path))).recipe
     with pytest.raises(UserError, match="the recipe has no stage deploy; it has acquire"):
         stages_until(recipe, "deploy")
+
+
+def test_settings_for_cleaning_may_stand_alone(tmp_path):
+    path = tmp_path / "clean.yaml"
+    path.write_text("prepare: {quality: {min_words: 7}}\n")
+    assert read_cleaning(str(path)).quality.min_words == 7
+    path.write_text("prepare: {qualty: {}}\n")
+    with pytest.raises(UserError, match="quality"):
+        read_cleaning(str(path))
+    path.write_text("acquire: {sources: [{files: pages}]}\n")
+    with pytest.raises(UserError, match="no section prepare"):
+        read_cleaning(str(path))

@@ -37,16 +37,13 @@ def clean(
     import dataclasses
     import json
 
-    from lodesmith.core.errors import UserError
     from lodesmith.prepare.clean import clean as clean_files
 
     config = None
     if recipe is not None:
-        from lodesmith.pipeline.recipe import load_recipe
+        from lodesmith.pipeline.recipe import read_cleaning
 
-        config = load_recipe(recipe).prepare
-        if config is None:
-            raise UserError(f"the recipe {recipe} has no section prepare; leave --recipe away")
+        config = read_cleaning(recipe)
     chosen = [step.strip() for step in steps.split(",")] if steps is not None else None
     summary = clean_files(
         inputs, output=output, rejected=rejected, config=config, steps=chosen, report=report

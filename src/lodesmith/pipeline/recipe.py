@@ -100,6 +100,12 @@ class Recipe(Config):
         return self.tune if isinstance(self.tune, list) else []
 
 
+class _Cleaning(Config):
+    """A recipe of one section, for `lodesmith clean`."""
+
+    prepare: PrepareConfig | None = None
+
+
 @dataclass(frozen=True)
 class LoadedRecipe:
     """A recipe, and what it is called."""
@@ -155,6 +161,21 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Return the settings of a recipe; see `read_recipe`."""
     return read_recipe(name, overrides).recipe
+
+
+def read_cleaning(name: str) -> PrepareConfig:
+    """Return the settings of a recipe's section prepare, which may be all that it has.
+
+    Raises:
+        UserError: as `read_recipe`; or the recipe has no such section.
+    """
+    _, origin, text = _read_text(name)
+    found = parse_yaml(text, origin=origin)
+    is_alone = isinstance(found.data, dict) and set(found.data) == {"prepare"}
+    recipe = validate(_Cleaning if is_alone else Recipe, found, origin=origin)
+    if recipe.prepare is None:
+        raise UserError(f"the recipe {name} has no section prepare; leave --recipe away")
+    return recipe.prepare
 
 
 def _read_text(name: str) -> tuple[str, str, str]:
