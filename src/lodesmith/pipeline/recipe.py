@@ -171,11 +171,13 @@ def read_cleaning(name: str) -> PrepareConfig:
     """
     _, origin, text = _read_text(name)
     found = parse_yaml(text, origin=origin)
-    is_alone = isinstance(found.data, dict) and set(found.data) == {"prepare"}
-    recipe = validate(_Cleaning if is_alone else Recipe, found, origin=origin)
-    if recipe.prepare is None:
+    if isinstance(found.data, dict) and set(found.data) == {"prepare"}:
+        config = validate(_Cleaning, found, origin=origin).prepare
+    else:
+        config = validate(Recipe, found, origin=origin).prepare
+    if config is None:
         raise UserError(f"the recipe {name} has no section prepare; leave --recipe away")
-    return recipe.prepare
+    return config
 
 
 def _read_text(name: str) -> tuple[str, str, str]:
