@@ -49,7 +49,7 @@ def test_a_product_and_its_gradients_are_those_of_double_precision(
 
 
 def test_what_is_frozen_gets_no_gradient_and_hands_on_that_of_its_input(library: bool) -> None:
-    linear = Linear(12, 20, bias=False).requires_grad_(False)
+    linear = Linear(12, 20).requires_grad_(False)
     x = numbers(5, 12, seed=1).requires_grad_()
     linear(x).sum().backward()
     assert linear.weight.grad is None
@@ -87,7 +87,7 @@ def test_other_number_formats_are_torchs_own_affair(library: bool) -> None:
 @needs_onednn
 def test_a_compiler_sees_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "PREFERS_ONEDNN", True)
-    linear = Linear(12, 20, bias=False)
+    linear = Linear(12, 20)
     x = numbers(2, 5, 12, seed=1)
     compiled = torch.compile(linear.forward, backend="aot_eager", fullgraph=True)
     compiled(x).square().sum().backward()

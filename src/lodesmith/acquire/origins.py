@@ -1,6 +1,5 @@
 """Opening a source, whatever its kind: from here on there are only pages."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from lodesmith.acquire.source_base import (
 from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
 from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource, PythonSource
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_endings
 
 _REMEDIES = {  # what makes pages of files that are none
     (".docx", ".doc", ".odt", ".rtf", ".pptx", ".xlsx"): (
@@ -190,11 +190,7 @@ def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
 
 def _tell_others(paths: Sequence[str]) -> str:
     """Return a line on the files of a folder that are no pages, and what may be done with them."""
-    suffixes = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
-    named = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5))
-    line = f"{len(paths)} files of other kinds were left out: {named}"
-    if len(suffixes) > 5:
-        line += ", ..."
-    endings = {suffix.lower() for suffix in suffixes}
+    line = f"{len(paths)} files of other kinds were left out: {format_endings(paths)}"
+    endings = {PurePosixPath(path).suffix.lower() for path in paths}
     remedies = [text for kinds, text in _REMEDIES.items() if not endings.isdisjoint(kinds)]
     return "; ".join([line, *remedies])

@@ -1,5 +1,9 @@
 """Numbers as people read them."""
 
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
 
 def format_bytes(num_bytes: float) -> str:
     """Return a size with a decimal unit.
@@ -21,6 +25,17 @@ def format_count(count: float) -> str:
     if abs(count) < 10_000:
         return f"{count:,.0f}"
     return _scaled(count, "").rstrip()
+
+
+def format_endings(paths: Iterable[str], *, count: int = 5) -> str:
+    """Return how many files there are of the commonest endings.
+
+    >>> format_endings(["a.pdf", "b/c.pdf", "Makefile"])
+    '2 .pdf, 1 Makefile'
+    """
+    endings = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
+    named = ", ".join(f"{number} {ending}" for ending, number in endings.most_common(count))
+    return named + (", ..." if len(endings) > count else "")
 
 
 def format_seconds(seconds: float) -> str:

@@ -100,10 +100,10 @@ class Attention(nn.Module):
         queries = config.num_attention_heads * config.head_dim
         keys = config.num_key_value_heads * config.head_dim
         self.layer, self.head_dim = layer, config.head_dim
-        self.q_proj = Linear(config.hidden_size, queries, bias=False)
-        self.k_proj = Linear(config.hidden_size, keys, bias=False)
-        self.v_proj = Linear(config.hidden_size, keys, bias=False)
-        self.o_proj = Linear(queries, config.hidden_size, bias=False)
+        self.q_proj = Linear(config.hidden_size, queries)
+        self.k_proj = Linear(config.hidden_size, keys)
+        self.v_proj = Linear(config.hidden_size, keys)
+        self.o_proj = Linear(queries, config.hidden_size)
         self.q_norm: RMSNorm | None = None
         self.k_norm: RMSNorm | None = None
         if config.kind == "qwen3":  # Source: Qwen3 report, arXiv:2505.09388, section 2
@@ -130,9 +130,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.gate_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.gate_proj = Linear(config.hidden_size, config.intermediate_size)
+        self.up_proj = Linear(config.hidden_size, config.intermediate_size)
+        self.down_proj = Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Return the layer's output, of the shape of its input."""
@@ -192,7 +192,7 @@ class Decoder(nn.Module):
         self.model = Trunk(config)
         self.lm_head: Linear | None = None
         if not config.tie_word_embeddings:
-            self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+            self.lm_head = Linear(config.hidden_size, config.vocab_size)
 
     @classmethod
     def fresh(cls, config: DecoderConfig, *, seed: int) -> "Decoder":

@@ -56,9 +56,9 @@ class SharedExpert(nn.Module):
 
     def __init__(self, hidden_size: int, width: int) -> None:
         super().__init__()
-        self.gate_proj = Linear(hidden_size, width, bias=False)
-        self.up_proj = Linear(hidden_size, width, bias=False)
-        self.down_proj = Linear(width, hidden_size, bias=False)
+        self.gate_proj = Linear(hidden_size, width)
+        self.up_proj = Linear(hidden_size, width)
+        self.down_proj = Linear(width, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, of the shape of its input."""

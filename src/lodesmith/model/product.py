@@ -36,6 +36,9 @@ PREFERS_ONEDNN = prefers_onednn()  # settled once: a process's products are all 
 class Linear(nn.Linear):
     """A linear map without a bias."""
 
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return x mapped."""
         return product(x, self.weight)

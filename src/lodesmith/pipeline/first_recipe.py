@@ -5,28 +5,22 @@ amount of text. Whoever wants more changes a recipe that runs, instead of writin
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lodesmith.acquire.source_base import make_name
+from lodesmith.acquire.patterns import matches_any
+from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, HTML_PATTERNS, PAGE_PATTERNS, make_name
 from lodesmith.core.errors import UserError
 from lodesmith.data.entries import JSON_ENDINGS
 from lodesmith.data.rows import ROW_FAULTS, unpack
+from lodesmith.tune.samples import holds_chats
 
-_PAGE_SHARES = {  # of a file's bytes that are clean text; pages as in the quickstart's packages
-    ".html": 0.12, ".htm": 0.12, ".xhtml": 0.12,
-    ".txt": 1.0, ".md": 1.0, ".rst": 1.0,
-}  # fmt: skip
-_ARCHIVE = re.compile(r"\.w?arc(\.(gz|zst|lz4))?$")
-_ARCHIVE_SHARES = {True: 0.4, False: 0.1}  # packed, plain
+# Of a file's bytes, how much clean text there is; pages as in the quickstart's packages.
+_HTML_SHARE, _TEXT_SHARE = 0.12, 1.0
+_ARCHIVE_SHARE, _PACKED_ARCHIVE_SHARE = 0.1, 0.4
 _TABLE_SHARES = {".parquet": 2.0, ".gz": 3.0, ".zst": 3.0}
 _PEEK_BYTES = 1 << 20
-_CHAT_FIELDS = (
-    {"messages"}, {"conversations"}, {"prompt", "completion"}, {"instruction", "output"},
-    {"question", "answer"},
-)  # fmt: skip
 
 _STEP_TOKENS = 8 * 256
 _BYTES_PER_TOKEN = 3.5  # of the quickstart's text and vocabulary
@@ -104,18 +98,20 @@ def _list(entry: Path) -> Iterator[Path]:
 
 def _sort_in(found: Holdings, file: Path) -> None:
     suffix, size = file.suffix.lower(), file.stat().st_size
-    if suffix in _PAGE_SHARES:
+    if matches_any(file.name, PAGE_PATTERNS):
+        is_html = matches_any(file.name.lower(), HTML_PATTERNS)
         found.num_pages += 1
-        found.text_bytes += _PAGE_SHARES[suffix] * size
-    elif _ARCHIVE.search(file.name):
+        found.text_bytes += (_HTML_SHARE if is_html else _TEXT_SHARE) * size
+    elif matches_any(file.name, ARCHIVE_PATTERNS):
+        is_plain = suffix in (".warc", ".arc")
         found.archives.append(str(file))
-        found.text_bytes += _ARCHIVE_SHARES[suffix not in (".warc", ".arc")] * size
+        found.text_bytes += (_ARCHIVE_SHARE if is_plain else _PACKED_ARCHIVE_SHARE) * size
     elif suffix == ".parquet":
         found.tables.append(str(file))
         found.text_bytes += _TABLE_SHARES[suffix] * size
     elif file.name.endswith(JSON_ENDINGS):
         fields = _peek(file)
-        if any(form <= fields for form in _CHAT_FIELDS):
+        if holds_chats(fields):
             found.chats.append(str(file))
         elif "text" in fields:
             found.tables.append(str(file))

@@ -8,7 +8,6 @@ import contextlib
 import difflib
 import stat
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from lodesmith.core.errors import UserError, explain_os_error
 from lodesmith.core.log import warn
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON, replace_file
-from lodesmith.core.units import format_bytes
+from lodesmith.core.units import format_bytes, format_endings
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.input.sources import Source
@@ -210,11 +209,10 @@ def _list_folder(folder: Path, problems: list[str]) -> list[Path]:
     """Return a folder's files of known kinds, and add one line on the others."""
     files = list(_walk(folder, problems))
     known = [path for path in files if (kind_of(path) or _look_inside(path)) is not None]
-    others = Counter(path.suffix or path.name for path in sorted(set(files) - set(known)))
+    others = sorted(set(files) - set(known))
     if others:
-        named = ", ".join(f"{count} {name}" for name, count in others.most_common(5))
-        more = ", ..." if len(others) > 5 else ""
-        problems.append(f"{folder}: files of other kinds left out: {named}{more}")
+        named = format_endings(map(str, others))
+        problems.append(f"{folder}: files of other kinds left out: {named}")
     return known
 
 

@@ -14,7 +14,7 @@ Whatever it was, it becomes messages, so that the rest of the room knows one for
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,12 @@ _FORMS: tuple[tuple[set[str], Callable[[Mapping[str, Any], str], Sample]], ...] 
     ({"text"}, _text),
 )
 """The fields that tell a form, the most telling first."""
+
+
+def holds_chats(fields: Set[str]) -> bool:
+    """Tell whether a record of these fields is a conversation, or a question with its answer."""
+    return any(form <= fields for form, read in _FORMS if read in (_chat, _question))
+
 
 _SHAREGPT_ROLES = {
     "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant",

@@ -35,14 +35,17 @@ _BATCH_NEIGHBOURS = 1 << 12
 
 ALIKE = np.dtype([("key", "<u8"), ("node", "<u8"), ("equal", "<u4")])
 
+Links = tuple[Nodes, Nodes, NDArray[np.uint32]]
+"""Documents, others that they are alike, and how many numbers of both signatures are equal."""
+
 
 def link_range(parts: Parts, keys: KeyRange, number: int, config: NearDuplicatesConfig) -> JSON:
     """Write the links between documents that meet in a band whose key lies in a range."""
     bands = choose_bands(config.min_similarity)
     rows = read_slices(parts.files("bands"), BAND, keys)
     rows = _in_company(rows[np.lexsort((rows["node"], rows["key"]))])
-    different = _in_company(_first_of_each_digest(rows))
-    found, below = [_link_equal(rows, bands)], [np.empty(0, ALIKE)]
+    equal_links, different = _link_equal(rows, bands)
+    found, below = [equal_links], [np.empty(0, ALIKE)]
     for batch in _batches(different):
         if not len(batch.rows):
             continue
@@ -67,24 +70,19 @@ def _in_company(rows: Rows) -> Rows:
     return rows[shared]
 
 
-def _link_equal(rows: Rows, bands: Bands) -> tuple[Nodes, Nodes, NDArray[np.uint32]]:
-    """Return links from each document to the one before it of the same signature and key."""
-    order = np.lexsort((rows["node"], rows["digest"], rows["key"]))
-    rows = rows[order]
-    same = (rows["key"][1:] == rows["key"][:-1]) & (rows["digest"][1:] == rows["digest"][:-1])
-    later = np.flatnonzero(same) + 1
-    equal = np.full(len(later), bands.num_hashes, np.uint32)
-    return rows["node"][later - 1].copy(), rows["node"][later].copy(), equal
-
-
-def _first_of_each_digest(rows: Rows) -> Rows:
+def _link_equal(rows: Rows, bands: Bands) -> tuple[Links, Rows]:
+    """Return links from each document to the one before it of the same signature and key; and of
+    those of one signature the first, where another signature shares its key."""
     order = np.lexsort((rows["node"], rows["digest"], rows["key"]))
     ordered = rows[order]
     is_first = np.ones(len(rows), bool)
     is_first[1:] = (ordered["key"][1:] != ordered["key"][:-1]) | (
         ordered["digest"][1:] != ordered["digest"][:-1]
     )
-    return rows[np.sort(order[is_first])]
+    later = np.flatnonzero(~is_first)
+    equal = np.full(len(later), bands.num_hashes, np.uint32)
+    links = ordered["node"][later - 1], ordered["node"][later], equal
+    return links, _in_company(rows[np.sort(order[is_first])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _starts(keys: NDArray[Any]) -> NDArray[np.int64]:
 
 def _link_different(
     parts: Parts, batch: _Batch, bands: Bands, config: NearDuplicatesConfig
-) -> tuple[tuple[Nodes, Nodes, NDArray[np.uint32]], Rows]:
+) -> tuple[Links, Rows]:
     """Return links between alike documents of a bucket, and what is alike too little to go."""
     rows = batch.rows
     _, first, members = np.unique(rows["digest"], return_index=True, return_inverse=True)

@@ -13,17 +13,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from lodesmith.core.version import VERSION
 from lodesmith.infer.interface import explain_token_id
 from lodesmith.serve.access.catalogue import ServedModels
 from lodesmith.serve.access.front import Front
-from lodesmith.serve.access.guard import Guard
 from lodesmith.serve.access.keys import ApiKeys
 from lodesmith.serve.access.quotas import quotas_of
 from lodesmith.serve.answers.client_gone import CLIENT_CLOSED_REQUEST, unless_gone
 from lodesmith.serve.answers.metrics import render_page
 from lodesmith.serve.answers.respond import AnswerStream, too_slow
-from lodesmith.serve.api.faults import ERRORS, ApiError
+from lodesmith.serve.api.faults import ApiError
 from lodesmith.serve.api.protocol import (
     ChatBody,
     CompletionBody,
@@ -37,10 +35,8 @@ from lodesmith.serve.vllm.bodies import chat_body, completion_body, tokenize_bod
 from lodesmith.serve.vllm.metrics import read_families
 from lodesmith.serve.vllm.model import VllmModel
 from lodesmith.serve.vllm.stream import VllmStream
-from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
-from lodesmith.serve.web.api_page import add_api_page
-from lodesmith.serve.web.app import add_error_handlers
-from lodesmith.serve.web.chat_page import add_chat_page
+from lodesmith.serve.web.adapters import AdapterShelf
+from lodesmith.serve.web.app import assemble
 from lodesmith.serve.web.model_list import add_model_list
 
 
@@ -62,21 +58,8 @@ def create_proxy(
         for client in clients:
             await client.close()
 
-    app = FastAPI(
-        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS,
-        lifespan=lifespan,
-    )  # fmt: skip
-    app.add_middleware(Guard, keys=keys)
-    add_error_handlers(app)
-    _add_completions(app, front)
-    _add_tokens(app, front)
-    add_model_list(app, front)
-    _add_state(app, front)
-    if shelf is not None:
-        add_adapter_routes(app, front, shelf)
-    add_chat_page(app)
-    add_api_page(app)
-    return app
+    routes = (_add_completions, _add_tokens, add_model_list, _add_state)
+    return assemble(front, routes, keys=keys, shelf=shelf, lifespan=lifespan)
 
 
 def _add_completions(app: FastAPI, front: Front[VllmModel]) -> None:

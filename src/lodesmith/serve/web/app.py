@@ -1,12 +1,15 @@
 """The web application: guard, routes, chat page, and every error in OpenAI's shape."""
 
+from collections.abc import Callable, Sequence
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
 
 from lodesmith.core.version import VERSION
-from lodesmith.serve.access.catalogue import ServedModels
+from lodesmith.serve.access.catalogue import ServedModels, T
 from lodesmith.serve.access.front import Front
 from lodesmith.serve.access.guard import Guard
 from lodesmith.serve.access.keys import ApiKeys
@@ -37,15 +40,35 @@ def create_app(
         shelf: adapters that may be loaded; None: none.
     """
     front = Front(models, quotas_of(keys), request_seconds=request_seconds)
+    routes = (add_completions, add_tokens, add_model_list, add_state)
+    return assemble(front, routes, keys=keys, shelf=shelf)
+
+
+def assemble(
+    front: Front[T],
+    routes: Sequence[Callable[[FastAPI, Front[T]], None]],
+    *,
+    keys: ApiKeys | None,
+    shelf: AdapterShelf[T] | None,
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
+    """Return the web application around an engine's own routes.
+
+    Args:
+        front: what a route asks first.
+        routes: what adds them, in the order of the page at `/docs`.
+        keys: who may ask; None: anybody.
+        shelf: adapters that may be loaded; None: none.
+        lifespan: what is done before the first request and after the last one.
+    """
     app = FastAPI(
-        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS
+        title="Lodesmith", version=VERSION, docs_url=None, redoc_url=None, responses=ERRORS,
+        lifespan=lifespan,
     )  # fmt: skip
     app.add_middleware(Guard, keys=keys)
-    add_error_handlers(app)
-    add_completions(app, front)
-    add_tokens(app, front)
-    add_model_list(app, front)
-    add_state(app, front)
+    _add_error_handlers(app)
+    for add_routes in routes:
+        add_routes(app, front)
     if shelf is not None:
         add_adapter_routes(app, front, shelf)
     add_chat_page(app)
@@ -53,7 +76,7 @@ def create_app(
     return app
 
 
-def add_error_handlers(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI) -> None:
     """Answer every error in the one shape."""
 
     @app.exception_handler(ApiError)
