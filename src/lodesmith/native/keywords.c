@@ -1,16 +1,17 @@
 /* How much of a text is keywords that it was stuffed with, by the places where they stand.
  *
- * Words of grammar bind the words of a good text together. A clause without any is bare; bare
- * clauses whose pairs of words come back in others are keywords: between clauses of prose, where
- * hardly any good text has them; or side by side, as tables and menus are, too. Keywords in a
- * sentence's place show by how much stands in runs around one content word, keywords without marks
- * by long stretches of pairs that all come back. Nothing here depends on what was learnt. */
+ * Words of grammar bind the words of a good text together. A clause without any, and without a
+ * number, is bare; bare clauses whose pairs of words come back in others are keywords: between
+ * clauses of prose, where hardly any good text has them; or side by side, as tables and menus are,
+ * too. Keywords in a sentence's place show by how much stands in runs around one content word,
+ * keywords without marks by long stretches of pairs that all come back. Nothing here depends on
+ * what was learnt. */
 #include "naturalness.h"
 
 enum { HAS_LETTER = 2, AFTER_MARK = 4, BEGINS_LINE = 8 }; /* flags, as ls_words_split writes them */
 enum { MIN_COPIES = 4, MIN_PROSE = 4, MAX_PHRASE = 8, MIN_STRETCH = 20 }; /* words */
 enum { MIN_NAME = 3 }; /* characters of a Chinese word that is a phrase by itself */
-enum { MIN_FORM_COPIES = 3 }; /* of a pair, where a text of a few forms says it */
+enum { MIN_FORM_COPIES = 3 }; /* of a pair that a text of a few forms repeats */
 
 enum { BETWEEN, BETWEEN_CLAUSES, LISTED, LISTED_CLAUSES, DENSE, DENSE_COPIES, STRETCHED, BOUND,
        BOUND_AGAIN, NUM_KEYWORDS };
@@ -27,15 +28,13 @@ static uint32_t count_parts(const natural_text *text, size_t start, size_t end) 
 
 static clause_span read_clause(const natural_text *text, uint32_t start, uint32_t end) {
     clause_span clause = {.start = start, .end = end};
-    uint32_t num_keys = 0, num_function = 0, num_numbers = 0;
+    uint32_t size = end - start, num_keys = 0, num_function = 0;
     for (uint32_t at = start; at < end; at++) {
-        num_keys += is_key(text, at) != 0;
+        num_keys += is_key(text, at);
         num_function += !text->is_content[at];
-        num_numbers += text->is_content[at] == 1;
     }
-    int is_name = num_keys == 1 && end - start == 1 && text->sizes[start] >= MIN_NAME;
-    clause.is_bare = !num_function && !num_numbers && (num_keys > 1 || is_name);
-    clause.is_prose = num_function && end - start >= MIN_PROSE;
+    clause.is_bare = num_keys == size && (size > 1 || text->sizes[start] >= MIN_NAME);
+    clause.is_prose = num_function && size >= MIN_PROSE;
     return clause;
 }
 
@@ -58,11 +57,9 @@ static size_t find_clauses(natural_text *text) {
     return count;
 }
 
-/* Of a bare clause the slot of a pair of content words, or of its only word; none of other pairs. */
+/* Of a bare clause the slot of a pair of words, or of its only word. */
 static inline run_slot *unit_at(const natural_text *text, const clause_span *clause, uint32_t unit) {
-    uint32_t at = clause->start + unit;
-    if (clause->end - clause->start == 1) return slot_at(&text->runs[0], at);
-    return is_key(text, at) && is_key(text, at + 1) ? slot_at(&text->runs[1], at) : 0;
+    return slot_at(&text->runs[clause->end - clause->start > 1], clause->start + unit);
 }
 
 static uint32_t num_units(const clause_span *clause) {
@@ -71,18 +68,13 @@ static uint32_t num_units(const clause_span *clause) {
 }
 
 static int comes_back(const natural_text *text, const clause_span *clause) {
-    for (uint32_t unit = 0; unit < num_units(clause); unit++) {
-        const run_slot *slot = unit_at(text, clause, unit);
-        if (slot && slot->tally >= MIN_COPIES) return 1;
-    }
+    for (uint32_t unit = 0; unit < num_units(clause); unit++)
+        if (unit_at(text, clause, unit)->tally >= MIN_COPIES) return 1;
     return 0;
 }
 
 static void tally_units(const natural_text *text, const clause_span *clause) {
-    for (uint32_t unit = 0; unit < num_units(clause); unit++) {
-        run_slot *slot = unit_at(text, clause, unit);
-        if (slot) slot->tally++;
-    }
+    for (uint32_t unit = 0; unit < num_units(clause); unit++) unit_at(text, clause, unit)->tally++;
 }
 
 static void count_clauses(const natural_text *text, size_t count, int64_t *numbers) {
@@ -143,7 +135,7 @@ static int64_t count_stretched(const natural_text *text, size_t count) {
         uint32_t start = text->clauses[clause].start, end = text->clauses[clause].end;
         uint32_t size = end - start, repeats = 0, num_keys = 0;
         if (size < MIN_STRETCH) continue;
-        for (uint32_t at = start; at < end; at++) num_keys += is_key(text, at) != 0;
+        for (uint32_t at = start; at < end; at++) num_keys += is_key(text, at);
         for (uint32_t at = start; at + 1 < end; at++)
             repeats += count_at(&text->runs[1], at) >= MIN_COPIES;
         if (5 * num_keys >= 4 * size && 5 * repeats >= 3 * (size - 1))

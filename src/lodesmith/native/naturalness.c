@@ -287,7 +287,8 @@ static int64_t read_text(const natural_model *of, natural_text *text, size_t cou
 /* Measures a text whose parts ls_words_split wrote.
  *
  * words, sizes: room for `count`, as of ls_natural_segment. symbols: room for 4 * count; words, pairs, triples and sizes begin `count` apart.
- * numbers: room for ten, and for the seven of ls_keywords_count. Returns how many words, or -1 without memory. */
+ * numbers: room for ten, and for the nine of ls_keywords_count. Returns how many words, or -1
+ * without memory. */
 LS_EXPORT int64_t ls_natural_measure(const natural_model *of, const uint64_t *parts,
                                      const uint8_t *flags, size_t count, uint64_t *words,
                                      uint8_t *sizes, int64_t *symbols, int64_t *numbers) {
