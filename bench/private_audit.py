@@ -31,14 +31,14 @@ from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.lora import add_adapter, take_adapter
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.samples.packed import Encoded
-from lodesmith.tune.encode import choose_encoder
+from lodesmith.tune.measures.score import score_models
+from lodesmith.tune.privacy import AuditConfig, PrivateTraining
 from lodesmith.tune.private.audit import audit_model
 from lodesmith.tune.private.canaries import make_canaries, planted_samples
-from lodesmith.tune.private.config import AuditConfig, PrivateTraining
 from lodesmith.tune.private.record_gradients import watch_records
 from lodesmith.tune.private.training import PrivateJob, _Adam, record_losses, train_privately
-from lodesmith.tune.samples import Sample
-from lodesmith.tune.score import score_models
+from lodesmith.tune.samples.encode import choose_encoder
+from lodesmith.tune.samples.samples import Sample
 
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _DELTA = 1e-4

@@ -35,7 +35,7 @@ from lodesmith.train.ranks import crew
 from lodesmith.train.ranks.crew import choose_num_ranks
 from lodesmith.train.ranks.worker import take_device
 from lodesmith.train.samples.loader import open_source
-from lodesmith.tune.private.config import PrivateTraining
+from lodesmith.tune.privacy import PrivateTraining
 from lodesmith.tune.private.training import PrivateJob, train_privately
 
 H100 = Gpu(name="H100", compute_capability=(9, 0), free_bytes=80 << 30, total_bytes=80 << 30)

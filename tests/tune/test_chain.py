@@ -23,7 +23,7 @@ from lodesmith.pipeline.run import run
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.learners.learner import open_learner
 from lodesmith.tune.domains import DomainConfig
-from lodesmith.tune.split import read_rows
+from lodesmith.tune.samples.split import read_rows
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.tune.chatterbot import read_chatterbot
+from lodesmith.tune.conversations.chatterbot import read_chatterbot
 
 NAME = "pypi:chatterbot-corpus/chatterbot_corpus/data/english/talk.yml"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from lodesmith.data.documents import Document
-from lodesmith.tune.help_pairs import make_help_pairs
-from lodesmith.tune.questions import ask
+from lodesmith.tune.conversations.help_pairs import make_help_pairs
+from lodesmith.tune.conversations.questions import ask
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.core.errors import UserError
-from lodesmith.tune.messages import read_messages
+from lodesmith.tune.samples.messages import read_messages
 
 
 def message(role):

@@ -14,11 +14,11 @@ from lodesmith.data.chat import render_prompt
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.pipeline.run import run
-from lodesmith.tune.encode import choose_encoder
-from lodesmith.tune.lesson import answer_groups
-from lodesmith.tune.preference_accuracy import _compare
-from lodesmith.tune.rewards import advantages, is_right
-from lodesmith.tune.samples import Sample, parse_sample
+from lodesmith.tune.measures.preference_accuracy import _compare
+from lodesmith.tune.methods.lesson import answer_groups
+from lodesmith.tune.methods.rewards import advantages, is_right
+from lodesmith.tune.samples.encode import choose_encoder
+from lodesmith.tune.samples.samples import Sample, parse_sample
 
 
 @pytest.fixture(scope="module")

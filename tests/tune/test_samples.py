@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lodesmith.core.errors import UserError
-from lodesmith.tune.files import list_files, read_records
-from lodesmith.tune.samples import Sample, parse_sample, read_samples
+from lodesmith.tune.samples.files import list_files, read_records
+from lodesmith.tune.samples.samples import Sample, parse_sample, read_samples
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 HI = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]

@@ -16,7 +16,7 @@ from lodesmith.core.seal import grant
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.pipeline.run import run
 from lodesmith.tune import link
-from lodesmith.tune.split import read_rows
+from lodesmith.tune.samples.split import read_rows
 
 SECRET = "Frau Zwölfender wohnt am Rabenstieg"
 SOURCE = "patients-of-1998"

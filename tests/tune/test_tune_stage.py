@@ -21,7 +21,7 @@ from lodesmith.tokenize.bpe import train_tokenizer
 from lodesmith.train.samples.packed import open_packed
 from lodesmith.tune import stage
 from lodesmith.tune.config import TuneConfig
-from lodesmith.tune.harvest import harvest_rows
+from lodesmith.tune.conversations.harvest import harvest_rows
 
 DATE = "2024-05-31T01:16:46Z"
 YAML = "conversations:\n- - {0} one?\n  - {0} is one.\n- - {0} one?\n  - {0} is one.\n"

@@ -27,7 +27,7 @@ def seal(
     """
     from lodesmith.core.errors import UserError
     from lodesmith.core.seal import make_key, read_key
-    from lodesmith.tune.files import seal_files
+    from lodesmith.tune.samples.files import seal_files
 
     if new_key:
         make_key(key_file)

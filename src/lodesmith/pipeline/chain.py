@@ -20,9 +20,9 @@ from lodesmith.lineage.models import find_model_folder
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.train.config import settle_dtype, settle_layout
 from lodesmith.tune.domains import STAGE_VERSION, DomainConfig, LinkConfig
-from lodesmith.tune.files import hash_files
-from lodesmith.tune.matrix import MATRIX_FILE, check_forgetting
-from lodesmith.tune.split import earlier_domains
+from lodesmith.tune.measures.matrix import MATRIX_FILE, check_forgetting
+from lodesmith.tune.samples.files import hash_files
+from lodesmith.tune.samples.split import earlier_domains
 
 _MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt")
 

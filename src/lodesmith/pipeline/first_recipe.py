@@ -14,7 +14,7 @@ from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, HTML_PATTERNS, PAGE_
 from lodesmith.core.errors import UserError
 from lodesmith.data.entries import JSON_ENDINGS
 from lodesmith.data.rows import ROW_FAULTS, unpack
-from lodesmith.tune.samples import holds_chats
+from lodesmith.tune.samples.samples import holds_chats
 
 # Of a file's bytes, how much clean text there is; pages as in the quickstart's packages.
 _HTML_SHARE, _TEXT_SHARE = 0.12, 1.0

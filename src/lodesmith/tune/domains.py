@@ -13,7 +13,7 @@ from lodesmith.core.config import Config
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.train.config import TrainingConfig
 from lodesmith.tune.config import TuneConfig
-from lodesmith.tune.private.config import AuditConfig, PrivateTraining
+from lodesmith.tune.privacy import AuditConfig, PrivateTraining
 
 STAGE_VERSION = 1
 

@@ -32,28 +32,28 @@ from lodesmith.model.vocabulary import load_tokenizer
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.ranks.launch import observations_of, run_training
 from lodesmith.train.samples.packed import write_packed
-from lodesmith.tune.answers import likeliest_answers
 from lodesmith.tune.domains import TEXT_METHODS, LinkConfig
-from lodesmith.tune.encode import Encoder, choose_encoder
-from lodesmith.tune.files import list_files
-from lodesmith.tune.lesson import (
+from lodesmith.tune.measures.matrix import MATRIX_FILE, compare, matrix_lines
+from lodesmith.tune.measures.preference_accuracy import (
+    COMPARING,
+    PREFERENCES_FILE,
+    measure_preferences,
+)
+from lodesmith.tune.measures.score import score_models
+from lodesmith.tune.methods.answers import likeliest_answers
+from lodesmith.tune.methods.lesson import (
     Lesson,
     check_forms,
     plan_preference_lesson,
     plan_questions,
     plan_text_lesson,
 )
-from lodesmith.tune.matrix import MATRIX_FILE, compare, matrix_lines
-from lodesmith.tune.preference_accuracy import (
-    COMPARING,
-    PREFERENCES_FILE,
-    measure_preferences,
-)
+from lodesmith.tune.methods.rounds import train_on_rewards
 from lodesmith.tune.private.learn import learn_privately, plant, write_audit
-from lodesmith.tune.rounds import train_on_rewards
-from lodesmith.tune.samples import Sample, read_samples
-from lodesmith.tune.score import score_models
-from lodesmith.tune.split import (
+from lodesmith.tune.samples.encode import Encoder, choose_encoder
+from lodesmith.tune.samples.files import list_files
+from lodesmith.tune.samples.samples import Sample, read_samples
+from lodesmith.tune.samples.split import (
     HELD_OUT_FILE,
     REPLAYED_FILE,
     ROWS_FILE,

@@ -24,8 +24,8 @@ from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.ranks.launch import observations_of, run_training
 from lodesmith.train.samples.packed import pack_documents, write_packed
 from lodesmith.tune.config import TuneConfig
-from lodesmith.tune.harvest import harvest_rows, read_sources
-from lodesmith.tune.rows import HELP_ORIGIN, Harvest, Row
+from lodesmith.tune.conversations.harvest import harvest_rows, read_sources
+from lodesmith.tune.samples.rows import HELP_ORIGIN, Harvest, Row
 
 ROWS_FILE = "chat.jsonl.zst"
 _METRICS_FILE = "metrics.jsonl"

@@ -73,8 +73,8 @@ def test_a_model_that_memorised_is_not_let_out(place, leaky):
 
 
 def test_what_is_reported_names_canaries_and_tells_none(place, leaky):
+    from lodesmith.tune.privacy import AuditConfig
     from lodesmith.tune.private.canaries import make_canaries
-    from lodesmith.tune.private.config import AuditConfig
 
     secrets = [
         canary.sample(is_text=False).messages[-1]["content"]

@@ -16,7 +16,7 @@ from lodesmith.core.version import VERSION
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.report.read_model import Curve, read_curve
-from lodesmith.tune.matrix import MATRIX_FILE, forgotten
+from lodesmith.tune.measures.matrix import MATRIX_FILE, forgotten
 
 _FOLDER = Path(__file__).parent
 

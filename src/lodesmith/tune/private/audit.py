@@ -23,9 +23,9 @@ from lodesmith.core.storage import JSON
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.decoder import Decoder
 from lodesmith.train.samples.packed import Encoded
-from lodesmith.tune.encode import Encoder
+from lodesmith.tune.privacy import AuditConfig
 from lodesmith.tune.private.canaries import Canary, make_canaries
-from lodesmith.tune.private.config import AuditConfig
+from lodesmith.tune.samples.encode import Encoder
 
 _FALSE_POSITIVE_RATE = 0.01
 _ROWS_PER_FORWARD = 64

@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lodesmith.tune.private.config import AuditConfig
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.privacy import AuditConfig
+from lodesmith.tune.samples.samples import Sample
 
 _NUM_DIGITS = 10
 

@@ -10,12 +10,12 @@ from lodesmith.lineage.artifact import Draft
 from lodesmith.lineage.release import AUDIT_FILE
 from lodesmith.train.samples.packed import Encoded
 from lodesmith.tune.domains import LinkConfig
-from lodesmith.tune.encode import Encoder
 from lodesmith.tune.private.audit import audit_model
 from lodesmith.tune.private.canaries import make_canaries, planted_samples
 from lodesmith.tune.private.training import PrivateJob, train_privately
-from lodesmith.tune.samples import Sample
-from lodesmith.tune.split import ROWS_FILE, write_rows
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
+from lodesmith.tune.samples.split import ROWS_FILE, write_rows
 
 
 def learn_privately(

@@ -31,8 +31,8 @@ from lodesmith.model.lora import add_adapter, save_adapter, take_adapter
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.optimizer.schedule import rate_fraction
 from lodesmith.train.samples.packed import Encoded
+from lodesmith.tune.privacy import PrivateTraining
 from lodesmith.tune.private.accountant import choose_noise, spent_epsilon
-from lodesmith.tune.private.config import PrivateTraining
 from lodesmith.tune.private.record_gradients import RecordProduct, clip_and_sum, watch_records
 
 _ADAM_EPSILON = 1e-8

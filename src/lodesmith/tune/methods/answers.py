@@ -18,8 +18,8 @@ from lodesmith.infer.interface import (
 )
 from lodesmith.infer.load import load_folder
 from lodesmith.tune.domains import RewardConfig
-from lodesmith.tune.encode import Encoder
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
 
 _Events = queue.SimpleQueue[tuple[int, Event]]
 

@@ -21,10 +21,10 @@ from lodesmith.train.samples.packed import (
     write_packed,
 )
 from lodesmith.tune.domains import DomainConfig
-from lodesmith.tune.encode import Encoder
-from lodesmith.tune.reference import score_rows
-from lodesmith.tune.samples import Sample
-from lodesmith.tune.split import EarlierDomain
+from lodesmith.tune.methods.reference import score_rows
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
+from lodesmith.tune.samples.split import EarlierDomain
 
 FORMS = {
     "pretraining": ("text",),

@@ -13,7 +13,7 @@ import yaml
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message
-from lodesmith.tune.rows import Harvest, Row, exchange, guess_language
+from lodesmith.tune.samples.rows import Harvest, Row, exchange, guess_language
 
 _MANY_ANSWERS = frozenset({"emotion", "computers"})
 _ROLES = ("user", "assistant")

@@ -6,7 +6,7 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message, check_messages
 from lodesmith.data.entries import parse_entries
-from lodesmith.tune.rows import Harvest, Row, guess_language
+from lodesmith.tune.samples.rows import Harvest, Row, guess_language
 
 _MAY_FOLLOW = {
     "system": (None,),

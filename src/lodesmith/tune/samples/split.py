@@ -17,7 +17,7 @@ from lodesmith.data.documents import read_documents, read_folder, read_lines
 from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.workspace import Workspace
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.samples.samples import Sample
 
 ROWS_FILE = "chat.jsonl.zst"
 HELD_OUT_FILE = "held_out.jsonl.zst"

@@ -14,7 +14,7 @@ from lodesmith.data.chat import (
 )
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.train.samples.packed import Encoded
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.samples.samples import Sample
 
 Template = Literal["own", "checkpoint"]
 

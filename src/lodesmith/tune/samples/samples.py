@@ -22,9 +22,9 @@ from typing import Any
 from lodesmith.core.errors import UserError
 from lodesmith.data.chat import Message
 from lodesmith.data.rows import name_value
-from lodesmith.tune.files import read_records
-from lodesmith.tune.messages import check_turns
-from lodesmith.tune.tools import flatten_tools, text_of
+from lodesmith.tune.samples.files import read_records
+from lodesmith.tune.samples.messages import check_turns
+from lodesmith.tune.samples.tools import flatten_tools, text_of
 
 FORMS = ("chat", "pair", "rated", "question", "text")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lodesmith.data.documents import Document
-from lodesmith.tune.questions import LANGUAGES, ask
-from lodesmith.tune.rows import HELP_ORIGIN, Harvest, Row, exchange
+from lodesmith.tune.conversations.questions import LANGUAGES, ask
+from lodesmith.tune.samples.rows import HELP_ORIGIN, Harvest, Row, exchange
 
 _WORD = re.compile(r"[a-z]+")
 _SENTENCE = re.compile(r".*?(?:[。！？]|[.!?](?=\s|$))\s*")

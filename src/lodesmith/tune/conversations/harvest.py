@@ -9,11 +9,11 @@ from lodesmith.core.storage import JSON, read_json
 from lodesmith.data.documents import read_folder
 from lodesmith.data.tokens import TokenSet
 from lodesmith.data.warc import Damage, WarcRecord, read_warc
-from lodesmith.tune.chatterbot import folder_language, read_chatterbot
 from lodesmith.tune.config import TuneConfig
-from lodesmith.tune.help_pairs import make_help_pairs
-from lodesmith.tune.messages import read_messages
-from lodesmith.tune.rows import Harvest, drop_duplicates
+from lodesmith.tune.conversations.chatterbot import folder_language, read_chatterbot
+from lodesmith.tune.conversations.help_pairs import make_help_pairs
+from lodesmith.tune.samples.messages import read_messages
+from lodesmith.tune.samples.rows import Harvest, drop_duplicates
 
 _READERS = {
     ".yml": read_chatterbot,

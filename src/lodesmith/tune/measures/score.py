@@ -18,8 +18,8 @@ from lodesmith.model.decoder import Decoder
 from lodesmith.train.objectives.loss import summed_loss
 from lodesmith.train.samples.loader import PackedSource
 from lodesmith.train.samples.packed import Encoded, pack_documents
-from lodesmith.tune.encode import Encoder
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
 
 _MAX_WINDOW = 1024  # tokens of a text that are scored at once
 _TOKENS_PER_FORWARD = 2048

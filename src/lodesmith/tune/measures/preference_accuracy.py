@@ -19,10 +19,10 @@ from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON
 from lodesmith.train.samples.packed import write_packed
 from lodesmith.tune.domains import DomainConfig
-from lodesmith.tune.encode import Encoder
-from lodesmith.tune.lesson import answer_groups, pack_answers
-from lodesmith.tune.reference import score_rows
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.methods.lesson import answer_groups, pack_answers
+from lodesmith.tune.methods.reference import score_rows
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
 
 PREFERENCES_FILE = "preferences.json"
 COMPARING = ("dpo", "kto", "reward")

@@ -20,13 +20,13 @@ from lodesmith.data.order import SampleOrder
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.ranks.launch import run_training
 from lodesmith.train.samples.packed import Group, PackedSamples, fill_rows, write_packed
-from lodesmith.tune.answers import Answer, answer_questions
 from lodesmith.tune.domains import DomainConfig
-from lodesmith.tune.encode import Encoder
-from lodesmith.tune.lesson import with_verdict
-from lodesmith.tune.reference import score_rows
-from lodesmith.tune.rewards import Floats, advantages, reward_exactly
-from lodesmith.tune.samples import Sample
+from lodesmith.tune.methods.answers import Answer, answer_questions
+from lodesmith.tune.methods.lesson import with_verdict
+from lodesmith.tune.methods.reference import score_rows
+from lodesmith.tune.methods.rewards import Floats, advantages, reward_exactly
+from lodesmith.tune.samples.encode import Encoder
+from lodesmith.tune.samples.samples import Sample
 
 
 def train_on_rewards(

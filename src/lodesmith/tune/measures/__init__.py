@@ -1,0 +1,1 @@
+"""What a link is worth: bits per byte gained and forgotten, and preferences learnt."""
