@@ -22,7 +22,7 @@ OURS = """
 import sys
 from pathlib import Path
 from lodesmith.acquire.crawl.source import crawl
-from lodesmith.acquire.source_crawl import CrawlSource
+from lodesmith.acquire.crawl.source_crawl import CrawlSource
 source = CrawlSource.model_validate({
     "crawl": sys.argv[1], "contact": "bench@example.org", "allow_private": True, "name": "site",
     "pace": {"delay_seconds": 0, "connections_per_host": 8},

@@ -15,7 +15,7 @@ import zstandard
 from web_site import WebSite, answer
 
 from lodesmith.acquire.config import STAGE_VERSION, AcquireConfig, resolve
-from lodesmith.acquire.remote import Access, fetch_all, list_remote
+from lodesmith.acquire.files.remote import Access, fetch_all, list_remote
 from lodesmith.acquire.stage import make
 from lodesmith.core.errors import UserError
 from lodesmith.data.warc import WarcWriter, read_warc

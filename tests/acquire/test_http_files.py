@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from lodesmith.acquire import addresses, http_files
+from lodesmith.acquire import addresses
 from lodesmith.acquire.config import AcquireConfig, resolve
-from lodesmith.acquire.http_files import RemoteFile, download, look_up
+from lodesmith.acquire.files import http_files
+from lodesmith.acquire.files.http_files import RemoteFile, download, look_up
 from lodesmith.core.errors import EngineError, UserError
 
 CONTENT = random.Random(9).randbytes(3_000_000)

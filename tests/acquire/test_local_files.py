@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lodesmith.acquire.local_files import Listing, list_files, list_standard_library
+from lodesmith.acquire.files.local_files import Listing, list_files, list_standard_library
 from lodesmith.acquire.source_base import PAGE_PATTERNS
 from lodesmith.core.errors import UserError
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from lodesmith.acquire import client
-from lodesmith.acquire.client import copy_bounded
-from lodesmith.acquire.debian import fetch_together, open_debian, parse_licence
-from lodesmith.acquire.members import open_tar, open_zip
-from lodesmith.acquire.npm import open_npm
-from lodesmith.acquire.pypi import open_pypi
-from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource
+from lodesmith.acquire.packages import client
+from lodesmith.acquire.packages.client import copy_bounded
+from lodesmith.acquire.packages.debian import fetch_together, open_debian, parse_licence
+from lodesmith.acquire.packages.npm import open_npm
+from lodesmith.acquire.packages.pypi import open_pypi
+from lodesmith.acquire.packages.source_packages import DebianSource, NpmSource, PypiSource
+from lodesmith.acquire.pages.members import open_tar, open_zip
 from lodesmith.core.errors import EngineError, UserError
 
 COPYRIGHT = """\

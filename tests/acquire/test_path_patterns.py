@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lodesmith.acquire.patterns import matches_any, show_some, split_root
+from lodesmith.acquire.pages.patterns import matches_any, show_some, split_root
 
 NAMES = st.text("ab.[]!-*?^\\", min_size=1, max_size=6)
 

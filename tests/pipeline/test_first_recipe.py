@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lodesmith.acquire.local_files import list_files
-from lodesmith.acquire.source_files import FilesSource
+from lodesmith.acquire.files.local_files import list_files
+from lodesmith.acquire.files.source_files import FilesSource
 from lodesmith.core.errors import UserError
 from lodesmith.pipeline.first_recipe import survey, write_first_recipe
 from lodesmith.pipeline.recipe import Recipe, load_recipe

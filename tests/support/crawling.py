@@ -9,7 +9,7 @@ import zstandard
 
 from lodesmith.acquire.crawl.outcome_files import Written
 from lodesmith.acquire.crawl.source import crawl
-from lodesmith.acquire.source_crawl import CrawlSource
+from lodesmith.acquire.crawl.source_crawl import CrawlSource
 
 QUICK = {
     "delay_seconds": 0.0,

@@ -21,9 +21,14 @@ from collections.abc import Sequence
 
 from pydantic import Field, field_validator
 
+from lodesmith.acquire.files.source_files import (
+    DatasetSource,
+    FilesSource,
+    ReachingSource,
+    WarcSource,
+)
+from lodesmith.acquire.packages.source_packages import PythonSource
 from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, DATASET_PATTERNS, PlainSource
-from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
-from lodesmith.acquire.source_packages import PythonSource
 from lodesmith.acquire.sources import Source
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
@@ -105,8 +110,8 @@ def find_missing_clients(sources: Sequence[PlainSource]) -> list[str]:
 
 def _pin_entries(source: ReachingSource, entries: Sequence[str], patterns: Sequence[str]) -> str:
     """Return a hash of what a list of local and remote entries stands for now."""
-    from lodesmith.acquire.local_files import list_files
-    from lodesmith.acquire.remote import access_of, fingerprint, is_remote, list_remote
+    from lodesmith.acquire.files.local_files import list_files
+    from lodesmith.acquire.files.remote import access_of, fingerprint, is_remote, list_remote
 
     remote = [entry for entry in entries if is_remote(entry)]
     local = [entry for entry in entries if not is_remote(entry)]

@@ -5,24 +5,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lodesmith.acquire.archives import copy_pages
-from lodesmith.acquire.datasets import Table, choose_split, read_licence, read_pages
-from lodesmith.acquire.debian import open_debian
-from lodesmith.acquire.local_files import FileReader, list_files, list_standard_library
-from lodesmith.acquire.members import Member, Package
-from lodesmith.acquire.npm import open_npm
-from lodesmith.acquire.pages import Page, Tally, make_pages
-from lodesmith.acquire.patterns import matches_any, show_some
-from lodesmith.acquire.pypi import open_pypi
-from lodesmith.acquire.remote import access_of, fetch_all, is_remote, list_remote
+from lodesmith.acquire.files.archives import copy_pages
+from lodesmith.acquire.files.datasets import Table, choose_split, read_licence, read_pages
+from lodesmith.acquire.files.local_files import FileReader, list_files, list_standard_library
+from lodesmith.acquire.files.remote import access_of, fetch_all, is_remote, list_remote
+from lodesmith.acquire.files.source_files import (
+    DatasetSource,
+    FilesSource,
+    ReachingSource,
+    WarcSource,
+)
+from lodesmith.acquire.packages.debian import open_debian
+from lodesmith.acquire.packages.npm import open_npm
+from lodesmith.acquire.packages.pypi import open_pypi
+from lodesmith.acquire.packages.source_packages import (
+    DebianSource,
+    NpmSource,
+    PypiSource,
+    PythonSource,
+)
+from lodesmith.acquire.pages.members import Member, Package
+from lodesmith.acquire.pages.pages import Page, Tally, make_pages
+from lodesmith.acquire.pages.patterns import matches_any, show_some
 from lodesmith.acquire.source_base import (
     ARCHIVE_PATTERNS,
     DATASET_PATTERNS,
     PackageSource,
     PlainSource,
 )
-from lodesmith.acquire.source_files import DatasetSource, FilesSource, ReachingSource, WarcSource
-from lodesmith.acquire.source_packages import DebianSource, NpmSource, PypiSource, PythonSource
 from lodesmith.core.errors import UserError
 from lodesmith.core.units import format_endings
 

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Tag
 
-from lodesmith.acquire.source_base import PlainSource
-from lodesmith.acquire.source_crawl import CrawlSource
-from lodesmith.acquire.source_files import DatasetSource, FilesSource, WarcSource
-from lodesmith.acquire.source_packages import (
+from lodesmith.acquire.crawl.source_crawl import CrawlSource
+from lodesmith.acquire.files.source_files import DatasetSource, FilesSource, WarcSource
+from lodesmith.acquire.packages.source_packages import (
     DebianSource,
     NpmSource,
     PypiSource,
     PythonSource,
 )
+from lodesmith.acquire.source_base import PlainSource
 
 KINDS: dict[str, type[PlainSource]] = {
     source_type.kind: source_type

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.acquire.config import AcquireConfig, resolve
-from lodesmith.acquire.debian import fetch_together
+from lodesmith.acquire.crawl.source_crawl import CrawlSource
 from lodesmith.acquire.origins import Origin, open_origin
-from lodesmith.acquire.pages import Tally
+from lodesmith.acquire.packages.debian import fetch_together
+from lodesmith.acquire.packages.source_packages import DebianSource
+from lodesmith.acquire.pages.pages import Tally
 from lodesmith.acquire.source_base import NO_LICENCE, PlainSource
-from lodesmith.acquire.source_crawl import CrawlSource
-from lodesmith.acquire.source_packages import DebianSource
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.log import show_progress, warn
 from lodesmith.core.storage import JSON, replace_file, write_json

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lodesmith.acquire.patterns import matches_any
+from lodesmith.acquire.pages.patterns import matches_any
 from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, HTML_PATTERNS, PAGE_PATTERNS, make_name
 from lodesmith.core.errors import UserError
 from lodesmith.data.entries import JSON_ENDINGS

@@ -18,7 +18,7 @@ from lodesmith.acquire.crawl.answer import Answer, TooLargeError, Unpacker
 from lodesmith.acquire.crawl.config import Pace
 from lodesmith.acquire.crawl.network import Connections
 from lodesmith.acquire.crawl.urls import Url
-from lodesmith.acquire.pages import format_date
+from lodesmith.acquire.pages.pages import format_date
 from lodesmith.core.version import VERSION
 
 PRIVATE = "private address"  # an outcome, and what a host is given up for

@@ -22,7 +22,7 @@ from lodesmith.core.storage import JSON
 from lodesmith.lineage.artifact import Draft
 
 if TYPE_CHECKING:
-    from lodesmith.acquire.source_crawl import CrawlSource
+    from lodesmith.acquire.crawl.source_crawl import CrawlSource
 
 
 def make_crawl(source: "CrawlSource", draft: Draft) -> JSON:

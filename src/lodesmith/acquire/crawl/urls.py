@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lodesmith.acquire.crawl.config import Limits, Scope
-from lodesmith.acquire.patterns import matches_any
+from lodesmith.acquire.pages.patterns import matches_any
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TRACKING = re.compile(

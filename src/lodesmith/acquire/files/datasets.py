@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from lodesmith.acquire.pages import Page, Tally, format_date
+from lodesmith.acquire.pages.pages import Page, Tally, format_date
 from lodesmith.core.errors import UserError
 from lodesmith.data.rows import ROW_FAULTS, Row, read_json_rows, read_table_rows
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES

@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from lodesmith.acquire.client import ClientError, run_client, unpack_to
-from lodesmith.acquire.fetching import explain_refusal, fetch_once
-from lodesmith.acquire.members import Member, Package, open_tar
-from lodesmith.acquire.source_packages import DebianSource
+from lodesmith.acquire.packages.client import ClientError, run_client, unpack_to
+from lodesmith.acquire.packages.fetching import explain_refusal, fetch_once
+from lodesmith.acquire.packages.source_packages import DebianSource
+from lodesmith.acquire.pages.members import Member, Package, open_tar
 from lodesmith.core.log import say
 
 _UNKNOWN = (r"Unable to locate package", r"was not found", r"No packages found", r"no candidate")

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.acquire.addresses import PrivateAddressError, check_addresses, resolve_host
-from lodesmith.acquire.http_files import RemoteFile, download, look_up
-from lodesmith.acquire.patterns import matches_any, split_root
-from lodesmith.acquire.source_files import ReachingSource
+from lodesmith.acquire.files.http_files import RemoteFile, download, look_up
+from lodesmith.acquire.files.source_files import ReachingSource
+from lodesmith.acquire.pages.patterns import matches_any, split_root
 from lodesmith.core.errors import EngineError, UserError
 from lodesmith.core.storage import hash_json
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lodesmith.acquire.pages import Page, Tally
+from lodesmith.acquire.pages.pages import Page, Tally
 from lodesmith.data.warc import Damage, WarcRecord, read_warc
 
 _PAGE_RECORDS = ("response", "resource", "conversion")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lodesmith.acquire.members import Member
+from lodesmith.acquire.pages.members import Member
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES
 
 _MAX_NOTES = 20

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lodesmith.acquire.client import ClientError
+from lodesmith.acquire.packages.client import ClientError
 from lodesmith.core.errors import EngineError, LodesmithError, UserError
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lodesmith.acquire.client import ClientError, copy_bounded, run_client
-from lodesmith.acquire.fetching import explain_refusal, fetch_once
-from lodesmith.acquire.members import Member, Package, open_tar
-from lodesmith.acquire.source_packages import NpmSource
+from lodesmith.acquire.packages.client import ClientError, copy_bounded, run_client
+from lodesmith.acquire.packages.fetching import explain_refusal, fetch_once
+from lodesmith.acquire.packages.source_packages import NpmSource
+from lodesmith.acquire.pages.members import Member, Package, open_tar
 from lodesmith.core.errors import EngineError
 
 _UNKNOWN = (r"\bE404\b", r"\bETARGET\b", r"\bENOVERSIONS\b")

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
 
-from lodesmith.acquire.client import ClientError, run_client
-from lodesmith.acquire.fetching import explain_refusal, fetch_once
-from lodesmith.acquire.members import Member, Package, open_zip
-from lodesmith.acquire.source_packages import PypiSource
+from lodesmith.acquire.packages.client import ClientError, run_client
+from lodesmith.acquire.packages.fetching import explain_refusal, fetch_once
+from lodesmith.acquire.packages.source_packages import PypiSource
+from lodesmith.acquire.pages.members import Member, Package, open_zip
 
 _UNKNOWN = (r"(?s)\A(?!.*(?:onnection|timed out|resolution)).*No matching distribution",)
 _MAX_METADATA_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lodesmith.acquire.members import Member
-from lodesmith.acquire.patterns import matches_any, split_root
+from lodesmith.acquire.pages.members import Member
+from lodesmith.acquire.pages.patterns import matches_any, split_root
 from lodesmith.core.errors import UserError
 from lodesmith.core.seal import ENDING
 from lodesmith.core.storage import hash_json

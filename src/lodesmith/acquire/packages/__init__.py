@@ -1,0 +1,1 @@
+"""Packages, fetched by the tool that knows them."""
