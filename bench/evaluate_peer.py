@@ -28,7 +28,7 @@ from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask
 from lodesmith.evaluate.benchmarks.items import read_items
 from lodesmith.evaluate.benchmarks.task_file import read_task
-from lodesmith.evaluate.scoring import start_of_text
+from lodesmith.evaluate.scoring.scoring import start_of_text
 
 _OURS = """
 import json, sys, time
@@ -37,8 +37,8 @@ import torch
 torch.set_num_threads(1)
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.data.documents import Document
-from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.scoring import Subject, open_weights, score_bits_per_byte
+from lodesmith.evaluate.scoring.likelihood import log_likelihoods
+from lodesmith.evaluate.scoring.scoring import Subject, open_weights, score_bits_per_byte
 from lodesmith.data.tokenizer import Tokenizer
 folder, rows, answer, dtype = sys.argv[1:]
 folder = Path(folder)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lodesmith.evaluate import baselines
-from lodesmith.evaluate.baselines import (
+from lodesmith.evaluate.held_out import baselines
+from lodesmith.evaluate.held_out.baselines import (
     byte_5gram_bits,
     character_5gram_bits,
     token_5gram_bits,

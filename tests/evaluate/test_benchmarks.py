@@ -12,12 +12,12 @@ from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.benchmarks.code_child import run_code
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.evaluate.benchmarks.task_file import GROUPS, read_task, shipped_tasks
-from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.line import load_subject
-from lodesmith.evaluate.page import read_scores, render_page, to_text
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.scoring import Subject
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.results.page import read_scores, render_page, to_text
+from lodesmith.evaluate.scoring.likelihood import log_likelihoods
+from lodesmith.evaluate.scoring.rows import Row
+from lodesmith.evaluate.scoring.scoring import Subject
+from lodesmith.evaluate.tasks.line import load_subject
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.checkpoint import load_decoder
 

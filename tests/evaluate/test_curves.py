@@ -7,10 +7,10 @@ import pytest
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
-from lodesmith.evaluate.charts import Curve, Point, draw_reliability
 from lodesmith.evaluate.intervals import reliability
-from lodesmith.evaluate.page import curves_of, render_page, to_text
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.results.charts import Curve, Point, draw_reliability
+from lodesmith.evaluate.results.page import curves_of, render_page, to_text
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 from lodesmith.lineage.artifact import Order
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.parallel.checkpoint import Checkpoints
@@ -121,7 +121,7 @@ def test_several_numbers_of_worked_examples_are_a_curve(tmp_path, save_model):
 
 
 def test_the_mean_of_a_group_has_its_curve_too(tmp_path, save_model, monkeypatch):
-    from lodesmith.evaluate import tasks
+    from lodesmith.evaluate.tasks import tasks
 
     (tmp_path / "tnews").mkdir()
     row = {"sentence": "a", "label": "1", "label_desc": "news_car"}

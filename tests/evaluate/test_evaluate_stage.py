@@ -12,9 +12,9 @@ from lodesmith.data.documents import write_documents
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.data.tokens import write_token_set
 from lodesmith.evaluate.config import EvaluateConfig
-from lodesmith.evaluate.scores import BASELINES
+from lodesmith.evaluate.results.scores import BASELINES
 from lodesmith.evaluate.stage import make
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 from lodesmith.lineage.artifact import Draft, Order
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.pipeline.run import run as run_recipe

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.evaluate import native_scorer, torch_scorer
-from lodesmith.evaluate.likelihood import log_likelihoods, open_scorer
-from lodesmith.evaluate.native_scorer import NativeScorer
-from lodesmith.evaluate.rows import Row, slide_windows
-from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
-from lodesmith.evaluate.shared_prefix import group_rows
-from lodesmith.evaluate.torch_scorer import TorchScorer
+from lodesmith.evaluate.scoring import native_scorer, torch_scorer
+from lodesmith.evaluate.scoring.likelihood import log_likelihoods, open_scorer
+from lodesmith.evaluate.scoring.native_scorer import NativeScorer
+from lodesmith.evaluate.scoring.rows import Row, slide_windows
+from lodesmith.evaluate.scoring.scoring import Subject, score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.scoring.shared_prefix import group_rows
+from lodesmith.evaluate.scoring.torch_scorer import TorchScorer
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lodesmith.evaluate.ngram import NgramModel, _estimate_discounts
+from lodesmith.evaluate.held_out.ngram import NgramModel, _estimate_discounts
 
 A, B = 0, 1
 texts = st.lists(st.lists(st.integers(0, 4), max_size=40), min_size=1, max_size=6)

@@ -11,7 +11,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.evaluate.benchmarks import written
 from lodesmith.evaluate.benchmarks.items import read_items
 from lodesmith.evaluate.benchmarks.task_file import read_task
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 
 GSM8K = Path(__file__).parents[2].parent / "shared" / "data" / "gsm8k" / "train.jsonl"
 

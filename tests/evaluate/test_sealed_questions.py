@@ -6,8 +6,8 @@ import pytest
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.seal import grant, make_key, read_key, seal
-from lodesmith.evaluate.page import render_page
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.results.page import render_page
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 
 TASK = """\
 title: urgency

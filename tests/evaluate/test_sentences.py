@@ -1,6 +1,6 @@
 """Next-sentence questions are fair: only sense tells the true sentence from the others."""
 
-from lodesmith.evaluate.sentences import NUM_CHOICES, ask_questions
+from lodesmith.evaluate.held_out.sentences import NUM_CHOICES, ask_questions
 
 ZH = [
     f"第{number}章讲的是如何设置打印机和传真机的驱动程序与参数。\n"

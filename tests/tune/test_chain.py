@@ -11,7 +11,7 @@ from tests.support.tiny_model import write_chain, write_domain, write_model
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import read_json
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.evaluate.tasks import Asking, evaluate_model
+from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.adapter_shape import AdapterShape
 from lodesmith.model.checkpoint import load_decoder

@@ -24,7 +24,7 @@ from lodesmith.lineage import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from lodesmith.evaluate.benchmarks.task_file import Scoring
-    from lodesmith.evaluate.scoring import Dtype
+    from lodesmith.evaluate.scoring.scoring import Dtype
 
 
 @app.command(rich_help_panel="Use a model")
@@ -83,8 +83,8 @@ def evaluate(
             )
         print_result(run_until(model, overrides or (), workspace, "evaluate"), as_json=as_json)
         return
-    from lodesmith.evaluate.page import read_scores, render_page, to_text
-    from lodesmith.evaluate.tasks import Asking, evaluate_model
+    from lodesmith.evaluate.results.page import read_scores, render_page, to_text
+    from lodesmith.evaluate.tasks.tasks import Asking, evaluate_model
 
     refuse_overrides(overrides)
     if tasks is None:

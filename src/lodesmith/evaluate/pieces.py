@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lodesmith.core.storage import JSON
-from lodesmith.evaluate.baselines import (
+from lodesmith.evaluate.config import EvaluateConfig
+from lodesmith.evaluate.held_out.baselines import (
     byte_5gram_bits,
     character_5gram_bits,
     token_5gram_bits,
     xz_bytes,
 )
-from lodesmith.evaluate.config import EvaluateConfig
-from lodesmith.evaluate.held_out import read_held_out, read_split, read_token_split
+from lodesmith.evaluate.held_out.held_out import read_held_out, read_split, read_token_split
 
 if TYPE_CHECKING:
-    from lodesmith.evaluate.scoring import Subject
+    from lodesmith.evaluate.scoring.scoring import Subject
 
 
 def model_bits_per_byte(model: str, tokenize: str, window: int, evaluate: EvaluateConfig) -> JSON:
     """Return the bits per byte of a model, by language."""
-    from lodesmith.evaluate.scoring import score_bits_per_byte
+    from lodesmith.evaluate.scoring.scoring import score_bits_per_byte
 
     subject = _load(Path(model), window)
     return {
@@ -35,7 +35,7 @@ def model_bits_per_byte(model: str, tokenize: str, window: int, evaluate: Evalua
 
 def model_next_sentence(model: str, tokenize: str, window: int, evaluate: EvaluateConfig) -> JSON:
     """Return the next-sentence accuracy of a model, by language."""
-    from lodesmith.evaluate.scoring import score_next_sentence
+    from lodesmith.evaluate.scoring.scoring import score_next_sentence
 
     subject = _load(Path(model), window)
     return {
@@ -53,7 +53,7 @@ def model_next_sentence(model: str, tokenize: str, window: int, evaluate: Evalua
 def model_benchmark(model: str, window: int, task: str, evaluate: EvaluateConfig) -> JSON:
     """Return the scores of a benchmark."""
     from lodesmith.evaluate.benchmarks.task_file import read_task
-    from lodesmith.evaluate.tasks import Asking, run_task
+    from lodesmith.evaluate.tasks.tasks import Asking, run_task
 
     asking = Asking(
         data=Path(evaluate.data or ""), num_fewshot=evaluate.num_fewshot, seed=evaluate.seed
@@ -84,7 +84,7 @@ def xz_size(prepare: str, tokenize: str, language: str, with_held_out: bool) -> 
 def _load(folder: Path, window: int) -> "Subject":
     import torch
 
-    from lodesmith.evaluate.scoring import Subject, open_weights
+    from lodesmith.evaluate.scoring.scoring import Subject, open_weights
     from lodesmith.model.vocabulary import load_tokenizer
 
     torch.set_num_threads(1)

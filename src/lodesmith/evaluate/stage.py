@@ -15,8 +15,8 @@ from lodesmith.core.storage import JSON, write_json
 from lodesmith.evaluate import pieces
 from lodesmith.evaluate.benchmarks.task_file import GROUPS
 from lodesmith.evaluate.config import EvaluateConfig, trained_window
-from lodesmith.evaluate.held_out import read_held_out
-from lodesmith.evaluate.scores import combine
+from lodesmith.evaluate.held_out.held_out import read_held_out
+from lodesmith.evaluate.results.scores import combine
 from lodesmith.lineage.artifact import Artifact, Draft
 
 SCORES_FILE = "scores.json"

@@ -20,8 +20,8 @@ from lodesmith.evaluate.benchmarks.choice_task import ChoiceTask, Question
 from lodesmith.evaluate.benchmarks.items import Item
 from lodesmith.evaluate.benchmarks.pairs import Pair, encode_pairs
 from lodesmith.evaluate.intervals import describe_share, reliability
-from lodesmith.evaluate.likelihood import log_likelihoods
-from lodesmith.evaluate.scoring import Subject
+from lodesmith.evaluate.scoring.likelihood import log_likelihoods
+from lodesmith.evaluate.scoring.scoring import Subject
 
 _NUM_SAMPLES = 6
 _SAMPLE_CHARS = 160

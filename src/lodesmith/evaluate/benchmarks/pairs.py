@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.scoring import Subject, start_of_text
+from lodesmith.evaluate.scoring.rows import Row
+from lodesmith.evaluate.scoring.scoring import Subject, start_of_text
 
 
 @dataclass(frozen=True, slots=True)

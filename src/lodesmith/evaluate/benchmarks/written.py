@@ -13,7 +13,7 @@ from lodesmith.evaluate.benchmarks.code_child import run_code
 from lodesmith.evaluate.benchmarks.items import Item
 from lodesmith.evaluate.benchmarks.task_file import TaskFile
 from lodesmith.evaluate.intervals import describe_share
-from lodesmith.evaluate.scoring import Subject, start_of_text
+from lodesmith.evaluate.scoring.scoring import Subject, start_of_text
 from lodesmith.infer.interface import (
     Engine,
     Event,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lodesmith.evaluate.metrics import SHARES, main_metrics
+from lodesmith.evaluate.results.metrics import SHARES, main_metrics
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.pipeline.report.read_data import read_file
 

@@ -10,7 +10,7 @@ from math import log2
 
 import numpy as np
 
-from lodesmith.evaluate.ngram import NgramModel, Numbers
+from lodesmith.evaluate.held_out.ngram import NgramModel, Numbers
 
 ORDER = 5  # symbols of an n-gram: four of context and the one predicted
 _MAX_ALPHABET = 6000  # with an escape and a start, the fifth power is just below 2 to the 63rd

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lodesmith.evaluate.predictions import Predictions
-from lodesmith.evaluate.shared_prefix import Group, shared_by_all
-from lodesmith.evaluate.stretches import Stretch, count_own, go_on, lay_out
+from lodesmith.evaluate.scoring.predictions import Predictions
+from lodesmith.evaluate.scoring.shared_prefix import Group, shared_by_all
+from lodesmith.evaluate.scoring.stretches import Stretch, count_own, go_on, lay_out
 from lodesmith.infer.native_runner import NativeRunner
 from lodesmith.infer.weights import Weights
 

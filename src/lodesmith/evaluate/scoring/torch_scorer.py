@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.shared_prefix import Group, batches, shared_by_all
+from lodesmith.evaluate.scoring.rows import Row
+from lodesmith.evaluate.scoring.shared_prefix import Group, batches, shared_by_all
 from lodesmith.model.decoder import Attend, Decoder, causal_attention
 
 _TOKENS_PER_FORWARD = 2048

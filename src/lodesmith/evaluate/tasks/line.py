@@ -10,7 +10,7 @@ from pathlib import Path
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.evaluate.config import trained_window
-from lodesmith.evaluate.scoring import Dtype, Subject, open_weights, place
+from lodesmith.evaluate.scoring.scoring import Dtype, Subject, open_weights, place
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.models import MODEL_KINDS
 from lodesmith.lineage.workspace import Workspace

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from lodesmith.core.log import Progress
-from lodesmith.evaluate.native_scorer import NativeScorer
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.shared_prefix import Group, group_rows
-from lodesmith.evaluate.torch_scorer import TorchScorer
+from lodesmith.evaluate.scoring.native_scorer import NativeScorer
+from lodesmith.evaluate.scoring.rows import Row
+from lodesmith.evaluate.scoring.shared_prefix import Group, group_rows
+from lodesmith.evaluate.scoring.torch_scorer import TorchScorer
 from lodesmith.infer.native_runner import is_computable
 from lodesmith.infer.weights import StoredWeights, Weights
 from lodesmith.model.checkpoint import load_decoder

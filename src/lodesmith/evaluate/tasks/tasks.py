@@ -20,10 +20,10 @@ from lodesmith.evaluate.benchmarks.task_file import (
     read_task,
 )
 from lodesmith.evaluate.benchmarks.written import WrittenTask, score_answers, score_code
-from lodesmith.evaluate.line import find_line
-from lodesmith.evaluate.scoring import Dtype, Subject
-from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING, Scores, add_series
-from lodesmith.evaluate.text_tasks import TEXT_TASKS, Texts, load_texts
+from lodesmith.evaluate.results.series import BY_EXAMPLES, OVER_TRAINING, Scores, add_series
+from lodesmith.evaluate.scoring.scoring import Dtype, Subject
+from lodesmith.evaluate.tasks.line import find_line
+from lodesmith.evaluate.tasks.text_tasks import TEXT_TASKS, Texts, load_texts
 from lodesmith.lineage.workspace import Workspace
 
 

@@ -10,9 +10,9 @@ from lodesmith.core import charts
 from lodesmith.core.errors import UserError
 from lodesmith.core.templates import open_templates
 from lodesmith.core.version import VERSION
-from lodesmith.evaluate.charts import Curve, Point, draw_reliability
-from lodesmith.evaluate.metrics import SHARES, main_metrics
-from lodesmith.evaluate.series import BY_EXAMPLES, OVER_TRAINING
+from lodesmith.evaluate.results.charts import Curve, Point, draw_reliability
+from lodesmith.evaluate.results.metrics import SHARES, main_metrics
+from lodesmith.evaluate.results.series import BY_EXAMPLES, OVER_TRAINING
 
 _SERIES = {
     BY_EXAMPLES: ("num_fewshot", "worked examples"),

@@ -12,10 +12,10 @@ import torch
 from lodesmith.core.log import Progress
 from lodesmith.data.documents import Document
 from lodesmith.data.tokenizer import Tokenizer
+from lodesmith.evaluate.held_out.sentences import NUM_CHOICES, Question, ask_questions
 from lodesmith.evaluate.intervals import wilson_interval
-from lodesmith.evaluate.likelihood import Scorer, log_likelihoods, open_scorer
-from lodesmith.evaluate.rows import Row, slide_windows
-from lodesmith.evaluate.sentences import NUM_CHOICES, Question, ask_questions
+from lodesmith.evaluate.scoring.likelihood import Scorer, log_likelihoods, open_scorer
+from lodesmith.evaluate.scoring.rows import Row, slide_windows
 from lodesmith.infer.native_runner import is_computable
 from lodesmith.infer.weights import StoredWeights, Weights
 from lodesmith.model.checkpoint import load_decoder

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from lodesmith.evaluate.rows import Row
-from lodesmith.evaluate.shared_prefix import Group
+from lodesmith.evaluate.scoring.rows import Row
+from lodesmith.evaluate.scoring.shared_prefix import Group
 
 
 class Predictions:
     """Predictions of groups of rows, numbered as the states that make them are wanted.
 
-    >>> from lodesmith.evaluate.rows import Row
+    >>> from lodesmith.evaluate.scoring.rows import Row
     >>> made = Predictions()
     >>> group = Group(((0, Row([7, 8, 1], 2)), (1, Row([7, 8, 2, 3], 2))), 2)
     >>> made.note_shared(group), made.note_own(1, group.rows[1][1], 2)

@@ -12,7 +12,7 @@ from lodesmith.core.errors import UserError
 from lodesmith.data.documents import Document, parse_document, read_documents, read_folder
 from lodesmith.data.entries import JSON_ENDINGS, plain_name, read_entries, read_text
 from lodesmith.data.tokens import TokenSet
-from lodesmith.evaluate.ngram import Numbers
+from lodesmith.evaluate.held_out.ngram import Numbers
 
 HELD_OUT_FILE = "held_out.jsonl.zst"
 

@@ -8,9 +8,13 @@ from lodesmith.core.errors import UserError
 from lodesmith.core.log import Progress
 from lodesmith.data.documents import Document, read_documents
 from lodesmith.evaluate.config import EvaluateConfig
-from lodesmith.evaluate.held_out import HELD_OUT_FILE, group_by_language, read_document_file
-from lodesmith.evaluate.line import made_from
-from lodesmith.evaluate.scoring import Subject, score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.held_out.held_out import (
+    HELD_OUT_FILE,
+    group_by_language,
+    read_document_file,
+)
+from lodesmith.evaluate.scoring.scoring import Subject, score_bits_per_byte, score_next_sentence
+from lodesmith.evaluate.tasks.line import made_from
 from lodesmith.lineage.workspace import Workspace
 
 Texts = dict[str, list[Document]]  # by language

@@ -11,7 +11,7 @@ depth two). What all questions share, such as worked examples, is computed once 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lodesmith.evaluate.rows import Row
+from lodesmith.evaluate.scoring.rows import Row
 
 _MIN_SHARED_FRACTION = 0.5  # of the shorter row; below it rows are quicker side by side
 _MIN_COMMON_TOKENS = 16  # of all rows: fewer are computed with each group

@@ -1,0 +1,1 @@
+"""Scores as files, tables, charts and a page."""
