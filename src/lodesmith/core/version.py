@@ -17,6 +17,6 @@ def code_digest() -> str:
     package = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for room in _ROOMS_OF_TRAINING:
-        for path in sorted((package / room).glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
     return f"{VERSION}+{digest.hexdigest()[:12]}"

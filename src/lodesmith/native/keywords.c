@@ -6,7 +6,7 @@
  * too. Keywords in a sentence's place show by how much stands in runs around one content word,
  * keywords without marks by long stretches of pairs that all come back. Nothing here depends on
  * what was learnt. */
-#include "naturalness.h"
+#include "keywords.h"
 
 enum { HAS_LETTER = 2, AFTER_MARK = 4, BEGINS_LINE = 8 }; /* flags, as ls_words_split writes them */
 enum { MIN_COPIES = 4, MIN_PROSE = 4, MAX_PHRASE = 8, MIN_STRETCH = 20 }; /* words */

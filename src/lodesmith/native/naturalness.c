@@ -4,7 +4,7 @@
  * and 3. Source: B. Bloom, CACM 13(7), 1970, doi:10.1145/362686.362692. */
 #include <stdlib.h>
 
-#include "naturalness.h"
+#include "keywords.h"
 
 #define RUN_FACTOR 0xD6E8FEB86659FD93ull
 #define NUM_PROBES 4

@@ -1,6 +1,6 @@
 /* A text cut into words, and how often each word, pair and triple stands in it. */
-#ifndef LODESMITH_NATURALNESS_H
-#define LODESMITH_NATURALNESS_H
+#ifndef LODESMITH_NATURAL_TEXT_H
+#define LODESMITH_NATURAL_TEXT_H
 
 #include "kernels.h"
 
@@ -40,11 +40,5 @@ typedef struct {
     run_counts runs[3];
     clause_span *clauses; /* room for each word */
 } natural_text;
-
-/* Writes nine numbers: how many parts, in how many clauses, are keywords between clauses of prose,
- * and in lists; how many parts stand with the word that has most, and how often it stands; how many
- * are in long stretches of keywords; how many pairs there are of a word of grammar and another, and
- * how many of them come back. A part is a Chinese character, or a word of another script. */
-void ls_keywords_count(natural_text *text, int64_t *numbers);
 
 #endif
