@@ -13,7 +13,8 @@ import pytest
 from tiny_training import make_job, weights_digest
 from watched_training import events_of, ranks_of, start_training, wait_for, wait_for_step
 
-from lodesmith.core.errors import DamagedArtifactError, EngineError
+import lodesmith
+from lodesmith.core.errors import DamagedArtifactError, EngineError, UserError
 from lodesmith.train.ranks import standby
 from lodesmith.train.ranks.launch import run_training
 from lodesmith.train.ranks.local_ranks import find_interface
@@ -170,6 +171,31 @@ def test_what_a_rank_refuses_is_raised_as_it_was_and_not_tried_again(tmp_path):
     with pytest.raises(DamagedArtifactError, match="no whole token set"):
         run_training(job)
     assert [event["event"] for event in read_record(job.record_file)] == ["launched", "failed"]
+
+
+@pytest.mark.dist
+def test_a_rank_with_other_code_is_refused_before_step_0(tmp_path, monkeypatch):
+    """As on a machine whose checkout was edited."""
+    package = Path(lodesmith.__file__).parent
+    edited = tmp_path / "edited" / "lodesmith"
+    shutil.copytree(package, edited, ignore=shutil.ignore_patterns("__pycache__"))
+    with (edited / "train" / "loop" / "training.py").open("a") as file:
+        file.write("# edited\n")
+    start, started = standby._start_waiting, []
+
+    def start_one_elsewhere(*arguments):
+        started.append(arguments)
+        with monkeypatch.context() as patch:
+            if len(started) == 2:
+                patch.setenv("PYTHONPATH", str(edited.parent))
+            return start(*arguments)
+
+    monkeypatch.setattr(standby, "_start_waiting", start_one_elsewhere)
+    job = make_job(tmp_path, **SETTINGS)
+    with pytest.raises(UserError, match="ranks disagree on code version: rank 1 has another"):
+        run_training(job)
+    assert len(started) == 2
+    assert not job.metrics_file.exists()
 
 
 @pytest.mark.dist

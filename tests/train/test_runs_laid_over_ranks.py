@@ -67,8 +67,9 @@ def test_a_run_begun_on_one_layout_ends_on_another(tmp_path, whole):
 
 @pytest.mark.dist
 def test_ranks_of_other_settings_or_code_are_refused_before_step_0():
-    for said in run_distributed(disagree, 2, "settings"):
-        assert "ranks disagree on settings: rank" in said
+    for what in ("settings", "code version"):
+        for said in run_distributed(disagree, 2, what):
+            assert f"ranks disagree on {what}: rank" in said
     assert run_distributed(disagree, 2, "nothing") == ["", ""]
 
 
