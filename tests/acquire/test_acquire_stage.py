@@ -67,7 +67,7 @@ def test_files_that_are_no_pages_are_told_with_what_makes_pages_of_them(
     )
     artifact = acquire(tmp_path / "w", {"files": str(pages)})
     (note,) = artifact.receipt.notes
-    assert note.startswith("资料: 4 files of other kinds were left out: ")
+    assert note.startswith("资料: 4 files of other kinds left out: ")
     assert all(word in note for word in (".docx", "1 .pdf", "soffice", "pdftotext", "dataset:"))
     assert f"warning: {note}" in capsys.readouterr().err
     assert artifact.file("资料.warc.gz").exists()

@@ -8,9 +8,10 @@ import warnings
 import pytest
 import torch
 
-from lodesmith.model.checkpoint import export_model, load_decoder, save_decoder
+from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.export import export_model
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # transformers' own imports warn; ours must not

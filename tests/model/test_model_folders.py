@@ -5,11 +5,13 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.support.tiny_model import write_model
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.model.checkpoint import export_model, load_decoder, read_eos_ids, save_decoder
+from lodesmith.model.checkpoint import load_decoder, read_eos_ids, save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.export import export_model
 
 CONFIG = DecoderConfig(
     vocab_size=40,
@@ -60,7 +62,7 @@ def test_equal_weights_give_equal_bytes(folder, tmp_path):
 
 def test_a_missing_weight_is_named(folder):
     change_weights(folder, lambda weights: weights.pop("model.norm.weight"))
-    with pytest.raises(DamagedArtifactError, match=r"missing, model\.norm\.weight"):
+    with pytest.raises(DamagedArtifactError, match=r"it lacks 1 weight, model\.norm\.weight"):
         load_decoder(folder)
 
 
@@ -144,10 +146,11 @@ def test_a_full_output_folder_is_never_written_to(folder, tmp_path):
 
 
 def test_export_takes_the_tokenizer_along(folder, tmp_path):
-    (folder / "tokenizer.json").write_text("{}")
+    folder = write_model(tmp_path / "with-tokenizer")
+    stated = (folder / "tokenizer.json").read_bytes()
     export_model(folder, tmp_path / "out")
-    assert (tmp_path / "out" / "tokenizer.json").read_text() == "{}"
-    assert read_eos_ids(tmp_path / "out") == [3]
+    assert (tmp_path / "out" / "tokenizer.json").read_bytes() == stated
+    assert read_eos_ids(tmp_path / "out") == read_eos_ids(folder)
     assert torch.equal(
         load_decoder(tmp_path / "out").output_weight, load_decoder(folder).output_weight
     )

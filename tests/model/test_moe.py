@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
-from lodesmith.model.checkpoint import export_model, load_decoder, save_decoder
+from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.config import DecoderConfig, ExpertsConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.export import export_model
 from lodesmith.model.moe import MixtureOfExperts
 
 with warnings.catch_warnings():
@@ -98,7 +99,7 @@ def test_a_mixture_without_one_of_its_experts_is_refused(tmp_path):
         name: weight.clone() for name, weight in weights.items() if ".experts.3.up" not in name
     }
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(DamagedArtifactError, match="2 weights are missing"):
+    with pytest.raises(DamagedArtifactError, match="it lacks 2 weights"):
         load_decoder(tmp_path)
 
 

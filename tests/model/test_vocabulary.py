@@ -13,6 +13,7 @@ from lodesmith.cli.app import app
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.model.checkpoint import load_decoder, save_decoder
+from lodesmith.model.export import export_model
 from lodesmith.model.vocabulary import load_tokenizer
 from lodesmith.tokenize.bpe import train_tokenizer
 
@@ -52,6 +53,12 @@ def test_commands_refuse_it_and_leave_nothing(mixed, tmp_path, monkeypatch, comm
     assert isinstance(found.exception, UserError)
     assert "the tokenizer is another model's: its tokens are not those" in str(found.exception)
     assert not list(tmp_path.glob("out*"))
+
+
+def test_another_programs_export_refuses_it_too(mixed, tmp_path):
+    with pytest.raises(UserError, match="the tokenizer is another model's"):
+        export_model(mixed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_of_the_right_tokenizer_says_so_wherever_it_is_exported(model, tmp_path):

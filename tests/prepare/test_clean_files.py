@@ -140,6 +140,27 @@ def test_every_record_ends_in_one_output_with_the_step_and_the_value(tmp_path: P
     )
 
 
+def test_chats_and_questions_are_pointed_to_the_section_that_learns_from_them(
+    tmp_path: Path,
+) -> None:
+    chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    rows = [{"question": "Why?", "answer": "So."}, {"instruction": "Go", "output": "Gone"}]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    table = tmp_path / "chats.parquet"
+    pq.write_table(pa.table({"n": [1], "messages": [chat]}), table)
+    _, kept, dropped = _run(tmp_path, path, table)
+    assert kept == []
+    reason = (
+        "extract: record is a chat or a question: name its file in a domain of the section tune"
+    )
+    assert [row["reason"] for row in dropped] == [
+        f"{reason} (it has question, answer)",
+        f"{reason} (it has instruction, output)",
+        f"{reason} (it has messages, n)",
+    ]
+
+
 def test_a_mixed_page_comes_out_with_the_language_of_each_paragraph_that_is_left(
     tmp_path: Path,
 ) -> None:

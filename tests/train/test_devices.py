@@ -72,7 +72,7 @@ def test_a_whole_life_on_gpus_that_are_not_there_is_refused_before_its_first_sta
 ):
     machine()
     recipe = str(write_life(tmp_path))
-    with pytest.raises(UserError, match="pretrain: device cuda gives each of the 1 rank"):
+    with pytest.raises(UserError, match="pretrain: device cuda gives a GPU of its own to 1 rank"):
         run(recipe, overrides=["pretrain.device=cuda"], workspace=tmp_path / "w")
     float8 = ["pretrain.matmul_dtype=float8", "pretrain.param_dtype=bf16"]
     with pytest.raises(UserError, match="but device is cpu; leave matmul_dtype out"):

@@ -86,7 +86,7 @@ def test_too_little_memory_is_told_before_any_rank_starts(tmp_path, monkeypatch)
     job = laid_out_job(tmp_path, parallel={SHARD: 2})
     check_job(job, num_ranks=2)
     monkeypatch.setattr(memory_check, "free_bytes", lambda: 300 << 20)
-    with pytest.raises(UserError, match=r"2 rank\(s\) need about 5\d\d MB of memory, but 315"):
+    with pytest.raises(UserError, match=r"about 5\d\d MB of memory is needed for 2 ranks, but 315"):
         run_training(job)
     assert not list(job.scratch.iterdir())
 

@@ -164,6 +164,8 @@ def test_who_does_not_know_the_key_is_refused(tmp_path, capsys):
         (tmp_path / "other").write_text("another key")
         with pytest.raises(EngineError, match="cannot be joined"):
             join_run(f"127.0.0.1:{port}", key_file=tmp_path / "other", patience_seconds=0)
+        with pytest.raises(UserError, match=r"key .*missing cannot be read .*the leader writes it"):
+            join_run(f"127.0.0.1:{port}", key_file=tmp_path / "missing")
         wait_for(lambda: "was refused" in capsys.readouterr().err)
         assert hub.members == []
 

@@ -34,7 +34,7 @@ from lodesmith.acquire.source_base import (
     PlainSource,
 )
 from lodesmith.core.errors import UserError
-from lodesmith.core.units import format_endings
+from lodesmith.core.units import format_counted, format_endings
 
 _REMEDIES = {  # what makes pages of files that are none
     (".docx", ".doc", ".odt", ".rtf", ".pptx", ".xlsx"): (
@@ -200,7 +200,7 @@ def _choose(source: PackageSource, package: Package, tally: Tally) -> Origin:
 
 def _tell_others(paths: Sequence[str]) -> str:
     """Return a line on the files of a folder that are no pages, and what may be done with them."""
-    line = f"{len(paths)} files of other kinds were left out: {format_endings(paths)}"
+    line = f"{format_counted(len(paths), 'file')} of other kinds left out: {format_endings(paths)}"
     endings = {PurePosixPath(path).suffix.lower() for path in paths}
     remedies = [text for kinds, text in _REMEDIES.items() if not endings.isdisjoint(kinds)]
     return "; ".join([line, *remedies])

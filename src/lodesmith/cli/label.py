@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lodesmith.cli.app import JsonOption, app
+from lodesmith.core.units import format_counted
 
 label_app = typer.Typer(
     help="Make a quality scorer from your own judgement: sample, judge, train, and again.",
@@ -43,7 +44,7 @@ def sample(
     score = load_scorer(scorer).score if scorer is not None else None
     judged = read_judged(labels) if labels is not None else frozenset[str]()
     drawn = draw_sample(read_items(inputs), count=count, score=score, seed=seed, judged=judged)
-    typer.echo(f"{write_items(output, drawn)} documents to judge in {output}")
+    typer.echo(f"{format_counted(write_items(output, drawn), 'document')} to judge in {output}")
 
 
 @label_app.command()
@@ -76,7 +77,7 @@ def judge(
             typer.echo("nothing to undo")
         elif key in ("q", ""):
             break
-    typer.echo(f"{judging.num_left} documents left; labels are in {labels}")
+    typer.echo(f"{format_counted(judging.num_left, 'document')} left; labels are in {labels}")
 
 
 @label_app.command()

@@ -10,7 +10,7 @@ import typer
 
 from lodesmith.cli.app import JsonOption, WorkspaceOption, app, print_lines
 from lodesmith.core.errors import UserError
-from lodesmith.core.units import format_bytes, format_seconds
+from lodesmith.core.units import format_bytes, format_counted, format_seconds
 from lodesmith.lineage import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _describe(receipt: "Receipt") -> Iterator[str]:
     yield f"  digest    {receipt.digest}"
     yield (
         f"  made      {receipt.finished}, {format_seconds(receipt.seconds)}, "
-        f"{receipt.num_attempts} attempt(s), version {receipt.code_version}"
+        f"{format_counted(receipt.num_attempts, 'attempt')}, version {receipt.code_version}"
     )
     yield f"  memory    {format_bytes(receipt.peak_memory_bytes)} at the peak"
     for kind, parent in receipt.parents.items():

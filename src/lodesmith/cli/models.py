@@ -74,11 +74,8 @@ def export(
             output = output / f"{Path(model).name.removesuffix('.gguf')}.gguf"
         export_gguf(folder, output)
     else:
-        from lodesmith.model.checkpoint import export_model
-        from lodesmith.model.vocabulary import load_tokenizer
+        from lodesmith.model.export import export_model
 
-        if (folder / "tokenizer.json").is_file():
-            load_tokenizer(folder)  # one that is another model's is not passed on
         export_model(folder, output)
     typer.echo(f"wrote {output}")
 

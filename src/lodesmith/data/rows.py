@@ -117,6 +117,17 @@ def _skip_line(file: IO[bytes]) -> int:
     return size
 
 
+def list_columns(path: Path) -> list[str]:
+    """Return the names of a Parquet table's columns."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return list(pyarrow.parquet.read_schema(path).names)
+    except pyarrow.ArrowException as error:  # some are no ValueError
+        raise ValueError(str(error)) from None
+
+
 def read_table_rows(
     path: Path,
     *,

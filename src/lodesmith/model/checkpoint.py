@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import read_json, write_json
+from lodesmith.core.units import format_counted
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.weights_file import write_weights
@@ -88,6 +89,12 @@ def read_vocabulary(folder: Path) -> str | None:
     return _read_object(folder, "config.json").get(_VOCABULARY)
 
 
+def read_dtype(folder: Path) -> torch.dtype:
+    """Return in what the weights of a folder are stored, by its config.json."""
+    stored = _read_object(folder, "config.json")
+    return _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
+
+
 def load_decoder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Decoder:
     """Return the decoder of a Hugging Face folder of the Llama or Qwen3 family.
 
@@ -124,29 +131,9 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     missing = sorted(wanted.keys() - found)
     if missing:
         raise DamagedArtifactError(
-            f"{folder}: {len(missing)} weights are missing, {missing[0]} the first; "
+            f"{folder}: it lacks {format_counted(len(missing), 'weight')}, {missing[0]} the first; "
             "fetch or make the model again"
         )
-
-
-def export_model(folder_in: Path, folder_out: Path) -> None:
-    """Write a model as a Hugging Face folder that transformers and vLLM load as it is.
-
-    Weights keep the dtype that config.json states; all of them are read and checked.
-
-    Raises:
-        UserError: the output folder is not empty, or the input is no model folder.
-        DamagedArtifactError: the input is torn.
-    """
-    check_empty(folder_out)
-    stored = _read_object(folder_in, "config.json")
-    check_exportable(read_config(folder_in), where=folder_in)
-    dtype = _DTYPES.get(str(stored.get("dtype") or stored.get("torch_dtype")), torch.float32)
-    decoder = load_decoder(folder_in, dtype=dtype)
-    copy_tokenizer(folder_in, folder_out)
-    save_decoder(
-        folder_out, decoder, eos_ids=read_eos_ids(folder_in), vocabulary=stored.get(_VOCABULARY)
-    )
 
 
 def copy_tokenizer(folder_in: Path, folder_out: Path) -> None:
@@ -155,21 +142,6 @@ def copy_tokenizer(folder_in: Path, folder_out: Path) -> None:
         if (folder_in / name).is_file():
             folder_out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder_in / name, folder_out / name)
-
-
-def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds something, or a file, as the place for a new model."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is not an empty folder; name one that does not exist yet")
-
-
-def check_exportable(config: DecoderConfig, *, where: Path) -> None:
-    """Refuse a model that no other library would compute."""
-    if config.experts is not None and not config.experts.is_exportable:
-        raise UserError(
-            f"{where} has a shared expert or biased routing, which Qwen3-MoE has not: no other "
-            "library would compute it; train without them to export"
-        )
 
 
 def _read_object(folder: Path, name: str) -> dict[str, Any]:

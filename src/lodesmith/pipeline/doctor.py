@@ -10,7 +10,7 @@ import psutil
 
 from lodesmith.core.gpus import find_gpus
 from lodesmith.core.process import count_free_cores
-from lodesmith.core.units import format_bytes, format_count
+from lodesmith.core.units import format_bytes, format_count, format_counted
 
 _QUICKSTART_MEMORY_BYTES = 6 * 1024**3
 _QUICKSTART_DISK_BYTES = 2 * 1024**3
@@ -67,8 +67,8 @@ def _cores() -> Finding:
     free = count_free_cores()
     ranks = min(2, free)
     says = (
-        f"{free} of {os.cpu_count()} usable; the quickstart trains with {ranks} gloo rank(s), and "
-        "`lodesmith doctor --speed` measures other ways"
+        f"{free} of {os.cpu_count()} usable; the quickstart trains with "
+        f"{format_counted(ranks, 'gloo rank')}, and `lodesmith doctor --speed` measures other ways"
     )
     return Finding(ok=free >= 2, says=says)
 

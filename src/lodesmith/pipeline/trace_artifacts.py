@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lodesmith.core.units import format_count
+from lodesmith.core.units import format_counted
 from lodesmith.lineage.artifact import Artifact, open_artifact
 from lodesmith.lineage.workspace import Workspace
 
@@ -70,7 +70,7 @@ def describe_source(source: dict[str, Any]) -> str:
     words = [str(source.get("origin") or source.get("name")), str(source.get("version") or "")]
     licence = source.get("licence") or "licence not stated"
     count = source.get("num_records")
-    pages = f", {format_count(count)} records" if isinstance(count, int) else ""
+    pages = f", {format_counted(count, 'record')}" if isinstance(count, int) else ""
     return f"{' '.join(word for word in words if word)} ({licence}{pages})"
 
 

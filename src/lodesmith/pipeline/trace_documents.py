@@ -10,6 +10,7 @@ from typing import Any
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import read_json
+from lodesmith.core.units import format_counted
 from lodesmith.data.documents import Document
 from lodesmith.data.warc import read_record_at
 from lodesmith.lineage.artifact import Artifact
@@ -209,7 +210,10 @@ def format_document_trace(trace: DocumentTrace) -> str:
     for fate in trace.fates:
         lines.append(f"{fate.prepare}  {'kept' if fate.is_kept else _say_rejection(fate)}")
         lines += [f"  {line}" for use in fate.tokens for line in describe_token_use(use)]
-        lines += [f"  {use.tune}  {use.num_rows} conversations made of it" for use in fate.chats]
+        lines += [
+            f"  {use.tune}  {format_counted(use.num_rows, 'conversation')} made of it"
+            for use in fate.chats
+        ]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from lodesmith.core.divisors import near_multiples
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_counted
 from lodesmith.plan.config import ClaimConfig, GivenLayout, PlanConfig
 from lodesmith.plan.hardware.cluster import Cluster
 from lodesmith.plan.hardware.device import Device
@@ -61,7 +62,7 @@ def make_plan(
     if config.device is not None:
         device = load_device(config.device)
     if config.num_nodes not in (None, cluster.num_nodes):
-        called = f"{config.num_nodes:,} nodes, each as in {cluster.name}"
+        called = f"{format_counted(config.num_nodes, 'node')}, each as in {cluster.name}"
         resized = {"num_nodes": config.num_nodes, "name": called}
         cluster = cluster.model_copy(update=resized)
     training = Training(

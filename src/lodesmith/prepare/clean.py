@@ -17,7 +17,7 @@ from lodesmith.core.errors import UserError, explain_os_error
 from lodesmith.core.log import warn
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON, replace_file
-from lodesmith.core.units import format_bytes, format_endings
+from lodesmith.core.units import format_bytes, format_counted, format_endings
 from lodesmith.data.documents import read_lines
 from lodesmith.prepare.config import STEPS, PrepareConfig
 from lodesmith.prepare.input.sources import Source
@@ -59,7 +59,7 @@ class CleanSummary:
         ]
         head = f"{'step':<18}{'in':>10}{'out':>10}{'bytes in':>10}{'out':>10}  dropped"
         end = (
-            f"{self.num_documents:,} of {self.num_records:,} records kept, "
+            f"{self.num_documents:,} of {format_counted(self.num_records, 'record')} kept, "
             f"{format_bytes(self.text_bytes)} of text"
         )
         return "\n".join([head, *rows, end, *self.problems])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.storage import write_bytes, write_json
+from lodesmith.core.units import format_counted
 from lodesmith.data.corpora import mixture_order
 from lodesmith.data.mixture import MixtureOrder
 from lodesmith.data.tokenizer import Tokenizer
@@ -76,8 +77,8 @@ def _check_lengths(tokens: TokenSet, model: ModelConfig, pretrain: PretrainConfi
         )
     if not tokens.num_windows(length):
         raise UserError(
-            f"the training text has {tokens.num_tokens:,} tokens, too few for one sequence of "
-            f"{length}; acquire more pages or lower pretrain.sequence_length"
+            f"the training text has {format_counted(tokens.num_tokens, 'token')}, too few for "
+            f"one sequence of {length}; acquire more pages or lower pretrain.sequence_length"
         )
 
 

@@ -22,6 +22,7 @@ from lodesmith.core.log import say
 from lodesmith.core.seal import granted_key
 from lodesmith.core.shards import Markers
 from lodesmith.core.storage import JSON, read_json, write_bytes, write_json, write_text
+from lodesmith.core.units import format_counted
 from lodesmith.data.chat import CHAT_TEMPLATE
 from lodesmith.data.tokenizer import Tokenizer
 from lodesmith.lineage.artifact import Draft
@@ -229,8 +230,9 @@ def _plan(
         num_samples=len(lesson.packed.input_ids), row_fill=round(lesson.row_fill, 4),
     )  # fmt: skip
     say(
-        f"  {tune.domain}: {len(lesson.kept):,} records and {len(lesson.replayed):,} of earlier "
-        f"domains in {len(lesson.packed.input_ids):,} rows of {tune.sequence_length}, "
+        f"  {tune.domain}: {format_counted(len(lesson.kept), 'record')} and "
+        f"{len(lesson.replayed):,} of earlier domains in "
+        f"{format_counted(len(lesson.packed.input_ids), 'row')} of {tune.sequence_length}, "
         f"{lesson.row_fill:.1%} full"
     )
     return lesson

@@ -17,6 +17,7 @@ import zstandard
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import read_json, replace_file, write_bytes, write_json
+from lodesmith.core.units import format_counted
 from lodesmith.data.chat import render_training
 from lodesmith.data.tokenizer import MESSAGE_END, Tokenizer
 from lodesmith.lineage.artifact import Artifact, Draft
@@ -55,7 +56,10 @@ def make(draft: Draft, *, parents: Mapping[str, Artifact], tune: TuneConfig) -> 
     packed = draft.scratch / "packed"
     num_samples = _pack(harvest, tokenizer, tune=tune, folder=packed)
     write_rows(draft.path / ROWS_FILE, harvest.rows)
-    say(f"  {len(harvest.rows):,} conversations in {num_samples:,} rows of {tune.sequence_length}")
+    say(
+        f"  {format_counted(len(harvest.rows), 'conversation')} in "
+        f"{format_counted(num_samples, 'row')} of {tune.sequence_length}"
+    )
     job = TrainingJob(
         config=tune.training,
         start=parents["pretrain"].file("model"),

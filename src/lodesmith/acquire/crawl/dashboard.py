@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lodesmith.core.log import say
-from lodesmith.core.units import format_bytes, format_count
+from lodesmith.core.units import format_bytes, format_count, format_counted
 
 _PLAIN_SECONDS = 10.0
 _MAX_LINES = 20
@@ -35,8 +35,9 @@ class HostLine:
         now = time.monotonic() - self.started if self.is_open else 0.0
         rate = self.num_bytes / max(self.seconds + now, 0.1)
         return (
-            f"  {self.origin}: {format_count(self.pages)} pages, {format_count(queued)} queued, "
-            f"{format_count(self.errors)} errors, {format_bytes(rate)}/s  {self.last}"
+            f"  {self.origin}: {format_counted(self.pages, 'page')}, "
+            f"{format_count(queued)} queued, {format_counted(self.errors, 'error')}, "
+            f"{format_bytes(rate)}/s  {self.last}"
         ).rstrip()
 
 
@@ -91,8 +92,8 @@ class Dashboard:
     def _lines(self, total: int) -> list[str]:
         lines = [line.text(self._count_queued(host)) for host, line in _busiest(self._hosts)]
         num_more = len(self._hosts) - len(lines)
-        more = f", {num_more} more hosts" if num_more else ""
-        return [f"crawl {self._label}: {format_count(total)} pages{more}", *lines]
+        more = f", {format_counted(num_more, 'more host')}" if num_more else ""
+        return [f"crawl {self._label}: {format_counted(total, 'page')}{more}", *lines]
 
     def _show_live(self, total: int) -> None:
         from rich.console import Console

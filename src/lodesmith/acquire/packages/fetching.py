@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lodesmith.acquire.packages.client import ClientError
 from lodesmith.core.errors import EngineError, LodesmithError, UserError
+from lodesmith.core.units import format_counted
 
 
 def fetch_once(folder: Path, suffix: str, fetch: Callable[[Path], None]) -> Path:
@@ -24,7 +25,9 @@ def fetch_once(folder: Path, suffix: str, fetch: Callable[[Path], None]) -> Path
     files = sorted(folder.glob(f"*{suffix}"))
     if len(files) != 1:
         shutil.rmtree(folder)
-        raise EngineError(f"the client left {len(files)} {suffix} files in {folder}, not one")
+        raise EngineError(
+            f"the client left {format_counted(len(files), suffix + ' file')} in {folder}, not one"
+        )
     return files[0]
 
 

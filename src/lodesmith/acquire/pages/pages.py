@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lodesmith.acquire.pages.members import Member
+from lodesmith.core.units import format_counted
 from lodesmith.data.warc import MAX_PAYLOAD_BYTES
 
 _MAX_NOTES = 20
@@ -57,7 +58,9 @@ class Tally:
     def all_notes(self) -> list[str]:
         """Return the kept lines and how many more there were."""
         more = self.num_notes - len(self.notes)
-        return [*self.notes, f"{more} more such lines"] if more > 0 else self.notes
+        return (
+            [*self.notes, f"{format_counted(more, 'more such line')}"] if more > 0 else self.notes
+        )
 
 
 def make_pages(

@@ -21,6 +21,7 @@ from lodesmith.core.errors import EngineError
 from lodesmith.core.log import say, warn
 from lodesmith.core.shards.plan import Plan
 from lodesmith.core.storage import write_bytes
+from lodesmith.core.units import format_counted
 
 _ATTEMPTS = 3
 _MAX_ELEMENTS = 1000  # Slurm's own MaxArraySize is 1001 if nobody changed it
@@ -42,15 +43,17 @@ def run_on_slurm(plan: Plan, on_done: Callable[[str], None]) -> None:
     left = plan
     for attempt in range(_ATTEMPTS):
         if attempt:
-            warn(f"Slurm left {len(left.tasks)} shards undone; they are sent again")
+            warn(
+                f"Slurm left {format_counted(len(left.tasks), 'shard')} undone; they are sent again"
+            )
         _run_job(left, on_done)
         tasks = {n: task for n, task in left.tasks.items() if not plan.markers.is_done(n)}
         if not tasks:
             return
         left = replace(left, tasks=tasks)
     raise EngineError(
-        f"Slurm left {len(left.tasks)} shards undone {_ATTEMPTS} times, the first {min(left.tasks)}"
-        f"; the jobs' words are in {plan.markers.folder}/slurm-*.log"
+        f"Slurm left {format_counted(len(left.tasks), 'shard')} undone {_ATTEMPTS} times, the "
+        f"first {min(left.tasks)}; the jobs' words are in {plan.markers.folder}/slurm-*.log"
     )
 
 
@@ -58,7 +61,7 @@ def _run_job(plan: Plan, on_done: Callable[[str], None]) -> None:
     folder = plan.markers.folder.absolute()
     digest = _write_plan(folder, plan)
     job = _submit(folder, digest, plan)
-    say(f"  Slurm job {job}: {len(plan.tasks)} shards")
+    say(f"  Slurm job {job}: {format_counted(len(plan.tasks), 'shard')}")
     waiting = set(plan.tasks)
     try:
         while waiting:

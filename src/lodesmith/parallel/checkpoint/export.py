@@ -6,14 +6,10 @@ import torch
 
 from lodesmith.core.errors import UserError
 from lodesmith.data.tokenizer import Tokenizer
-from lodesmith.model.checkpoint import (
-    check_empty,
-    check_exportable,
-    copy_tokenizer,
-    save_decoder,
-)
+from lodesmith.model.checkpoint import copy_tokenizer, save_decoder
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.export import check_empty, check_exportable
 from lodesmith.model.vocabulary import check_vocabulary
 from lodesmith.parallel.checkpoint.manifest import Manifest
 from lodesmith.parallel.checkpoint.shelf import Shelf

@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Iterator, Mapping
 
-from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.core.units import format_bytes, format_count, format_counted, format_seconds
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.pipeline.report.facts import Facts, gather_facts
 from lodesmith.pipeline.report.verdicts import list_verdicts, say_stage
@@ -56,13 +56,13 @@ def _score_lines(facts: Facts) -> Iterator[str]:
         yield (
             f"Next sentence among four, {name_language(found.language)}: {share:.0%} "
             f"({low:.0%} to {high:.0%}, chance {found.chance:.0%}; "
-            f"{found.num_items} items, {model} model)"
+            f"{format_counted(found.num_items, 'item')}, {model} model)"
         )
     for benchmark in facts.benchmarks:
         model, share, low, high = benchmark.results[-1]
         yield (
             f"{benchmark.task}, {benchmark.metric}: {share:.1%} ({low:.1%} to {high:.1%}; "
-            f"{benchmark.num_items} questions, {model} model)"
+            f"{format_counted(benchmark.num_items, 'question')}, {model} model)"
         )
 
 

@@ -38,15 +38,16 @@ def spell(key: str) -> str:
 def phrase(name: str, value: float) -> str:
     """Return a count of a receipt with what it counts.
 
-    >>> phrase("num_documents", 3395), phrase("text_bytes", 6_190_000), phrase("bytes", 512)
-    ('3,395 documents', '6.19 MB of text', '512 B')
+    >>> phrase("num_documents", 3395), phrase("num_sources", 1), phrase("text_bytes", 6_190_000)
+    ('3,395 documents', '1 source', '6.19 MB of text')
     """
     shown = format_quantity(name, value)
     if name == "bytes":
         return shown
     if name.endswith("_bytes"):
         return f"{shown} of {spell(name.removesuffix('_bytes'))}"
-    return f"{shown} {spell(name)}"
+    words = spell(name)
+    return f"{shown} {words.removesuffix('s') if value == 1 else words}"
 
 
 def format_quantity(name: str, value: float) -> str:

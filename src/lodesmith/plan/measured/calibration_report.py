@@ -6,6 +6,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+from lodesmith.core.units import format_counted
 from lodesmith.plan.hardware.device import Device
 from lodesmith.plan.measured.calibrate import REACH, Calibration, HeldOut
 from lodesmith.plan.measured.program import STACK_REACH, ProgramCalibration
@@ -15,7 +16,8 @@ def device_yaml(calibration: Calibration) -> str:
     """Return the calibrated device as the text of a device file, each constant with its source."""
     runs, start = calibration.runs, calibration.start
     num_steps = sum(len(run.step_seconds) for run in runs)
-    lines = [f"# {num_steps} steps of {len(runs)} runs: lodesmith plan calibrate"]
+    measured = f"{format_counted(num_steps, 'step')} of {format_counted(len(runs), 'run')}"
+    lines = [f"# {measured}: lodesmith plan calibrate"]
     for name, value in calibration.device.model_dump(exclude_unset=False).items():
         if name == "name":
             lines.append(f"name: {json.dumps(value, ensure_ascii=False)}")
@@ -53,7 +55,8 @@ def calibration_text(calibration: Calibration) -> str:
         if run.ranks_assumed:
             lines.append(f"{run.name} does not say on how many ranks it ran; 1 taken (see --ranks)")
         if run.num_skipped:
-            lines.append(f"{run.name}: {run.num_skipped} lines without step_seconds left out")
+            skipped = format_counted(run.num_skipped, "line")
+            lines.append(f"{run.name}: {skipped} without step_seconds left out")
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_counted
 from lodesmith.plan.hardware.cluster import Cluster
 from lodesmith.plan.hardware.stack import Stack
 from lodesmith.plan.measured.calibrate import HeldOut
@@ -138,7 +139,9 @@ def _read_runs(
         except UserError as error:
             skipped[str(error)] += 1
     if not runs:
-        reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
+        reasons = "; ".join(
+            f"{format_counted(count, 'row')}: {why}" for why, count in skipped.items()
+        )
         raise UserError(f"no row can be used ({reasons or 'the table is empty'})")
     return runs, dict(skipped)
 

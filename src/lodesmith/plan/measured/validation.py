@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_counted
 from lodesmith.plan.measured.row import Row, explain_unknown, read_number, says_recompute
 from lodesmith.plan.measured.table import MeasuredJob, read_job
 from lodesmith.plan.step.memory import estimate_memory
@@ -153,7 +154,7 @@ def validation_text(predictions: list[Prediction]) -> str:
     """Return the errors as plain text, and why rows have no prediction."""
     summary = summarise_errors(predictions)
     lines = [
-        f"{summary['num_predicted']:,} of {summary['num_rows']:,} rows predicted, "
+        f"{summary['num_predicted']:,} of {format_counted(summary['num_rows'], 'row')} predicted, "
         f"{summary['num_compared']:,} of them measured"
     ]
     if "median_error" in summary:
@@ -164,13 +165,14 @@ def validation_text(predictions: list[Prediction]) -> str:
         )
     if "median_absolute_memory_error" in summary:
         lines.append(
-            f"memory of {summary['num_memory_compared']:,} rows: median absolute error "
-            f"{summary['median_absolute_memory_error']:.1%}, 90th percentile "
+            f"memory of {format_counted(summary['num_memory_compared'], 'row')}: median absolute "
+            f"error {summary['median_absolute_memory_error']:.1%}, 90th percentile "
             f"{summary['percentile_90_absolute_memory_error']:.1%}"
         )
     silent = sum(bool(row.predicted_seconds) and not row.predicted_mem_gb for row in predictions)
     if silent:
-        lines.append(f"memory of {silent:,} rows: not told, as they do not say what they recompute")
+        rows = format_counted(silent, "row")
+        lines.append(f"memory of {rows}: not told, as they do not say what they recompute")
     notes = Counter(row.note for row in predictions if row.note)
     lines.extend(f"{count:>6,}  {note}" for note, count in notes.most_common())
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from typing import Any
 from lodesmith.core.errors import LodesmithError
 from lodesmith.data.rows import (
     ROW_FAULTS,
+    list_columns,
     open_lines,
     read_json_rows,
     read_table_rows,
@@ -23,6 +24,7 @@ Record = tuple[Page, Drop | None]  # the second says why the first cannot be rea
 
 _PAGE_TYPES = {"response", "resource", "conversion"}  # WARC records that hold a page
 _SHOWN_FIELDS = 5  # of a record that has none of those wanted
+_CHAT_FIELDS = ("messages", "conversations", "question", "prompt", "instruction", "chosen")
 _TEXT_FIELDS = {"text": "text/plain", "html": "text/html", "raw": ""}  # of a JSON or Parquet record
 
 
@@ -117,6 +119,8 @@ def _read_json_lines(source: Source) -> Iterator[Record]:
 
 def _read_parquet(source: Source) -> Iterator[Record]:
     columns = ("id", "url", "language", *_TEXT_FIELDS)
+    if _TEXT_FIELDS.keys().isdisjoint(there := list_columns(source.path)):
+        columns = (*columns, *there[:_SHOWN_FIELDS], *_CHAT_FIELDS)  # to say what there is instead
     for row in read_table_rows(
         source.path, columns=columns, start=source.start, end=source.end, number=source.number
     ):
@@ -143,7 +147,10 @@ def _row_page(data: dict[str, Any], number: int, source: Source) -> Record:
     if name:
         return page, None
     others = ", ".join(_plain(field) for field in [*data][:_SHOWN_FIELDS])
-    return page, Drop("record has no field text, html or raw", f"it has {others or 'none'}")
+    reason = "record has no field text, html or raw"
+    if not data.keys().isdisjoint(_CHAT_FIELDS):
+        reason = "record is a chat or a question: name its file in a domain of the section tune"
+    return page, Drop(reason, f"it has {others or 'none'}")
 
 
 def _plain(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lodesmith.core.errors import UserError
 from lodesmith.core.gpus import find_gpus
 from lodesmith.core.storage import read_json
+from lodesmith.core.units import format_counted
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.train.ahead.memory import Beside
@@ -100,8 +101,8 @@ def check_gpus(title: str, config: TrainingConfig, *, num_ranks: int) -> None:
     if config.device == "cuda" and len(gpus) < num_ranks:
         names = "; ".join(gpu.name for gpu in gpus) or "nvidia-smi finds none"
         raise UserError(
-            f"{title}: device cuda gives each of the {num_ranks} rank(s) here a GPU of its own, "
-            f"but there are {len(gpus)} ({names}); use fewer ranks, or device: cpu"
+            f"{title}: device cuda gives a GPU of its own to {format_counted(num_ranks, 'rank')} "
+            f"here, but there are {len(gpus)} ({names}); use fewer ranks, or device: cpu"
         )
     if config.matmul_dtype is None:
         return

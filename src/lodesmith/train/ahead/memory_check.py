@@ -6,7 +6,7 @@ import psutil
 
 from lodesmith.core.errors import UserError
 from lodesmith.core.gpus import find_gpus
-from lodesmith.core.units import format_bytes
+from lodesmith.core.units import format_bytes, format_counted
 from lodesmith.model.config import DecoderConfig
 from lodesmith.train.ahead.memory import Beside, RankMemory, estimate_rank
 from lodesmith.train.config import TrainingConfig
@@ -60,7 +60,8 @@ def check_memory(
     needed, free = each * num_ranks + more, free_bytes()
     if needed > free:
         raise UserError(
-            f"{title}: {num_ranks} rank(s) need about {format_bytes(needed)} of memory, but "
+            f"{title}: about {format_bytes(needed)} of memory is needed for "
+            f"{format_counted(num_ranks, 'rank')}, but "
             f"{format_bytes(free)} are free; each takes {format_bytes(each)}; {_explain(rank)}"
         )
 

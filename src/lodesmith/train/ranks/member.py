@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lodesmith.core.errors import EngineError, LodesmithError
+from lodesmith.core.errors import EngineError, LodesmithError, UserError
 from lodesmith.core.log import say
 from lodesmith.core.version import VERSION
 from lodesmith.parallel.memory_folder import open_memory_folder
@@ -22,7 +22,7 @@ from lodesmith.train.job import RankTask
 from lodesmith.train.ranks.local_ranks import LocalRanks, Look
 from lodesmith.train.ranks.standby import Starter
 from lodesmith.train.ranks.watch import Fault
-from lodesmith.train.ranks.wire import Wire, read_key, split_address
+from lodesmith.train.ranks.wire import Wire, WrongKeyError, read_key, split_address
 
 _LOOK_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
@@ -37,8 +37,9 @@ def join_run(address: str, *, key_file: Path, patience_seconds: float = 600.0) -
         patience_seconds: for how long a leader that cannot be reached is tried again.
 
     Raises:
-        UserError: the address is no such address.
-        EngineError: the leader could not be reached for that long.
+        UserError: the address is no such address, or there is no such key.
+        EngineError: the leader could not be reached for that long, or has another key or
+            version.
     """
     with open_memory_folder() as memory, Starter() as starter:
         _join_again(split_address(address), key_file, patience_seconds, memory, starter)
@@ -53,17 +54,21 @@ def _join_again(
 ) -> None:
     where = f"{address[0]}:{address[1]}"
     deadline = time.monotonic() + patience_seconds
+    read_key(key_file)  # one that is not there now was not written by a leader that runs
+    has_joined = False  # after that, a leader that is started again may write another key
     while True:
         try:
             wire = _connect(address, key_file)
-        except (OSError, EngineError) as error:
-            if time.monotonic() > deadline:
+        except (OSError, UserError) as error:
+            is_lasting = isinstance(error, WrongKeyError) and not has_joined
+            if is_lasting or time.monotonic() > deadline:
                 raise EngineError(
                     f"the leader at {where} cannot be joined ({error}); is it running, and does "
                     f"{key_file} lie on a disk that both share?"
                 ) from None
             time.sleep(_RETRY_SECONDS)
             continue
+        has_joined = True
         say(f"joined the run at {where}")
         if _Service(wire, memory, starter).serve():
             say("the run is over")
@@ -76,11 +81,20 @@ def _connect(address: tuple[str, int], key_file: Path) -> Wire:
     key = read_key(key_file)
     wire = Wire(socket.create_connection(address, timeout=5.0))
     try:
-        wire.shake_hands(key, hello={"name": socket.gethostname(), "version": VERSION})
+        _greet(wire, key)
     except BaseException:
         wire.close()
         raise
     return wire
+
+
+def _greet(wire: Wire, key: bytes) -> None:
+    hello = wire.shake_hands(key, hello={"name": socket.gethostname(), "version": VERSION})
+    if hello.get("version") != VERSION:
+        raise EngineError(
+            f"the leader at {wire.peer_address} has version {hello.get('version')} and this "
+            f"machine {VERSION}; install the same on both"
+        )
 
 
 class _Service:

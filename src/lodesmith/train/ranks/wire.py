@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lodesmith.core.errors import EngineError, UserError
+from lodesmith.core.errors import UserError
 from lodesmith.core.storage import write_text
 
 Message = dict[str, Any]
@@ -23,6 +23,10 @@ BEAT_SECONDS = 0.5  # between two lines of either side
 LOST_SECONDS = 6.0  # of silence: so a cut cable is noticed within 10 s, a short congestion is not
 _MOST_BYTES = 1 << 24  # of a line: more is no message of ours
 _HANDSHAKE_SECONDS = 10.0
+
+
+class WrongKeyError(ConnectionError):
+    """The other side does not know the key that this one was given."""
 
 
 class Wire:
@@ -71,7 +75,8 @@ class Wire:
         """Return the other side's hello once both have shown that they know the key.
 
         Raises:
-            OSError: it does not, or is silent.
+            WrongKeyError: it does not.
+            OSError: it is gone, or silent.
         """
         own = secrets.token_hex(16)
         self.send({"challenge": own})
@@ -81,7 +86,7 @@ class Wire:
         self.send({"answer": _answer(key, other), **hello})
         message = self.receive()
         if not hmac.compare_digest(str(message.get("answer")), _answer(key, own)):
-            raise ConnectionError("the other side does not know the run's key")
+            raise WrongKeyError("the other side does not know the run's key")
         self._socket.settimeout(LOST_SECONDS)
         return message
 
@@ -105,14 +110,14 @@ def read_key(path: Path) -> bytes:
     """Return a run's key.
 
     Raises:
-        EngineError: it cannot be read.
+        UserError: it cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise EngineError(
+        raise UserError(
             f"the run's key {path} cannot be read ({error.strerror}); the leader writes it when it "
-            "starts, on a disk that all nodes must share"
+            "starts, on a disk that all nodes must share, and says where it lies"
         ) from None
 
 

@@ -17,6 +17,7 @@ import torch
 from lodesmith.core.errors import LodesmithError, UserError, explain_os_error
 from lodesmith.core.process import die_with_parent
 from lodesmith.core.storage import read_json, write_json
+from lodesmith.core.units import format_counted
 from lodesmith.parallel.ranks import join_ranks
 from lodesmith.train.job import RankTask
 from lodesmith.train.loop.loop import train
@@ -97,7 +98,8 @@ def take_device(kind: str, *, slot: int) -> str:
         return "cpu"
     if slot >= torch.cuda.device_count():
         raise UserError(
-            f"device cuda: torch {torch.__version__} sees {torch.cuda.device_count()} GPU(s), and "
+            f"device cuda: torch {torch.__version__} sees "
+            f"{format_counted(torch.cuda.device_count(), 'GPU')}, and "
             f"rank {slot} of this machine wants its own; install a torch that is built for CUDA "
             "and this driver (https://pytorch.org), or set device: cpu"
         )

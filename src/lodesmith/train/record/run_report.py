@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.core.units import format_bytes, format_count, format_seconds
+from lodesmith.core.units import format_bytes, format_count, format_counted, format_seconds
 from lodesmith.train.record.forecast import Forecast, forecast_loss
 from lodesmith.train.record.metrics import Record, read_metrics
 from lodesmith.train.record.plot import plot_lines
@@ -122,11 +122,12 @@ def report_lines(report: RunReport) -> Iterator[str]:
     yield (
         f"  goodput     {goodput.share:.1%}: {format_seconds(goodput.productive_seconds)} of "
         f"steps, {format_seconds(goodput.start_seconds)} of starting, "
-        f"{format_seconds(goodput.lost_seconds)} lost; {goodput.num_interruptions} interruption(s)"
+        f"{format_seconds(goodput.lost_seconds)} lost; "
+        f"{format_counted(goodput.num_interruptions, 'interruption')}"
     )
     hidden = len(report.events) - _SHOWN_EVENTS
     if hidden > 0:
-        yield f"  ... {hidden} earlier events in {RECORD_FILE}"
+        yield f"  ... {format_counted(hidden, 'earlier event')} in {RECORD_FILE}"
     yield from (f"  {_describe(event)}" for event in report.events[-_SHOWN_EVENTS:])
     yield from plot_lines(report.steps, report.losses, x_name="steps", x_end=report.max_steps)
 
@@ -141,13 +142,14 @@ def _describe(event: Event) -> str:
         again = f"training again after {format_seconds(back)}" if back else "not gone on with"
         return (
             f"interruption at step {event['step']:,}: {event['says']}; {again}, "
-            f"{event['steps_repeated']} steps repeated, "
+            f"{format_counted(event['steps_repeated'], 'step')} repeated, "
             f"{format_seconds(event['seconds_lost'])} lost"
         )
     if event["event"] == "rollback":
         return (
-            f"roll-back at step {event['step']:,}: {event['says']}; {len(event['samples'])} "
-            f"samples of {len(event['documents'])} documents passed over"
+            f"roll-back at step {event['step']:,}: {event['says']}; "
+            f"{format_counted(len(event['samples']), 'sample')} of "
+            f"{format_counted(len(event['documents']), 'document')} passed over"
         )
     return f"straggler: rank {event['rank']} was {event['times']} times slower at {event['step']:,}"
 

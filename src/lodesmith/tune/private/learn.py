@@ -6,6 +6,7 @@ from pathlib import Path
 from lodesmith.core.errors import UserError
 from lodesmith.core.log import say
 from lodesmith.core.storage import JSON, write_json
+from lodesmith.core.units import format_counted
 from lodesmith.lineage.artifact import Draft
 from lodesmith.lineage.release import AUDIT_FILE
 from lodesmith.train.samples.packed import Encoded
@@ -61,8 +62,9 @@ def learn_privately(
         noise_multiplier=facts["noise_multiplier"],
     )  # fmt: skip
     say(
-        f"  {tune.domain}: {len(records):,} records, epsilon {facts['epsilon']:.2f} at delta "
-        f"{facts['delta']:g} (noise {facts['noise_multiplier']:.2f})"
+        f"  {tune.domain}: {format_counted(len(records), 'record')}, "
+        f"epsilon {facts['epsilon']:.2f} at delta {facts['delta']:g} "
+        f"(noise {facts['noise_multiplier']:.2f})"
     )
     write_rows(draft.path / ROWS_FILE, kept)
     return facts
