@@ -157,7 +157,7 @@ def test_chats_and_questions_are_pointed_to_the_section_that_learns_from_them(
     assert [row["reason"] for row in dropped] == [
         f"{reason} (it has question, answer)",
         f"{reason} (it has instruction, output)",
-        f"{reason} (it has messages, n)",
+        f"{reason} (it has n, messages)",
     ]
 
 
