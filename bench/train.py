@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from lodesmith.data.tokens import write_token_set
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import to_hugging_face
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.config import TrainingConfig
 from lodesmith.train.job import TokenSetData, TrainingJob
@@ -107,7 +108,7 @@ def loop_over(model: nn.Module, logits: Callable[[torch.Tensor], torch.Tensor], 
 def transformers_step(shape: DecoderConfig, micro: int) -> Step:
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    fields = shape.to_hugging_face()
+    fields = to_hugging_face(shape)
     model = Qwen3ForCausalLM(Qwen3Config(**{k: v for k, v in fields.items() if k != "torch_dtype"}))
     return loop_over(model, lambda ids: model(input_ids=ids).logits, micro)
 

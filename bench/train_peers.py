@@ -29,6 +29,7 @@ from pathlib import Path
 import torch
 
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import to_hugging_face
 from lodesmith.model.product import multiply
 from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.config import TrainingConfig
@@ -70,7 +71,7 @@ def trainer_step(shape: DecoderConfig, rows: torch.Tensor, micro: int, folder: P
         def on_step_end(self, *_: object, **__: object) -> None:
             done.release()
 
-    fields = shape.to_hugging_face()
+    fields = to_hugging_face(shape)
     model = LlamaForCausalLM(
         LlamaConfig(**{name: fields[name] for name in fields if name != "torch_dtype"})
     )

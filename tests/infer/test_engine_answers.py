@@ -22,6 +22,7 @@ from lodesmith.infer.interface import (
 )
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.hugging_face import to_hugging_face
 
 VOCAB, LONGEST = 101, 96
 GREEDY = Sampling(temperature=0.0)
@@ -83,7 +84,7 @@ def greedy(input_ids, *, max_tokens=20, **fields):
 def greedy_of_transformers(decoder, input_ids, *, max_tokens=20):
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    data = decoder.config.to_hugging_face()
+    data = to_hugging_face(decoder.config)
     config = AutoConfig.for_model(**data)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(decoder.state_dict(), strict=False)

@@ -18,6 +18,7 @@ from lodesmith.infer.interface import (
 from lodesmith.infer.runner import TorchRunner
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.hugging_face import to_hugging_face
 
 VOCAB, NUM_PROMPTS, NUM_NEW = 211, 200, 10
 
@@ -86,7 +87,7 @@ def test_tokens_are_those_of_transformers(decoder, alone):
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.set_num_threads(1)
-    config = AutoConfig.for_model(**decoder.config.to_hugging_face())
+    config = AutoConfig.for_model(**to_hugging_face(decoder.config))
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(decoder.state_dict(), strict=False)
     model.tie_weights()

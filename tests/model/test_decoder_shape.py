@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from lodesmith.model.config import DecoderConfig, ModelConfig
 from lodesmith.model.decoder import Decoder, causal_attention, fresh_weights
+from lodesmith.model.hugging_face import from_hugging_face, to_hugging_face
 
 
 def shape(**changes):
@@ -44,7 +45,7 @@ def test_the_config_counts_the_weights_and_survives_config_json(
     with torch.device("meta"):
         decoder = Decoder(config)
     assert config.num_parameters == sum(weight.numel() for weight in decoder.parameters())
-    assert DecoderConfig.from_hugging_face(config.to_hugging_face(eos_ids=[1])) == config
+    assert from_hugging_face(to_hugging_face(config, eos_ids=[1])) == config
 
 
 def test_one_seed_gives_one_start():

@@ -13,6 +13,7 @@ from lodesmith.model.checkpoint import load_decoder, save_decoder
 from lodesmith.model.config import DecoderConfig, ExpertsConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.export import export_model
+from lodesmith.model.hugging_face import from_hugging_face, to_hugging_face
 from lodesmith.model.moe import MixtureOfExperts
 
 with warnings.catch_warnings():
@@ -121,7 +122,7 @@ def test_the_config_counts_the_weights_of_experts(num_experts, shared, rate):
     with torch.device("meta"):
         decoder = Decoder(config)
     assert config.num_parameters == sum(weight.numel() for weight in decoder.parameters())
-    assert DecoderConfig.from_hugging_face(config.to_hugging_face()) == config
+    assert from_hugging_face(to_hugging_face(config)) == config
 
 
 def test_choosing_more_experts_than_there_are_is_refused():

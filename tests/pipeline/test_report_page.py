@@ -15,6 +15,7 @@ from lodesmith.core.errors import DamagedArtifactError
 from lodesmith.lineage.artifact import Artifact, Draft, Order
 from lodesmith.lineage.workspace import Workspace
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import to_hugging_face
 from lodesmith.pipeline.report import summarise, write_report
 from lodesmith.pipeline.stages import STAGES
 
@@ -129,7 +130,7 @@ def make_tokenize(draft: Draft) -> None:
 
 def make_training(draft: Draft, *, steps: int, start: float, end: float) -> None:
     config = DecoderConfig.model_validate({**MODEL, "vocab_size": 8192})
-    put_json(draft, "model/config.json", config.to_hugging_face())
+    put_json(draft, "model/config.json", to_hugging_face(config))
     lines = [
         json.dumps({"step": step, "loss": end + (start - end) * math.exp(-6 * step / steps)
                     + 0.08 * math.sin(7.3 * step), "learning_rate": 0.02,

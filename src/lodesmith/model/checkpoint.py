@@ -22,6 +22,7 @@ from lodesmith.core.storage import read_json, write_json
 from lodesmith.core.units import format_counted
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.decoder import Decoder
+from lodesmith.model.hugging_face import from_hugging_face, to_hugging_face
 from lodesmith.model.weights_file import write_weights
 
 WEIGHTS_FILE = "model.safetensors"
@@ -56,7 +57,7 @@ def save_decoder(
         vocabulary: `Tokenizer.vocabulary` of what it was trained with; None where nobody knows.
     """
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
-    config = decoder.config.to_hugging_face(eos_ids=eos_ids, dtype=dtype)
+    config = to_hugging_face(decoder.config, eos_ids=eos_ids, dtype=dtype)
     if vocabulary is not None:
         config[_VOCABULARY] = vocabulary
     write_weights(folder / WEIGHTS_FILE, dict(_written_weights(decoder)))
@@ -71,7 +72,7 @@ def read_config(folder: Path) -> DecoderConfig:
         UserError: there is no config.json, or it describes a model that cannot be computed here.
         DamagedArtifactError: config.json is torn.
     """
-    return DecoderConfig.from_hugging_face(_read_object(folder, "config.json"))
+    return from_hugging_face(_read_object(folder, "config.json"))
 
 
 def read_eos_ids(folder: Path) -> list[int]:

@@ -23,6 +23,7 @@ from lodesmith.data.byte_level import pre_tokenizer
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.gguf import GgufFile, open_gguf
 from lodesmith.model.gguf_blocks import Weights
+from lodesmith.model.hugging_face import from_hugging_face, to_hugging_face
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -98,7 +99,7 @@ def _write_folder(file: GgufFile, folder: Path) -> None:
     if isinstance(template, str):
         write_text(folder / "chat_template.jinja", template)
     write_json(folder / "generation_config.json", {"eos_token_id": ends[0] if ends else None})
-    write_json(folder / "config.json", config.to_hugging_face(eos_ids=ends))
+    write_json(folder / "config.json", to_hugging_face(config, eos_ids=ends))
 
 
 def read_shape(file: GgufFile) -> DecoderConfig:
@@ -122,7 +123,7 @@ def read_shape(file: GgufFile) -> DecoderConfig:
         return file.entry(f"{name}.{entry}", (int, float))
 
     heads, hidden = number("attention.head_count"), number("embedding_length")
-    return DecoderConfig.from_hugging_face({
+    return from_hugging_face({
         "model_type": _ARCHITECTURES[name],
         "vocab_size": file.tensors["token_embd.weight"].shape[0],
         "hidden_size": hidden,

@@ -2,7 +2,7 @@
 
 from lodesmith.core.storage import read_json
 from lodesmith.lineage.artifact import Artifact
-from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import from_hugging_face
 from lodesmith.plan.scale import ScaleUp, scale_run
 from lodesmith.plan.workload.shape import shape_of
 
@@ -24,7 +24,7 @@ def scale_up(
     """
     if not tokens_seen or not tokens_per_second:
         return None
-    config = DecoderConfig.from_hugging_face(read_json(pretrain.file("model/config.json")))
+    config = from_hugging_face(read_json(pretrain.file("model/config.json")))
     return scale_run(
         shape_of(config, vocab_size=config.vocab_size),
         tokens=tokens_seen,

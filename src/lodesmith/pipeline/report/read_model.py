@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import from_hugging_face
 from lodesmith.pipeline.report.read_data import read_file
 from lodesmith.train.record.metrics import read_metrics
 
@@ -46,7 +47,7 @@ class Curve:
 
 def read_model(pretrain: Artifact) -> ModelFacts:
     """Return the shape of the model in a `pretrain` artifact."""
-    return ModelFacts(config=DecoderConfig.from_hugging_face(read_file(pretrain, _MODEL_CONFIG)))
+    return ModelFacts(config=from_hugging_face(read_file(pretrain, _MODEL_CONFIG)))
 
 
 def read_curve(artifact: Artifact) -> Curve:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from lodesmith.core.errors import UserError
-from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import from_hugging_face
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.plan.search.auto import layout_of
 from lodesmith.plan.workload.layout import Layout, Optimizer, Precision, Training
@@ -60,7 +60,7 @@ def read_run(path: Path, *, num_ranks: int | None = None) -> MeasuredRun:
             "lodesmith-workspace/artifacts/pretrain-0123456789ab, or the metrics.jsonl in it"
         )
     settings = _read_settings(file.parent / "receipt.json")
-    config = DecoderConfig.from_hugging_face(_read_json(file.parent / "model" / "config.json"))
+    config = from_hugging_face(_read_json(file.parent / "model" / "config.json"))
     steps, num_skipped = _read_steps(file)
     named = settings.get("num_ranks")
     known = named if isinstance(named, int) else _read_ranks(file.parent / "run.jsonl")

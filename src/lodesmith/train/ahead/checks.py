@@ -11,6 +11,7 @@ from lodesmith.core.gpus import find_gpus
 from lodesmith.core.storage import read_json
 from lodesmith.core.units import format_counted
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.hugging_face import from_hugging_face
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.train.ahead.memory import Beside
 from lodesmith.train.ahead.memory_check import check_memory
@@ -34,7 +35,7 @@ def as_layout(choice: ParallelConfig | str) -> ParallelConfig:
 def shape_of_job(job: TrainingJob) -> DecoderConfig:
     """Return the shape of the model that a job trains."""
     if isinstance(job.start, Path):
-        return DecoderConfig.from_hugging_face(read_json(job.start / "config.json"))
+        return from_hugging_face(read_json(job.start / "config.json"))
     return job.start
 
 
