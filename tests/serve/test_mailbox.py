@@ -14,121 +14,136 @@ from lodesmith.serve.api.faults import ApiError
 
 
 class PatientLoop:
-    """Keeps what shall be called instead of calling it; its clock stands still."""
+    """Keeps what shall be called instead of calling it."""
 
     def __init__(self):
-        self.now, self.called, self.timed = 100.0, [], []
-
-    def time(self):
-        return self.now
+        self.called, self.timed = [], []
 
     def call_soon_threadsafe(self, callback):
         self.called.append(callback)
 
-    def call_at(self, when, callback):
-        self.timed.append((when, callback))
+    def call_later(self, pause, callback):
+        timer = SimpleNamespace(pause=pause, callback=callback, cancel=lambda: cancel(timer))
+        cancel = self.timed.remove
+        self.timed.append(timer)
+        return timer
+
+    def fire(self):
+        [timer] = self.timed
+        timer.callback()
 
 
-def say(mailbox, take, *numbers):
-    for number in numbers:
-        mailbox.put(take, number, NewToken(number, None))
-    mailbox.wake()
+class Told:
+    """An inbox, and what its reader has been shown."""
+
+    def __init__(self, mailbox):
+        self.mailbox, self.inbox, self.shown = mailbox, mailbox.inbox(), []
+        self.inbox.open = self.open
+        self.say(-1)  # whatever is first is urgent
+
+    def open(self):
+        type(self.inbox).open(self.inbox)
+        self.shown += [index for index, _ in asyncio.run(self.inbox.take())]
+
+    def say(self, *numbers):
+        for number in numbers:
+            self.inbox.put(number, NewToken(number, None))
+        self.mailbox.wake()
 
 
-def test_what_a_step_says_wakes_the_loop_once_and_keeps_its_order():
-    loop, got = PatientLoop(), []
+@pytest.fixture
+def loop():
+    return PatientLoop()
+
+
+def test_the_first_of_an_answer_waits_for_nobody(loop):
     mailbox = Mailbox(loop)
-    say(mailbox, got.append, 0, 1, 2)
-    say(mailbox, got.append, 3, 4)  # a step later, the loop has not come to it
+    one = Told(mailbox)
+    loop.called.pop()()
+    assert one.shown == [-1]
+    one.say(0)
+    assert loop.called == []  # the loop looks by its own clock
+    other = Told(mailbox)
+    loop.called.pop()()
+    assert (one.shown, other.shown) == ([-1, 0], [-1])
+    assert len(loop.timed) == 1  # one clock, however often it was set
+
+
+def test_what_short_steps_say_is_handed_out_together_and_in_its_order(loop):
+    told = Told(Mailbox(loop, clock=lambda: 5.0))
+    loop.called.pop()()
+    assert loop.timed[0].pause == GATHER_SECONDS
+    told.say(0, 1, 2)
+    told.say(3, 4)
+    assert (told.shown, loop.called) == ([-1], [])
+    loop.fire()
+    assert told.shown == [-1, 0, 1, 2, 3, 4]
+
+
+def test_a_loop_whose_clock_found_nothing_is_woken_once_by_the_next_step(loop):
+    told = Told(Mailbox(loop))
+    loop.called.pop()()
+    loop.fire()
+    assert loop.timed == []  # it sleeps
+    told.say(0)
+    told.say(1)
     assert len(loop.called) == 1
     loop.called.pop()()
-    assert [index for index, _ in got] == list(range(5))
-    assert loop.timed == []
-    say(mailbox, got.append, 5)
-    assert len(loop.called) == 1
-
-
-def test_what_short_steps_say_is_handed_out_together():
-    loop, got = PatientLoop(), []
-    mailbox = Mailbox(loop)
-    say(mailbox, got.append, 0)
-    loop.called.pop()()
-    loop.now += GATHER_SECONDS / 4
-    say(mailbox, got.append, 1)
-    loop.called.pop()()
-    say(mailbox, got.append, 2)
-    assert ([index for index, _ in got], loop.called) == ([0], [])
-    [(when, hand_out)] = loop.timed
-    assert when == 100.0 + GATHER_SECONDS
-    hand_out()
-    assert [index for index, _ in got] == [0, 1, 2]
-    loop.now = when + GATHER_SECONDS
-    say(mailbox, got.append, 3)
-    loop.called.pop()()
-    assert got[-1][0] == 3
+    assert told.shown == [-1, 0, 1]
 
 
 @pytest.mark.parametrize(
     ("used_seconds", "pause"),
     [
         (0.0001, GATHER_SECONDS),
-        (0.0005, 0.02),  # forty times as long
+        (0.0004, 0.024),  # sixty times as long
         (0.1, MOST_GATHER_SECONDS),
     ],
 )
-def test_a_loop_that_has_much_to_do_is_woken_less_often(used_seconds, pause):
-    loop, clock = PatientLoop(), iter([5.0, 5.0, 5.0 + used_seconds])
-    mailbox = Mailbox(loop, clock=lambda: next(clock))
-    say(mailbox, lambda _: None, 0)
+def test_a_loop_that_has_much_to_do_is_woken_less_often(loop, used_seconds, pause):
+    clock = iter([5.0, 5.0, 5.0 + used_seconds])
+    told = Told(Mailbox(loop, clock=lambda: next(clock)))
     loop.called.pop()()
-    loop.now += 1
-    say(mailbox, lambda _: None, 1)
-    loop.called.pop()()  # by now the loop knows what it has used since the first time
-    say(mailbox, lambda _: None, 2)
-    loop.called.pop()()
-    [(when, _)] = loop.timed
-    assert when == pytest.approx(101.0 + pause)
+    told.say(0)
+    loop.fire()  # by now the loop knows what it has used since the first time
+    assert loop.timed[0].pause == pytest.approx(pause)
 
 
-def test_what_is_urgent_does_not_wait_for_the_rest_and_loses_nothing_of_it():
-    loop, got = PatientLoop(), []
-    mailbox = Mailbox(loop)
-    say(mailbox, got.append, 0)
+def test_the_last_of_an_answer_does_not_wait_and_nothing_before_it_is_lost(loop):
+    told = Told(Mailbox(loop))
     loop.called.pop()()
-    say(mailbox, got.append, 1)
+    told.say(0, 1)
+    told.inbox.put(2, Finished(FinishReason.LENGTH))
+    told.mailbox.wake()
     loop.called.pop()()
-    mailbox.put(got.append, 2, Finished(FinishReason.LENGTH), is_urgent=True)
-    mailbox.wake()
-    loop.called.pop()()
-    assert [index for index, _ in got] == [0, 1, 2]
-    [(_, hand_out)] = loop.timed
-    say(mailbox, got.append, 3)
-    hand_out()  # the timer of before comes early, and takes what is there
-    assert [index for index, _ in got] == [0, 1, 2, 3]
+    assert told.shown == [-1, 0, 1, 2]
 
 
 def test_nothing_that_several_threads_say_is_lost():
     async def collect():
         mailbox = Mailbox(asyncio.get_running_loop())
-        events = asyncio.Queue()
+        inboxes = [mailbox.inbox() for _ in range(3)]
 
-        def speak(speaker):
+        def speak(inbox):
             for number in range(2000):
-                say(mailbox, lambda said: events.put_nowait((speaker, said[1])), number)
+                inbox.put(number, NewToken(number, None))
+                mailbox.wake()
 
-        threads = [threading.Thread(target=speak, args=(speaker,)) for speaker in range(3)]
+        async def listen(inbox):
+            said = []
+            while len(said) < 2000:
+                said += [index for index, _ in await asyncio.wait_for(inbox.take(), timeout=60)]
+            return said
+
+        threads = [threading.Thread(target=speak, args=(inbox,)) for inbox in inboxes]
         for thread in threads:
             thread.start()
-        said = {speaker: [] for speaker in range(3)}
-        for _ in range(3 * 2000):
-            speaker, event = await asyncio.wait_for(events.get(), timeout=60)
-            said[speaker].append(event.token_id)
+        said = await asyncio.gather(*[listen(inbox) for inbox in inboxes])
         for thread in threads:
             thread.join()
         return said
 
-    said = asyncio.run(collect())
-    assert all(numbers == list(range(2000)) for numbers in said.values())
+    assert asyncio.run(collect()) == [list(range(2000))] * 3
 
 
 def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
@@ -166,4 +181,6 @@ def test_text_that_came_together_with_a_failure_is_still_shown(loaded):
 def test_a_loop_that_has_closed_hurts_no_engine():
     loop = asyncio.new_event_loop()
     loop.close()
-    say(Mailbox(loop), lambda _: None, 0)
+    mailbox = Mailbox(loop)
+    mailbox.inbox().put(0, NewToken(0, None))
+    mailbox.wake()

@@ -63,7 +63,7 @@ class LocalEngine:
         parts = build_parts(weights, config)
         self._runner, self._scheduler = parts.runner, parts.scheduler
         self._adapters: dict[str, tuple[str, object]] = {}  # its key, and as the runner takes it
-        self._base_limits = EngineLimits(
+        self.limits = EngineLimits(  # a new one where adapters change
             max_model_len=parts.max_model_len,
             vocab_size=weights.config.vocab_size,
             max_num_seqs=config.max_num_seqs,
@@ -85,11 +85,6 @@ class LocalEngine:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    @property
-    def limits(self) -> EngineLimits:
-        """What it can take."""
-        return replace(self._base_limits, adapters=frozenset(self._adapters))
 
     def submit(
         self,
@@ -168,6 +163,7 @@ class LocalEngine:
                 raise UserError(f"an adapter '{name}' is loaded already; unload it first")
             # Blocks of an earlier adapter of this name must not be found again.
             self._adapters[name] = (f"{next(self._tickets)}", taken)
+            self._name_adapters()
 
     def unload_adapter(self, name: str) -> None:
         """Forget an adapter; requests that use it already go on to their end.
@@ -178,6 +174,10 @@ class LocalEngine:
         with self._changed:
             if self._adapters.pop(name, None) is None:
                 raise UserError(f"no adapter '{name}' is loaded")
+            self._name_adapters()
+
+    def _name_adapters(self) -> None:
+        self.limits = replace(self.limits, adapters=frozenset(self._adapters))
 
     def stats(self) -> EngineStats:
         """Return what it is doing now and has done so far."""

@@ -11,6 +11,7 @@ Shapes: V vocab, C candidates (best first), T positions.
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,11 +33,16 @@ class Sampler:
         self.sampling, self.guide = sampling, guide
         self._prompt_ids = frozenset(prompt_ids)
         self.counts: Counter[int] = Counter()  # tokens of the answer so far
-        self.generator = torch.Generator()
-        if sampling.seed is None:
-            self.generator.seed()
+
+    @cached_property
+    def generator(self) -> torch.Generator:
+        """What its draws come from; a request that draws nothing never makes it."""
+        generator = torch.Generator()
+        if self.sampling.seed is None:
+            generator.seed()
         else:
-            self.generator.manual_seed(sampling.seed)
+            generator.manual_seed(self.sampling.seed)
+        return generator
 
     @property
     def is_plain_greedy(self) -> bool:

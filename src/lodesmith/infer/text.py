@@ -35,6 +35,8 @@ class AnswerText:
         if self.stopped:
             return ""
         self.num_decoded += len(text)
+        if not self._stop:
+            return text
         self._held += text
         ends = [at for at in (self._held.find(stop) for stop in self._stop) if at >= 0]
         if ends:

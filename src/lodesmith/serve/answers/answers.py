@@ -5,7 +5,6 @@ that may be shown. However the iteration ends, also by a client that went away, 
 cancelled.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -76,31 +75,24 @@ class Choice:
             if self.finish_reason is not None:  # a stop string ended it before the engine knew
                 return
             if isinstance(event, NewToken):
-                ids = self._take_token(event, ids, piece)
+                self.num_tokens += 1
+                if event.token_id not in self.request.stop_ids:
+                    ids.append(event.token_id)
+                if not self._is_watched:
+                    continue  # many are shown at once
+                self._show(ids, piece, event.logprobs)
             elif isinstance(event, PromptScored):
                 self.prompt_logprobs = event.logprobs
+                continue
             elif isinstance(event, Finished):
                 self._show(ids, piece)
-                ids = []
                 self._finish(event, piece)
+            ids = []
         if ids:
             self._show(ids, piece)
 
-    def _take_token(self, event: NewToken, ids: list[int], piece: Piece) -> list[int]:
-        """Return the ids whose text has yet to be shown, this token's among them."""
-        self.num_tokens += 1
-        if event.token_id not in self.request.stop_ids:
-            ids.append(event.token_id)
-        if not self._is_watched:
-            return ids
-        self._show(ids, piece, event.logprobs)
-        return []
-
     def _finish(self, event: Finished, piece: Piece) -> None:
-        if event.reason is FinishReason.ERROR:
-            raise ApiError(500, event.error or "the engine has failed")
-        if event.reason is FinishReason.CANCELLED:
-            raise ApiError(503, "the server is stopping; ask again in a moment")
+        raise_failure(event)
         guide = self.request.guide
         if isinstance(guide, GrammarGuide) and guide.failure is not None:
             raise ApiError(500, f"the answer could not be held to its form: {guide.failure}")
@@ -125,12 +117,26 @@ class Choice:
 
     def _release(self) -> list[ShownToken]:
         """Return the tokens whose text is visible now; of a stop string none ever is."""
+        if not self._pending:
+            return []
         everything = self._num_shown == self._answer.num_decoded and not self._answer.stopped
         released = [
             token for token in self._pending if everything or token.offset < self._num_shown
         ]
         self._pending = self._pending[len(released) :]
         return released
+
+
+def raise_failure(event: Finished) -> None:
+    """Raise what whoever waits is told of an end that is no answer's.
+
+    Raises:
+        ApiError: 500, the engine has failed, or 503, it is stopping.
+    """
+    if event.reason is FinishReason.ERROR:
+        raise ApiError(500, event.error or "the engine has failed")
+    if event.reason is FinishReason.CANCELLED:
+        raise ApiError(503, "the server is stopping; ask again in a moment")
 
 
 class Answers:
@@ -157,7 +163,7 @@ class Answers:
             ApiError: one is impossible, too many wait already, or the engine has failed.
         """
         answers = cls(service, requests, stop=stop, on_end=on_end)
-        answers._tickets = await service.submit(requests, answers._deliver)
+        answers._tickets = await service.submit(requests, answers._inbox.put)
         return answers
 
     def __init__(
@@ -175,10 +181,15 @@ class Answers:
         ]
         self._engine, self._metrics, self._on_end = service.engine, service.metrics, on_end
         self._started = time.monotonic()
-        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-        self._mailbox = service.mailbox
-        self._has_begun = False  # the engine has told something; written to on its thread
+        self._inbox = service.mailbox.inbox()
+        self._num_left = len(requests)  # choices that go on
+        self._has_ended = False  # nobody reads on
         self._tickets: list[Ticket] = []
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether every choice has come to its end."""
+        return not self._num_left
 
     @property
     def num_tokens(self) -> int:
@@ -191,26 +202,32 @@ class Answers:
         Raises:
             ApiError: the engine failed or is stopping.
         """
-        left, waiting_for_first = len(self.choices), True
+        waiting_for_first = True
         try:
-            while left:
-                events = [await self._events.get()]
-                while not self._events.empty():
-                    events.append(self._events.get_nowait())
+            while not self.are_whole:
+                events = await self._inbox.take()
                 if waiting_for_first:
                     waiting_for_first = False
                     self._metrics.first_token_seconds.observe(time.monotonic() - self._started)
                 pieces, failure = self._take_all(events)
-                left -= sum(piece.finish_reason is not None for piece in pieces)
+                if self.are_whole:  # counted before a client can know it
+                    self._end()
                 if pieces:
                     yield pieces
                 if failure is not None:
                     raise failure
         finally:
-            self.cancel()
-            self._metrics.num_generation_tokens += self.num_tokens
-            self._on_end(self.num_tokens)
-            self._metrics.request_seconds.observe(time.monotonic() - self._started)
+            self._end()
+
+    def _end(self) -> None:
+        """Stop whatever still runs, and count what was made, once."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self.cancel()
+        self._metrics.num_generation_tokens += self.num_tokens
+        self._on_end(self.num_tokens)
+        self._metrics.request_seconds.observe(time.monotonic() - self._started)
 
     def cancel(self) -> None:
         """Stop whatever still runs."""
@@ -236,10 +253,6 @@ class Answers:
 
     def _note_end(self, choice: Choice) -> None:
         if choice.finish_reason is not None:
+            self._num_left -= 1
             self._metrics.num_finished[choice.finish_reason] += 1
             self._engine.cancel(self._tickets[choice.index])
-
-    def _deliver(self, index: int, event: Event) -> None:
-        is_urgent = not self._has_begun or isinstance(event, Finished)
-        self._has_begun = True
-        self._mailbox.put(self._events.put_nowait, index, event, is_urgent=is_urgent)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request
+from starlette.types import Receive
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobody receives it
 
@@ -12,18 +12,20 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that went away; nobod
 T = TypeVar("T")
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what work gives; cancel it and return None once the client has gone away."""
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what work gives; end it and return None once the client has gone away."""
     working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_watch(request))
+    watching = asyncio.ensure_future(_watch(receive))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        for task in (working, watching):
-            task.cancel()
+        watching.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait((working,))
 
 
-async def _watch(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _watch(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

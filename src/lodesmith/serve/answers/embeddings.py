@@ -6,7 +6,6 @@ about a text's matter, less than a model made for it would. The answer's `model`
 Source: OpenAI API reference, "Create embeddings".
 """
 
-import asyncio
 import base64
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lodesmith.infer.interface import (
-    Event,
     Finished,
-    FinishReason,
     GenerationRequest,
     PromptPooled,
 )
+from lodesmith.serve.answers.answers import raise_failure
 from lodesmith.serve.answers.service import Service
-from lodesmith.serve.api.faults import ApiError
 from lodesmith.serve.api.protocol import EmbeddingsBody
 
 Vector = NDArray[np.float32]
@@ -57,26 +54,18 @@ async def embed(service: Service, body: EmbeddingsBody) -> dict[str, Any]:
 
 async def _pool(service: Service, requests: Sequence[GenerationRequest]) -> list[Vector]:
     """Return a vector for each request; whoever stops waiting cancels them."""
-    events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-    mailbox = service.mailbox
-
-    def deliver(index: int, event: Event) -> None:
-        mailbox.put(events.put_nowait, index, event, is_urgent=isinstance(event, Finished))
-
-    tickets = await service.submit(requests, deliver)
+    inbox = service.mailbox.inbox()
+    tickets = await service.submit(requests, inbox.put)
     vectors: dict[int, Vector] = {}
     left = len(requests)
     try:
         while left:
-            index, event = await events.get()
-            if isinstance(event, PromptPooled):
-                vectors[index] = event.vector
-            elif isinstance(event, Finished):
-                left -= 1
-                if event.reason is FinishReason.ERROR:
-                    raise ApiError(500, event.error or "the engine has failed")
-                if event.reason is FinishReason.CANCELLED:
-                    raise ApiError(503, "the server is stopping; ask again in a moment")
+            for index, event in await inbox.take():
+                if isinstance(event, PromptPooled):
+                    vectors[index] = event.vector
+                elif isinstance(event, Finished):
+                    left -= 1
+                    raise_failure(event)
     finally:
         for ticket in tickets:
             service.engine.cancel(ticket)

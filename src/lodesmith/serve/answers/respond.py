@@ -86,7 +86,7 @@ async def respond(
         return AnswerStream(events, close, limit_seconds=limit_seconds)
     try:
         async with asyncio.timeout(limit_seconds):
-            by_choice = await unless_gone(request, _gather(answers))
+            by_choice = await unless_gone(request.receive, _gather(answers))
     except TimeoutError:
         raise too_slow(limit_seconds) from None
     finally:
@@ -121,9 +121,10 @@ class AnswerStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; a stream that takes too long ends without its `[DONE]`."""
+        del scope
         try:
             async with asyncio.timeout(self._limit_seconds):
-                await super().__call__(scope, receive, send)
+                await unless_gone(receive, self.stream_response(send))
         except TimeoutError:
             error = too_slow(self._limit_seconds)
             last = {"type": "http.response.body", "body": encode_event(error.body())}
@@ -158,11 +159,13 @@ async def _stream(
                 choices.append(answer_format.chunk(piece))
             if options.include_usage and options.continuous_usage_stats:
                 after = f'],"usage":{_encode(_usage(answers, num_prompt_tokens))}}}\n\n'
-            yield "".join(f"{before}{_encode(choice)}{after}" for choice in choices).encode()
-        if options.include_usage:
-            usage = _usage(answers, num_prompt_tokens)
-            yield encode_event({**head, "choices": [], "usage": usage})
-        yield b"data: [DONE]\n\n"
+            data = "".join(f"{before}{_encode(choice)}{after}" for choice in choices).encode()
+            if answers.are_whole:  # in the same packet
+                if options.include_usage:
+                    usage = _usage(answers, num_prompt_tokens)
+                    data += encode_event({**head, "choices": [], "usage": usage})
+                data += b"data: [DONE]\n\n"
+            yield data
     except ApiError as error:  # the status has been sent already; the error can only follow
         yield encode_event(error.body())
 

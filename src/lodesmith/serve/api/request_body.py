@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 _HALF = r"holds half a character (a lone \ud800 to \udfff); send whole ones"
+_NUMBERS = frozenset({int, float})
 
 
 class RequestBody(BaseModel):
@@ -38,7 +39,7 @@ def _is_whole(value: Any, *, deep: bool = True) -> bool:
             except UnicodeEncodeError:
                 return False
         elif isinstance(part, list):
-            left.extend(part)
+            left.extend(() if _NUMBERS.issuperset(map(type, part)) else part)
         elif deep and isinstance(part, dict):
             left.extend((*part, *part.values()))
     return True

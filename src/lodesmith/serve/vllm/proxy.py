@@ -113,7 +113,7 @@ async def _answer(
 
             return AnswerStream(stream.events(), close, limit_seconds=limit_seconds)
         whole = await _in_time(
-            unless_gone(request, client.fetch("POST", path, data)), limit_seconds
+            unless_gone(request.receive, client.fetch("POST", path, data)), limit_seconds
         )
     if whole is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
