@@ -91,7 +91,7 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS,
         http="h11",  # httptools, which uvicorn prefers where it is installed, bounds no header
     )  # fmt: skip
-    gc.freeze()  # libraries and models stay: to look for rubbish among them takes a tenth of a second
+    gc.freeze()  # libraries and models stay; to look for rubbish among them takes .1 s
     with _signals_end_quietly():
         uvicorn.Server(config).run(sockets=[listener])
 

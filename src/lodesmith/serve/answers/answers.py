@@ -75,21 +75,25 @@ class Choice:
             if self.finish_reason is not None:  # a stop string ended it before the engine knew
                 return
             if isinstance(event, NewToken):
-                self.num_tokens += 1
-                if event.token_id not in self.request.stop_ids:
-                    ids.append(event.token_id)
-                if not self._is_watched:
-                    continue  # many are shown at once
-                self._show(ids, piece, event.logprobs)
+                ids = self._take_token(event, ids, piece)
             elif isinstance(event, PromptScored):
                 self.prompt_logprobs = event.logprobs
-                continue
             elif isinstance(event, Finished):
                 self._show(ids, piece)
+                ids = []
                 self._finish(event, piece)
-            ids = []
         if ids:
             self._show(ids, piece)
+
+    def _take_token(self, event: NewToken, ids: list[int], piece: Piece) -> list[int]:
+        """Return the ids whose text has yet to be shown, this token's among them."""
+        self.num_tokens += 1
+        if event.token_id not in self.request.stop_ids:
+            ids.append(event.token_id)
+        if not self._is_watched:
+            return ids
+        self._show(ids, piece, event.logprobs)
+        return []
 
     def _finish(self, event: Finished, piece: Piece) -> None:
         raise_failure(event)
