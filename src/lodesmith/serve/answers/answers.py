@@ -214,8 +214,6 @@ class Answers:
                     waiting_for_first = False
                     self._metrics.first_token_seconds.observe(time.monotonic() - self._started)
                 pieces, failure = self._take_all(events)
-                if self.are_whole:  # counted before a client can know it
-                    self._end()
                 if pieces:
                     yield pieces
                 if failure is not None:
@@ -260,3 +258,5 @@ class Answers:
             self._num_left -= 1
             self._metrics.num_finished[choice.finish_reason] += 1
             self._engine.cancel(self._tickets[choice.index])
+            if self.are_whole:  # counted before a client can know it
+                self._end()
