@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lodesmith.plan.step.memory import count_activation_bytes, estimate_memory
 from lodesmith.plan.workload.flops import count_parameters
 from lodesmith.plan.workload.layout import Layout, Training
-from lodesmith.plan.workload.shape import gpt_shape
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape
 
 SHAPE = gpt_shape(
     hidden_size=12288, num_hidden_layers=96, num_attention_heads=96, vocab_size=51200,
@@ -156,3 +156,25 @@ def test_a_loss_in_place_and_no_dropout_need_less():
     assert lean.logits == pytest.approx(plain.logits / 5)
     layers = SHAPE.num_hidden_layers
     assert plain.activations - lean.activations == pytest.approx(2 * SBH * layers)
+
+
+def test_expert_ranks_are_taken_from_the_tensor_ranks_and_hold_as_many_experts():
+    # As the trainer lays them: of a stage's ranks, whatever these do to attention.
+    shape = ModelShape(
+        kind="llama", vocab_size=128, hidden_size=1024, intermediate_size=0, num_hidden_layers=8,
+        num_attention_heads=8, num_key_value_heads=8, head_dim=128, max_position_embeddings=128,
+        tie_word_embeddings=False, num_experts=64, num_experts_per_tok=2,
+        moe_intermediate_size=1024,
+    )  # fmt: skip
+    one, two = (
+        estimate_memory(shape, layout, TRAINING, reserved_bytes=0)
+        for layout in (
+            Layout(data_parallel_size=16, expert_parallel_size=8, sharded="optimizer"),
+            Layout(tensor_parallel_size=2, data_parallel_size=8, expert_parallel_size=8,
+                   sharded="optimizer"),
+        )
+    )  # fmt: skip
+    experts = 8 * 8 * 3 * 1024 * 1024  # of eight layers, eight on each rank, three matrices
+    assert one.weights > two.weights > 2 * experts
+    assert two.weights == pytest.approx(2 * experts, rel=0.1)  # the rest is attention's, split
+    assert two.optimizer == pytest.approx(12 * experts / 2, rel=0.1)  # 16 ranks, so two copies

@@ -11,8 +11,13 @@ from lodesmith.plan.hardware.load import load_cluster, load_stack
 from lodesmith.plan.hardware.stack import Stack
 from lodesmith.plan.step.step_time import StepTime, estimate_step_time
 from lodesmith.plan.workload.layout import Layout, Training
-from lodesmith.plan.workload.shape import gpt_shape
+from lodesmith.plan.workload.shape import ModelShape, gpt_shape
 
+MIXTURE = ModelShape(
+    kind="llama", vocab_size=32000, hidden_size=4096, intermediate_size=0, num_hidden_layers=4,
+    num_attention_heads=32, num_key_value_heads=4, head_dim=128, max_position_embeddings=4096,
+    tie_word_embeddings=False, num_experts=64, num_experts_per_tok=8, moe_intermediate_size=1536,
+)  # fmt: skip
 MT_NLG = gpt_shape(
     hidden_size=20480, num_hidden_layers=105, num_attention_heads=128, vocab_size=51200,
     max_position_embeddings=2048,
@@ -101,6 +106,36 @@ def test_a_dense_model_split_over_two_nodes_sends_nothing_to_experts():
     step = step_of(MT_NLG, wide, TRAINING, num_nodes=560)
     assert step.expert_communication == 0
     assert step.tensor_communication > 0
+
+
+def test_experts_lie_whole_on_the_ranks_of_a_node_where_products_are_split_too():
+    # Eight expert ranks are taken from the tensor ranks: they share one node, and no token leaves.
+    cluster, device = load_cluster("h100-node")
+    layout = Layout(tensor_parallel_size=2, data_parallel_size=4, expert_parallel_size=8)
+    training = Training(global_batch_size=64, sequence_length=2048, precision="bf16")
+    seconds = [
+        estimate_step_time(
+            MIXTURE, layout, training, device=device,
+            cluster=cluster.model_copy(update={"network_gb_per_second": rate}),
+        ).expert_communication
+        for rate in (1, 1000)
+    ]  # fmt: skip
+    assert seconds[0] == seconds[1] > 0
+
+
+def test_tensor_ranks_share_out_the_tokens_of_experts_and_not_their_widths():
+    # A product that is cut narrow is slower; these are as wide as on one rank, and half as many.
+    cluster, device = load_cluster("h100-node")
+    training = Training(global_batch_size=64, sequence_length=2048, precision="bf16")
+    one, two = (
+        estimate_step_time(MIXTURE, layout, training, cluster=cluster, device=device).matmul
+        for layout in (
+            Layout(data_parallel_size=8, expert_parallel_size=8),
+            Layout(tensor_parallel_size=2, data_parallel_size=4, expert_parallel_size=8,
+                   micro_batch_size=2),
+        )
+    )  # fmt: skip
+    assert two == pytest.approx(one, rel=0.03)  # attention's products are split
 
 
 def test_a_sum_over_two_nodes_crosses_the_network_once_and_not_by_each_rank_of_a_ring():

@@ -45,6 +45,11 @@ def test_every_layout_found_is_a_section_that_the_parallel_room_accepts(num_expe
     training = Training(global_batch_size=64, sequence_length=16384, precision="bf16")
     ranking = search_layouts(shape, training, cluster=cluster, device=device)
     assert len(ranking.candidates) > 100
+    if num_experts:  # expert ranks are taken from the tensor ranks too
+        assert any(
+            layout.expert_parallel_size > layout.data_parallel_size * layout.context_parallel_size
+            for layout in (candidate.layout for candidate in ranking.candidates)
+        )
     for candidate in ranking.candidates:
         section = ParallelConfig.model_validate(parallel_section(candidate.layout))
         assert section.num_ranks == candidate.layout.num_devices

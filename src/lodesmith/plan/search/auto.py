@@ -141,7 +141,7 @@ def _enumerate(cluster: Cluster, num_layers: int) -> Iterator[ParallelConfig]:
             if virtual > most:
                 continue
             for expert in sizes:
-                if shard * context % expert == 0:
+                if shard * context * tensor % expert == 0:
                     yield ParallelConfig(
                         tensor_parallel_size=tensor,
                         pipeline_parallel_size=pipeline,

@@ -23,7 +23,7 @@ _BATCH = "data ranks x micro-batch must divide the batch"
 _ALONE = "an interleaved pipeline needs pipeline ranks"
 _TURNS = "an interleaved pipeline needs micro-batches in multiples of its ranks"
 _CONTEXT = "context_parallel_size must divide half the sequence"
-_EXPERTS = "expert_parallel_size must divide the experts and the data ranks"
+_EXPERTS = "expert_parallel_size must divide the experts and the ranks of a stage"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -35,7 +35,7 @@ def list_broken_rules(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, Mask]
         return reason, np.broadcast_to(np.asarray(fails, bool), (size,))
 
     tensor, virtual = np.asarray(jobs.tensor), np.asarray(jobs.virtual)
-    copies = jobs.data * jobs.context
+    stage = jobs.data * jobs.context * jobs.tensor  # ranks that share its experts out
     yield rule(_HEADS, jobs.heads % tensor != 0)
     yield rule(_NODE, tensor > cluster.devices_per_node)
     yield rule(_LAYERS, jobs.layers % (jobs.pipeline * virtual) != 0)
@@ -48,7 +48,7 @@ def list_broken_rules(jobs: Jobs, cluster: Cluster) -> Iterator[tuple[str, Mask]
     )
     yield rule(
         _EXPERTS,
-        (np.maximum(jobs.experts, 1) % jobs.expert_ranks != 0) | (copies % jobs.expert_ranks != 0),
+        (np.maximum(jobs.experts, 1) % jobs.expert_ranks != 0) | (stage % jobs.expert_ranks != 0),
     )  # fmt: skip
 
 
@@ -75,8 +75,8 @@ def _hint(
     together = layout.data_parallel_size * layout.micro_batch_size
     batch, sequence = training.global_batch_size, training.sequence_length
     context, micro_batches = layout.context_parallel_size, training.num_micro_batches(layout)
-    copies = layout.data_parallel_size * context
-    shared = math.gcd(max(shape.num_experts, 1), copies)
+    stage = layout.data_parallel_size * context * layout.tensor_parallel_size
+    shared = math.gcd(max(shape.num_experts, 1), stage)
     hints = {
         _HEADS: f"{heads} query heads, not {layout.tensor_parallel_size}; "
         f"nearest: {_or(near_divisors(heads, layout.tensor_parallel_size))}",
@@ -89,7 +89,7 @@ def _hint(
         f"{near_multiples(micro_batches, pipeline)}, or virtual_pipeline_size 1",
         _CONTEXT: f"{sequence} tokens, context {context}; nearest: "
         f"{_or(near_divisors(max(sequence // 2, 1), context))}",
-        _EXPERTS: f"{shape.num_experts} experts, {copies} data ranks, not "
+        _EXPERTS: f"{shape.num_experts} experts, {stage} ranks of a stage, not "
         f"{layout.expert_parallel_size}; nearest: "
         f"{_or(near_divisors(shared, layout.expert_parallel_size))}",
     }

@@ -161,7 +161,7 @@ def _schedules(
         virtual,
         range(len(kinds)),
         [CHECKPOINTING.index(mode) for mode in _CHECKPOINTING[training.attention]],
-        _expert_sizes(shape, data * context),
+        _expert_sizes(shape, data * context * tensor),
         indexing="ij",
     )
     names = ("micro", "virtual", "sharded", "recompute", "expert_ranks")
@@ -197,10 +197,10 @@ def _sharding_choices(pipeline: int, copies: int, in_node: int) -> list[tuple[in
     return kinds
 
 
-def _expert_sizes(shape: ModelShape, copies: int) -> list[int]:
+def _expert_sizes(shape: ModelShape, ranks: int) -> list[int]:
     if not shape.num_experts:
         return [1]
-    return [size for size in list_divisors(shape.num_experts) if size <= copies]
+    return [size for size in list_divisors(shape.num_experts) if size <= ranks]
 
 
 def _context_sizes(training: Training, cluster: Cluster) -> Iterator[int]:

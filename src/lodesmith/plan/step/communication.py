@@ -61,7 +61,7 @@ def expert_seconds(jobs: Jobs, machine: Machine) -> Column:
     payload = jobs.tokens * jobs.hidden * jobs.element_bytes / jobs.tensor
     chosen = np.maximum(jobs.experts_per_token, 1)
     inside = chosen * (size - 1) / size * payload / machine.link_bytes_per_second
-    nodes = np.maximum(size * jobs.tensor / machine.devices_per_node, 1)
+    nodes = np.maximum(size / machine.devices_per_node, 1)
     met = (
         nodes * (1 - (1 - 1 / nodes) ** chosen) * (1 - 1 / nodes)
     )  # other nodes that a token meets
@@ -87,7 +87,7 @@ def data_seconds(jobs: Jobs, machine: Machine, *, hiding: Column) -> Column:
     stack, width = machine.stack, jobs.element_bytes
     ranks = np.asarray(jobs.data * jobs.context)
     parameters = count_rank_parameters(jobs)
-    copies = np.maximum(ranks / jobs.expert_ranks, 1)
+    copies = np.maximum(ranks * jobs.tensor / jobs.expert_ranks, 1)
     part = (ranks - 1) / ranks * parameters.dense + (copies - 1) / copies * parameters.experts
     seconds = part / _gradient_rate(jobs, machine, ranks)
     group = np.minimum(jobs.shard, ranks)

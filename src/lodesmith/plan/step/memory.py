@@ -52,7 +52,7 @@ class RankParameters:
     """Parameters of the first pipeline rank, before data-parallel sharding."""
 
     dense: Column
-    experts: Column  # split over the expert-parallel ranks as well
+    experts: Column  # whole ones, spread over the expert-parallel ranks
 
     @property
     def total(self) -> Column:
@@ -73,7 +73,7 @@ def count_rank_parameters(jobs: Jobs) -> RankParameters:
     ends = ends + (jobs.pipeline == 1) * (1 - jobs.tied) * jobs.vocab * hidden
     return RankParameters(
         dense=(layers * (matrices + norms + biases) + ends) / jobs.tensor,
-        experts=layers * expert / (jobs.tensor * jobs.expert_ranks),
+        experts=layers * expert / jobs.expert_ranks,
     )
 
 
@@ -120,7 +120,7 @@ def estimate_memories(jobs: Jobs, *, reserved_bytes: float) -> dict[str, Column]
 
     def spread(bytes_each: Column, stage: str) -> Column:
         splits = sharded >= SHARDED.index(stage)
-        rest = np.maximum(shard / jobs.expert_ranks, 1)  # an expert has fewer copies
+        rest = np.maximum(shard * jobs.tensor / jobs.expert_ranks, 1)  # copies of an expert
         return bytes_each * (
             parameters.dense / np.where(splits, shard, 1)
             + parameters.experts / np.where(splits, rest, 1)

@@ -41,20 +41,21 @@ def layer_products(jobs: Jobs, machine: Machine) -> Passes:
     """Return the seconds of one layer's products: query, key, value; output; MLP or experts."""
     tokens, hidden, split = jobs.tokens, jobs.hidden, jobs.tensor
 
-    def both(rows: Column, inner: Column, inputs: Column) -> Passes:
+    def both(rows: Column, inner: Column) -> Passes:
         """Products into an inner width and back."""
-        up = product_seconds(jobs, machine, rows, hidden, inner * inputs / split)
-        down = product_seconds(jobs, machine, rows, inner / split, hidden)
+        up = product_seconds(jobs, machine, rows, hidden, inner * jobs.mlp_inputs)
+        down = product_seconds(jobs, machine, rows, inner, hidden)
         return up[0] + down[0], up[1] + down[1]
 
     heads = product_seconds(
         jobs, machine, tokens, hidden, (jobs.query + 2 * jobs.key_value) / split
     )
     output = product_seconds(jobs, machine, tokens, jobs.query / split, hidden)
-    plain = both(tokens, np.maximum(jobs.dense, 1e-9), jobs.mlp_inputs)
+    plain = both(tokens, np.maximum(jobs.dense, 1e-9) / split)
     experts = np.maximum(jobs.experts, 1)
-    rows = np.maximum(tokens * jobs.experts_per_token * jobs.expert_ranks / experts, 1)
-    each = both(rows, np.maximum(jobs.expert, 1), jobs.mlp_inputs)
+    sent = tokens / split * jobs.experts_per_token  # tensor-parallel ranks share the tokens out
+    rows = np.maximum(sent * jobs.expert_ranks / experts, 1)
+    each = both(rows, np.maximum(jobs.expert, 1))
     has_plain, has_experts = np.asarray(jobs.dense) > 0, np.asarray(jobs.experts) > 0
     share = experts / jobs.expert_ranks / _EXPERT_SHARE
 

@@ -191,7 +191,7 @@ def _accumulation_seconds(jobs: Jobs, machine: Machine) -> Column:
     expert = jobs.experts / jobs.expert_ranks * jobs.hidden * jobs.expert * (jobs.mlp_inputs + 1)
     adds_up = np.asarray(jobs.num_micro_batches) > 1
     adds_up = adds_up & (np.asarray(jobs.sharded) != SHARDED.index("everything"))
-    moved = 2 * jobs.gradient * (matrices + expert) / jobs.tensor
+    moved = 2 * jobs.gradient * (matrices / jobs.tensor + expert)
     return np.where(adds_up, _ACCUMULATION * moved / machine.memory_bytes_per_second, 0)
 
 
@@ -199,7 +199,7 @@ def _optimizer_seconds(jobs: Jobs, machine: Machine) -> Column:
     """One Adam update, bound by memory; with Muon, the products that make matrices orthogonal."""
     is_sharded = np.asarray(jobs.sharded) > SHARDED.index("nothing")
     parameters = count_rank_parameters(jobs)
-    copies = np.maximum(jobs.shard / jobs.expert_ranks, 1)
+    copies = np.maximum(jobs.shard * jobs.tensor / jobs.expert_ranks, 1)
     own = parameters.dense / np.where(is_sharded, jobs.shard, 1)
     own = own + parameters.experts / np.where(is_sharded, copies, 1)
     return own * _OPTIMIZER_BYTES / machine.memory_bytes_per_second + _muon_seconds(jobs, machine)
