@@ -63,7 +63,11 @@ def test_what_the_command_line_says_holds_on_another_cluster_too():
     ("recipe", "setting", "words"),
     [
         ("7b", "parallel.virtual_pipeline_size=2", "pipeline_parallel_size 1; leave the first at"),
-        ("7b", "parallel.expert_parallel_size=2", r"0 experts, 8 ranks of a stage, not 2; nearest: 1"),
+        (
+            "7b",
+            "parallel.expert_parallel_size=2",
+            r"0 experts, 8 ranks of a stage, not 2; nearest: 1",
+        ),
         ("mt-nlg-530b", "sequence_length=4096", r"\(4096\) is more than max_position_.* 2048"),
         ("mt-nlg-530b", "architecture.num_key_value_heads=48", r"\(48\) must divide .*32 or 64 do"),
         ("mt-nlg-530b", "architecture.num_experts=8", r"per_tok \(0\) must lie between 1 and .*8"),

@@ -1,7 +1,7 @@
 """Makes the plan of a recipe: shape, best layout, memory, step time and the whole run."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lodesmith.core.divisors import near_multiples
 from lodesmith.core.errors import UserError
@@ -14,17 +14,13 @@ from lodesmith.plan.hardware.stack import Stack
 from lodesmith.plan.report.advice import advise
 from lodesmith.plan.report.result import Alternative, Claim, Plan
 from lodesmith.plan.search.rules import explain_invalid, explain_ranks
-from lodesmith.plan.search.search import (
-    Candidate,
-    Ranking,
-    search_layouts,
-)
+from lodesmith.plan.search.search import Candidate, Ranking, search_layouts
 from lodesmith.plan.search.trainer import explain_untrainable, parallel_section
 from lodesmith.plan.step.memory import estimate_memory
 from lodesmith.plan.step.step_time import estimate_step_time
 from lodesmith.plan.whole_run.inference import InferenceEstimate, estimate_inference
 from lodesmith.plan.whole_run.mixed import MixedEstimate, estimate_mixed
-from lodesmith.plan.whole_run.run import TOKEN_BYTES, estimate_run
+from lodesmith.plan.whole_run.run import TOKEN_BYTES, RunEstimate, estimate_run
 from lodesmith.plan.whole_run.sites import SitesEstimate, estimate_sites
 from lodesmith.plan.workload.flops import (
     count_parameters,
@@ -37,6 +33,17 @@ from lodesmith.plan.workload.shape import ModelShape
 _GIGA = 1e9
 _NUM_ALTERNATIVES = 5
 _NUM_SHOWN = 400  # dots in a scatter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """What is to be planned, and where."""
+
+    shape: ModelShape
+    config: PlanConfig
+    training: Training
+    cluster: Cluster
+    device: Device
 
 
 def make_plan(
@@ -58,13 +65,7 @@ def make_plan(
         UserError: the cluster is unknown, no layout fits, or the given one does not.
     """
     _check_positions(shape, config.sequence_length or sequence_length)
-    cluster, device = load_cluster(config.cluster)
-    if config.device is not None:
-        device = load_device(config.device)
-    if config.num_nodes not in (None, cluster.num_nodes):
-        called = f"{format_counted(config.num_nodes, 'node')}, each as in {cluster.name}"
-        resized = {"num_nodes": config.num_nodes, "name": called}
-        cluster = cluster.model_copy(update=resized)
+    cluster, device = _load_place(config)
     training = Training(
         global_batch_size=config.global_batch_size or global_batch_size,
         sequence_length=config.sequence_length or sequence_length,
@@ -72,20 +73,40 @@ def make_plan(
         attention=config.attention,
         optimizer=optimizer,
     )
-    ranking = _rank(shape, config, training, cluster=cluster, device=device)
+    asked = _Asked(shape=shape, config=config, training=training, cluster=cluster, device=device)
+    ranking = _rank(asked)
     best = ranking.candidates[0]
     run = estimate_run(
         shape, training, step_seconds=best.step.total, tokens=config.tokens or tokens,
         cluster=cluster, device=device, recompute=best.layout.activation_checkpointing,
     )  # fmt: skip
+    return _plan_of(name, asked, ranking, run)
+
+
+def _load_place(config: PlanConfig) -> tuple[Cluster, Device]:
+    """Return the cluster that the settings name, in the size that they ask for, and its device."""
+    cluster, device = load_cluster(config.cluster)
+    if config.device is not None:
+        device = load_device(config.device)
+    if config.num_nodes not in (None, cluster.num_nodes):
+        called = f"{format_counted(config.num_nodes, 'node')}, each as in {cluster.name}"
+        resized = {"num_nodes": config.num_nodes, "name": called}
+        cluster = cluster.model_copy(update=resized)
+    return cluster, device
+
+
+def _plan_of(name: str, asked: _Asked, ranking: Ranking, run: RunEstimate) -> Plan:
+    shape, config, training = asked.shape, asked.config, asked.training
+    cluster, best = asked.cluster, ranking.candidates[0]
     cloud = _alternatives(ranking, shape, training)
-    served = _estimate_inference(shape, config, cluster=cluster, device=device)
+    served = _estimate_inference(asked)
+    too_few = f"the {cluster.num_devices:,} devices together do not hold the model and one request"
     return Plan(
         recipe=name,
         cluster=cluster.name,
-        device=device.name,
+        device=asked.device.name,
         num_devices=cluster.num_devices,
-        device_memory_gb=device.memory_gb,
+        device_memory_gb=asked.device.memory_gb,
         shape=shape,
         parameters=count_parameters(shape),
         token_flops=count_token_flops(shape, sequence_length=training.sequence_length),
@@ -102,12 +123,12 @@ def make_plan(
         cloud=cloud[:_NUM_SHOWN],
         claim=_judge_claim(config.claim),
         inference=served,
-        unserved=None if served or not config.inference else _explain_unserved(cluster),
-        mixed=_estimate_mixed(shape, training, config, cluster=cluster, device=device),
+        unserved=None if served or not config.inference else too_few,
+        mixed=_estimate_mixed(asked),
         sites=_estimate_sites(cluster, best.step.total, run.tokens, shape),
         num_layouts_tried=ranking.num_tried,
         layouts_dropped=ranking.dropped,
-        advice=advise(ranking, run, device),
+        advice=advise(ranking, run, asked.device),
     )
 
 
@@ -118,10 +139,6 @@ def _check_positions(shape: ModelShape, sequence_length: int) -> None:
             f"({shape.max_position_embeddings}), and a model of kind gpt learns its positions; use "
             f"at most {shape.max_position_embeddings}, or raise the latter"
         )
-
-
-def _explain_unserved(cluster: Cluster) -> str:
-    return f"the {cluster.num_devices:,} devices together do not hold the model and one request"
 
 
 def _choose_precision(asked: Precision | None, device: Device) -> Precision:
@@ -135,15 +152,12 @@ def _choose_precision(asked: Precision | None, device: Device) -> Precision:
     return asked
 
 
-def _rank(
-    shape: ModelShape, config: PlanConfig, training: Training, *, cluster: Cluster, device: Device
-) -> Ranking:
+def _rank(asked: _Asked) -> Ranking:
+    config, training, cluster, device = asked.config, asked.training, asked.cluster, asked.device
     stack = None if config.stack is None else load_stack(config.stack)
-    ranking = search_layouts(shape, training, cluster=cluster, device=device, stack=stack)
+    ranking = search_layouts(asked.shape, training, cluster=cluster, device=device, stack=stack)
     if config.parallel is not None:
-        given = _estimate_given(
-            shape, config.parallel, training, cluster=cluster, device=device, stack=stack
-        )
+        given = _estimate_given(asked, config.parallel, stack)
         return replace(ranking, candidates=(given, *ranking.candidates))
     if ranking.candidates:
         return ranking
@@ -158,11 +172,10 @@ def _rank(
     )
 
 
-def _estimate_given(
-    shape: ModelShape, given: GivenLayout, training: Training, *, cluster: Cluster,
-    device: Device, stack: Stack | None,
-) -> Candidate:  # fmt: skip
+def _estimate_given(asked: _Asked, given: GivenLayout, stack: Stack | None) -> Candidate:
     """Return the one layout that the recipe fixes; it need not fit, but must be possible."""
+    shape, training = asked.shape, asked.training
+    cluster, device = asked.cluster, asked.device
     sizes = {
         "tensor_parallel_size": given.tensor_parallel_size,
         "pipeline_parallel_size": given.pipeline_parallel_size,
@@ -192,22 +205,20 @@ def _judge_claim(claim: ClaimConfig | None) -> Claim | None:
     return Claim(source=claim.source, implied_mfu=implied)
 
 
-def _estimate_inference(
-    shape: ModelShape, config: PlanConfig, *, cluster: Cluster, device: Device
-) -> InferenceEstimate | None:
-    if config.inference is None:
+def _estimate_inference(asked: _Asked) -> InferenceEstimate | None:
+    wanted = asked.config.inference
+    if wanted is None:
         return None
-    return estimate_inference(shape, config.inference, cluster=cluster, device=device)
+    return estimate_inference(asked.shape, wanted, cluster=asked.cluster, device=asked.device)
 
 
-def _estimate_mixed(
-    shape: ModelShape, training: Training, config: PlanConfig, *, cluster: Cluster, device: Device
-) -> MixedEstimate | None:
+def _estimate_mixed(asked: _Asked) -> MixedEstimate | None:
+    config, cluster = asked.config, asked.cluster
     if not cluster.parts:
         return None
-    kinds = [(cluster, device), *load_parts(config.cluster)[1:]]
+    kinds = [(cluster, asked.device), *load_parts(config.cluster)[1:]]
     stack = None if config.stack is None else load_stack(config.stack)
-    return estimate_mixed(shape, training, kinds, stack=stack)
+    return estimate_mixed(asked.shape, asked.training, kinds, stack=stack)
 
 
 def _estimate_sites(
