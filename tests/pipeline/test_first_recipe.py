@@ -45,7 +45,7 @@ def test_pages_tables_archives_and_chats_each_get_their_place(tmp_path: Path) ->
     ]  # fmt: skip
     assert [domain.files for domain in recipe.domains] == [[str(folder / "d.jsonl")]]
     assert survey([folder]).tell() == (
-        "2 pages, 1 archives, 2 tables, 1 files of chats, 4 files of other kinds, left out"
+        "2 pages, 1 archive, 2 tables, 1 file of chats, 4 files of other kinds, left out"
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from lodesmith.acquire.pages.patterns import matches_any
 from lodesmith.acquire.source_base import ARCHIVE_PATTERNS, HTML_PATTERNS, PAGE_PATTERNS, make_name
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_counted
 from lodesmith.data.entries import JSON_ENDINGS
 from lodesmith.data.rows import ROW_FAULTS, unpack
 from lodesmith.tune.samples.samples import holds_chats
@@ -44,10 +45,13 @@ class Holdings:
     def tell(self) -> str:
         """Return one line on what was found."""
         counts = {
-            "pages": self.num_pages, "archives": len(self.archives), "tables": len(self.tables),
-            "files of chats": len(self.chats), "files of other kinds, left out": self.num_others,
-        }  # fmt: skip
-        return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+            ("page", "pages"): self.num_pages,
+            ("archive", "archives"): len(self.archives),
+            ("table", "tables"): len(self.tables),
+            ("file of chats", "files of chats"): len(self.chats),
+            ("file of another kind, left out", "files of other kinds, left out"): self.num_others,
+        }
+        return ", ".join(format_counted(n, one, more) for (one, more), n in counts.items() if n)
 
 
 def survey(entries: Sequence[Path]) -> Holdings:
