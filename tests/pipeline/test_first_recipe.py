@@ -75,7 +75,7 @@ def test_more_text_means_more_steps_and_a_larger_vocabulary(tmp_path: Path) -> N
 
 
 def test_nothing_to_learn_from_is_told_with_what_is_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no pages, archives or .* \(1 files of other"):
+    with pytest.raises(UserError, match=r"no pages, archives or .* \(1 file of another kind"):
         survey([plant(tmp_path / "a", b_docx="b")])
     with pytest.raises(UserError, match="there is no file or folder absent"):
         survey([Path("absent")])
