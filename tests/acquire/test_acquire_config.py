@@ -55,6 +55,7 @@ def test_the_section_survives_being_written_into_a_receipt() -> None:
     [
         ("- {debian: dpkg, pypi: pages}", "r.yaml:3: acquire.sources.0: a source has one origin"),
         ("- {paths: a}", "acquire.sources.0: a source needs one of the keys debian, pypi"),
+        ("- {file: a}", "this one has file; did you mean files?"),
         ("- dpkg", "acquire.sources.0: a source is a mapping with one of the keys"),
         ("- {npm: pages, pathz: a}", "sources.0.pathz is not a known key; did you mean paths?"),
         ("- {npm: pages, use: chats}", "sources.0.use: input should be 'pages' or 'chat'"),

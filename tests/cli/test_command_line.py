@@ -78,6 +78,8 @@ def test_help_imports_nothing_heavy():
         (["export", "我的", "-o", "x"], "or do you mean the recipe 我的.yaml?"),
         (["serve", "./x", "--port", "99999"], "65535. See"),
         (["serve", "/no/such/model"], "there is no folder /no/such/model"),
+        (["export", "./model", "-o", "x"], "there is no folder ./model"),
+        (["join", "10.0.0.1", "--key-file", "key"], "is not of the form HOST:PORT"),
         (["serve", "quickstart", "--host", "0.0.0.0"], "give --api-keys FILE"),
         (["serve", "quickstart", "--quantization", "int7"], "--quantization is int8 or int4"),
         (["evaluate", "nosuch"], "no artifact nosuch"),

@@ -140,6 +140,12 @@ def test_every_record_ends_in_one_output_with_the_step_and_the_value(tmp_path: P
     )
 
 
+def test_an_output_below_a_file_is_the_users_error(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(_text(1))
+    with pytest.raises(UserError, match=r"in\.txt/out\.jsonl cannot be written: .*name another"):
+        clean([tmp_path / "in.txt"], output=tmp_path / "in.txt" / "out.jsonl")
+
+
 def test_chats_and_questions_are_pointed_to_the_section_that_learns_from_them(
     tmp_path: Path,
 ) -> None:

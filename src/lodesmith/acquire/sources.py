@@ -1,5 +1,6 @@
 """The kinds of sources: each a mapping in the recipe that is told by the one key of its origin."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Tag
@@ -40,7 +41,9 @@ def _check_kind(value: Any) -> Any:
         raise ValueError(f"a source has one origin, this one has {' and '.join(kinds)}; make two")
     if not kinds:
         got = ", ".join(str(key) for key in value) or "nothing"
-        raise ValueError(f"a source needs one of the keys {known}; this one has {got}")
+        close = [near for key in value for near in get_close_matches(str(key), KINDS, n=1)]
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"a source needs one of the keys {known}; this one has {got}{hint}")
     return value
 
 

@@ -87,7 +87,7 @@ def name_model(name: str, workspace: Path) -> str:
         from lodesmith.pipeline.run import last_model
 
         return last_model(space, name)
-    if len(Path(name).parts) == 1 and not Path(name).exists() and not name.endswith(".gguf"):
+    if "/" not in name and not Path(name).exists() and not name.endswith(".gguf"):
         _find_or_suggest(name, space)
     return name
 

@@ -112,7 +112,6 @@ def join(
     """
     from lodesmith.train.ranks.member import join_run
 
-    say(f"joining the run at {address}; for ten minutes it is tried again where it is not there")
     join_run(address, key_file=key_file)
 
 

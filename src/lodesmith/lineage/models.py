@@ -30,8 +30,8 @@ def find_model_folder(name: str, workspace: Workspace) -> Path:
     if folder.is_dir():
         raise UserError(f"{folder} has no config.json; a model folder holds config.json, "
                         "*.safetensors and tokenizer.json")  # fmt: skip
-    if len(folder.parts) > 1:
-        raise UserError(f"there is no folder {folder}; name one, or an artifact of `lodesmith ls`")
+    if "/" in name:
+        raise UserError(f"there is no folder {name}; name one, or an artifact of `lodesmith ls`")
     artifact = workspace.find(name)
     if artifact.kind not in MODEL_KINDS:
         raise UserError(

@@ -107,9 +107,13 @@ def clean(
         return _clean(sources, chosen, config or PrepareConfig(), outputs, problems)
     except OSError as error:
         clear = explain_os_error(error, doing=f"cleaning into {output}")
-        if clear is None:
+        place = Path(str(error.filename)).absolute()
+        folder = outputs["documents"].absolute().parent
+        if clear is None and not (place.is_relative_to(folder) or folder.is_relative_to(place)):
             raise
-        raise clear from error
+        raise clear or UserError(
+            f"{output} cannot be written: {error.strerror} ({place}); name another place for it"
+        ) from error
 
 
 def _clean(

@@ -16,6 +16,7 @@ from typing import Any
 
 from lodesmith.core.errors import EngineError, LodesmithError, UserError
 from lodesmith.core.log import say
+from lodesmith.core.units import format_seconds
 from lodesmith.core.version import VERSION
 from lodesmith.parallel.memory_folder import open_memory_folder
 from lodesmith.train.job import RankTask
@@ -55,6 +56,7 @@ def _join_again(
     where = f"{address[0]}:{address[1]}"
     deadline = time.monotonic() + patience_seconds
     read_key(key_file)  # one that is not there now was not written by a leader that runs
+    say(f"joining the run at {where}; it is tried for {format_seconds(patience_seconds)}")
     has_joined = False  # after that, a leader that is started again may write another key
     while True:
         try:
