@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from lodesmith.model.checkpoint import load_decoder, save_decoder
-from lodesmith.model.config import DecoderConfig
+from lodesmith.model.config import DecoderConfig, ExpertsConfig
 from lodesmith.model.decoder import Decoder
 from lodesmith.model.export import export_model
+from lodesmith.train.objectives.segments import attend_within_segments
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # transformers' own imports warn; ours must not
@@ -33,6 +34,7 @@ SHAPE = {
     "max_position_embeddings": 128,
     "rms_norm_eps": 1e-5,
 }
+EXPERTS = ExpertsConfig(num_experts=6, num_experts_per_tok=2, moe_intermediate_size=24)
 LLAMA3_ROPE = {
     "rope_type": "llama3",
     "rope_theta": 10_000.0,
@@ -157,3 +159,18 @@ def test_position_ids_mean_the_same_as_in_transformers(tmp_path):
             atol=1e-5,
             rtol=0,
         )
+
+
+@pytest.mark.parametrize("model", [{"kind": "llama"}, {"kind": "qwen3"}, {"experts": EXPERTS}])
+def test_a_document_in_a_packed_row_gets_the_logits_that_transformers_gives_it_alone(
+    tmp_path, model
+):
+    ours, ids = random_decoder(**model), random_ids(num_rows=1)
+    save_decoder(tmp_path, ours, eos_ids=[7])
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    lengths = [9, 1, 17, 13]
+    segments = torch.repeat_interleave(torch.arange(4), torch.tensor(lengths))[None]
+    with torch.no_grad():
+        packed = ours(ids, attend=attend_within_segments(segments))
+        alone = [theirs(document).logits for document in ids.split(lengths, dim=1)]
+    torch.testing.assert_close(packed, torch.cat(alone, dim=1), atol=1e-5, rtol=0)

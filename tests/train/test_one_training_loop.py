@@ -92,6 +92,9 @@ def test_training_learns_and_its_facts_add_up(tmp_path):
     records = read_metrics(job.metrics_file)
     assert [record["step"] for record in records] == list(range(1, 41))
     assert records[-1]["tokens_seen"] == facts["tokens_seen"]
+    told = {"loss", "grad_norm", "learning_rate", "step_seconds", "tokens_per_second", "mfu"}
+    told |= {"data_wait_seconds", "memory_bytes", "slowest_rank"}
+    assert all(told <= record.keys() for record in records)
     assert all(record["tokens_per_second"] > 0 for record in records)
     assert load_decoder(job.model_folder).config == SHAPE
 

@@ -12,7 +12,6 @@ is said at once and raised at the next save, on all ranks alike.
 
 import copy
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,8 +68,6 @@ class Checkpoints:
         self.team = Team()
         attempt = self.team.decide(lambda: secrets.token_hex(4))
         self.shelf, self.keep, self.say = Shelf(place, attempt=attempt), keep, say
-        self.stall_seconds = 0.0
-        """How long the last save held up its caller."""
         self._plan: Plan | None = None
         self._held: list[Held] = []
         self._staging: Staging | None = None  # unless there are copies in memory
@@ -95,7 +92,6 @@ class Checkpoints:
         Raises:
             EngineError: earlier saves have failed, too many to go on without.
         """
-        started = time.perf_counter()
         self.wait()
         if self._last is not None and (self._last.step, self._last.fault) == (step, None):
             return  # it is there already
@@ -104,7 +100,6 @@ class Checkpoints:
         self._last = _Save(step)
         facts = copy.deepcopy(facts)
         self._writing = self._writer.submit(self._write, self._last, staging, facts)
-        self.stall_seconds = time.perf_counter() - started
 
     @property
     def is_saving(self) -> bool:

@@ -47,37 +47,8 @@ def check_job(job: TrainingJob, *, num_ranks: int) -> None:
             is not enough memory.
     """
     shape, config = shape_of_job(job), job.config
-    if job.adapter is not None and config.parallel is not None:
-        raise UserError(
-            f"{job.title}: an adapter is trained beside a model that each rank holds whole; leave "
-            "out parallel, or leave out adapter to train all weights over any layout"
-        )
-    if job.adapter is not None and config.matmul_dtype is not None:
-        raise UserError(
-            f"{job.title}: matmul_dtype {config.matmul_dtype} is for training all weights; leave "
-            "it out beside an adapter"
-        )
-    if job.quantize_base is not None and importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            f"{job.title}: adapter.quantize_base wants bitsandbytes: pip install 'lodesmith[qlora]'"
-        )
-    if config.parallel is not None:
-        layout = as_layout(config.parallel)
-        check_layout(
-            layout,
-            shape,
-            num_ranks=num_ranks,
-            sequence_length=config.sequence_length,
-            global_batch_size=config.global_batch_size,
-            micro_batch_size=config.micro_batch_size,
-        )
-        if job.objective != "next-token" and (
-            layout.pipeline_parallel_size > 1 or layout.context_parallel_size > 1
-        ):
-            raise UserError(
-                f"{job.title}: the objective {job.objective} compares whole sequences; set "
-                "pipeline_parallel_size and context_parallel_size to 1"
-            )
+    _check_adapter(job)
+    _check_layout(job, shape, num_ranks=num_ranks)
     num_nodes = 1 if config.nodes is None else config.nodes.num_nodes
     ranks_here = -(-num_ranks // num_nodes)
     check_gpus(job.title, config, num_ranks=ranks_here)
@@ -85,6 +56,45 @@ def check_job(job: TrainingJob, *, num_ranks: int) -> None:
     if job.adapter is not None:
         beside = Beside(adapter=job.adapter, quantize_base=job.quantize_base)
     check_memory(job.title, shape, config, ranks_here, beside=beside)
+
+
+def _check_adapter(job: TrainingJob) -> None:
+    if job.adapter is not None and job.config.parallel is not None:
+        raise UserError(
+            f"{job.title}: an adapter is trained beside a model that each rank holds whole; leave "
+            "out parallel, or leave out adapter to train all weights over any layout"
+        )
+    if job.adapter is not None and job.config.matmul_dtype is not None:
+        raise UserError(
+            f"{job.title}: matmul_dtype {job.config.matmul_dtype} is for training all weights; "
+            "leave it out beside an adapter"
+        )
+    if job.quantize_base is not None and importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"{job.title}: adapter.quantize_base wants bitsandbytes: pip install 'lodesmith[qlora]'"
+        )
+
+
+def _check_layout(job: TrainingJob, shape: DecoderConfig, *, num_ranks: int) -> None:
+    config = job.config
+    if config.parallel is None:
+        return
+    layout = as_layout(config.parallel)
+    check_layout(
+        layout,
+        shape,
+        num_ranks=num_ranks,
+        sequence_length=config.sequence_length,
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_batch_size,
+    )
+    if job.objective != "next-token" and (
+        layout.pipeline_parallel_size > 1 or layout.context_parallel_size > 1
+    ):
+        raise UserError(
+            f"{job.title}: the objective {job.objective} compares whole sequences; set "
+            "pipeline_parallel_size and context_parallel_size to 1"
+        )
 
 
 def check_gpus(title: str, config: TrainingConfig, *, num_ranks: int) -> None:

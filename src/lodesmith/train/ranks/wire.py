@@ -40,11 +40,6 @@ class Wire:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @property
-    def own_address(self) -> str:
-        """This machine's address on the way to the other."""
-        return str(self._socket.getsockname()[0])
-
-    @property
     def peer_address(self) -> str:
         """The other machine's address."""
         return str(self._socket.getpeername()[0])
