@@ -262,7 +262,7 @@ def test_benchmarks_stand_with_base_interval_and_samples(page: str, finished):
     assert "kind of a headline; right, calibrated, 1,098 questions, chance 6.7%" in text
     assert "科技" in text
     said = summarise(finished[1])
-    assert "tnews, right, calibrated: 30.0% (20.0% to 40.0%; 1098 questions, tuned model)" in said
+    assert "tnews, right, calibrated: 30.0% (20.0% to 40.0%; 1,098 questions, tuned model)" in said
 
 
 def test_the_page_fetches_nothing(page: str):

@@ -12,6 +12,7 @@ import zstandard
 
 from lodesmith.core.config import Config
 from lodesmith.core.errors import UserError
+from lodesmith.core.seal import make_key, read_key, seal
 from lodesmith.core.storage import write_bytes, write_json
 from lodesmith.data.corpora import mixture_order
 from lodesmith.data.documents import Document, write_documents
@@ -26,6 +27,7 @@ from lodesmith.pipeline.trace import (
     format_document_trace,
     format_text_matches,
     trace_artifact,
+    trace_chats,
     trace_document,
     trace_text,
     trace_url,
@@ -110,7 +112,7 @@ def fill_pretrain(consumed: int, **more):
 def fill_tune(draft: Draft) -> None:
     rows = [
         {"origin": f"document {0:016x}"},
-        {"origin": "chats/a.yml"},
+        {"origin": "chats/a.yml", "messages": [{"role": "user", "content": 'Où est "Ça"?'}]},
         {"origin": f"document {0:016x}"},
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -264,6 +266,28 @@ def test_a_sentence_leads_to_its_documents(workspace: Workspace) -> None:
     assert (match.start, match.before, match.after) == (0, "", " then press Enter.")
     assert match.document.fates[0].tokens[0].training[0].readings
     assert match.url in format_text_matches([match])
+
+
+def test_a_sentence_leads_to_the_records_of_tuning_that_say_it(workspace: Workspace) -> None:
+    [match] = trace_chats(workspace, 'est "Ça"')
+    tune = only(workspace, "tune").id
+    assert (match.tune, match.row, match.origin) == (tune, 2, "chats/a.yml")
+    assert format_text_matches([], [match]) == f"chats/a.yml  record 2 of {tune}"
+    assert trace_chats(workspace, "chats/a.yml") == []  # no record says where it came from
+
+
+def test_sealed_records_of_tuning_are_passed_over_and_said_to_be(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_key(tmp_path / "key")
+    rows = only(workspace, "tune").file("chat.jsonl.zst")
+    plain = rows.read_bytes()
+    try:
+        rows.write_bytes(seal(plain, read_key(tmp_path / "key")))
+        assert trace_chats(workspace, "est") == []
+        assert "are sealed and are not looked into" in capsys.readouterr().err
+    finally:
+        rows.write_bytes(plain)
 
 
 def test_a_sentence_on_many_pages_is_shown_as_often_as_asked(workspace: Workspace) -> None:

@@ -126,7 +126,9 @@ def trace(
         _print(journeys, lines, as_json=as_json)
     else:
         matches = tracing.trace_text(space, text or "", limit=limit)
-        _print(matches, tracing.format_text_matches(matches), as_json=as_json)
+        chats = tracing.trace_chats(space, text or "", limit=limit)
+        lines = tracing.format_text_matches(matches, chats)
+        _print([*matches, *chats], lines, as_json=as_json)
 
 
 @app.command(rich_help_panel="Look back")

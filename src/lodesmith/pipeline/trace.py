@@ -3,6 +3,7 @@
     trace_artifact   up to the packages with their licences, and down to what was made from it
     trace_document   from a page to the very training steps at which a model read it
     trace_text       from a sentence to the documents that hold it, then as above
+    trace_chats      from a sentence to the records of tuning that hold it
 
     trace_url        from a URL to its documents, then as above
     trace_content    from the SHA-256 of a text or a raw page to its documents, then as above
@@ -17,6 +18,7 @@ from lodesmith.pipeline.trace_artifacts import (
     format_artifact_trace,
     trace_artifact,
 )
+from lodesmith.pipeline.trace_chats import ChatMatch, trace_chats
 from lodesmith.pipeline.trace_documents import (
     DocumentTrace,
     Fate,
@@ -33,6 +35,7 @@ from lodesmith.pipeline.trace_training import ChatUse, Reading, TokenUse, Traini
 __all__ = [
     "Ancestor",
     "ArtifactTrace",
+    "ChatMatch",
     "ChatUse",
     "Descendant",
     "DocumentTrace",
@@ -46,6 +49,7 @@ __all__ = [
     "format_document_trace",
     "format_text_matches",
     "trace_artifact",
+    "trace_chats",
     "trace_content",
     "trace_document",
     "trace_documents",

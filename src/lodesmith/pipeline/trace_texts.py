@@ -1,6 +1,6 @@
 """From a sentence to the training documents that hold it, exactly as it is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lodesmith.core.errors import UserError
@@ -9,6 +9,7 @@ from lodesmith.data.tokens import TokenSet
 from lodesmith.lineage.artifact import Artifact
 from lodesmith.lineage.text_index import TextIndex
 from lodesmith.lineage.workspace import Workspace
+from lodesmith.pipeline.trace_chats import ChatMatch, describe_chat
 from lodesmith.pipeline.trace_documents import (
     DocumentTrace,
     format_document_trace,
@@ -69,11 +70,11 @@ def trace_text(workspace: Workspace, sentence: str, *, limit: int = 10) -> list[
     ]
 
 
-def format_text_matches(matches: list[TextMatch]) -> str:
-    """Return the matches as people read them."""
-    if not matches:
-        return "no training document holds this text exactly as it is written"
-    return "\n\n".join(_describe(match) for match in matches)
+def format_text_matches(matches: list[TextMatch], chats: Sequence[ChatMatch] = ()) -> str:
+    """Return the documents and the records of tuning as people read them."""
+    if not matches and not chats:
+        return "no training document and no chat holds this text exactly as it is written"
+    return "\n\n".join([*map(_describe, matches), *map(describe_chat, chats)])
 
 
 def _describe(match: TextMatch) -> str:
