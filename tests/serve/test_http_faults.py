@@ -161,6 +161,18 @@ def test_a_body_that_is_not_json_is_refused(server):
     assert "not JSON" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"), [("{}", "application/x-www-form-urlencoded"), ("[]", "application/json")]
+)
+def test_a_body_that_is_no_json_object_is_told_what_to_send(server, content, kind):
+    response = httpx.post(
+        f"{server.url}{CHAT}", content=content, headers={"Content-Type": kind}, trust_env=False
+    )
+    assert response.status_code == 400
+    assert "no JSON object" in response.json()["error"]["message"]
+    assert "Content-Type: application/json" in response.json()["error"]["message"]
+
+
 def test_a_huge_body_is_refused(server):
     response = server.post(CHAT, chat(user="x" * MAX_BODY_BYTES))
     assert response.status_code == 413

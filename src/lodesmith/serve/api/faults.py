@@ -120,6 +120,10 @@ def _explain(fault: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in _path(fault)) or "the body"
     if fault["type"] == "json_invalid":
         return f"the body is not JSON: {fault.get('ctx', {}).get('error', fault['msg'])}"
+    if fault["type"] == "model_attributes_type" and not _path(fault):
+        return (
+            "the body is no JSON object: send one, with the header Content-Type: application/json"
+        )
     if fault["type"] == "extra_forbidden":
         return _explain_unknown(name)
     if fault["type"] == "missing":
