@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lodesmith.model.attention import attend_from, suits_own_kernel
 from lodesmith.model.config import DecoderConfig
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.model.product import Linear, product
@@ -38,6 +39,8 @@ Rotation = tuple[Tensor, Tensor]  # cos and sin with H columns; the first half o
 def causal_attention(layer: int, q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor) -> Tensor:
     """Return what each token reads from itself and the tokens before it."""
     del layer
+    if suits_own_kernel(q_BNTH, k_BKTH, v_BKTH):
+        return attend_from(None, q_BNTH, k_BKTH, v_BKTH)
     grouped = q_BNTH.shape[1] != k_BKTH.shape[1]
     return F.scaled_dot_product_attention(
         q_BNTH, k_BKTH, v_BKTH, is_causal=True, enable_gqa=grouped

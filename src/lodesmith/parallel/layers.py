@@ -19,6 +19,7 @@ from torch.utils.checkpoint import (
     create_selective_checkpoint_contexts,
 )
 
+from lodesmith.model.attention import own_operator
 from lodesmith.model.product import onednn_operators
 
 Recompute = Literal["none", "selective", "full"]
@@ -38,6 +39,7 @@ _DEAR = (
         )
     )
     | onednn_operators()
+    | {own_operator()}
 )
 
 

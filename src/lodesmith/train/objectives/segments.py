@@ -1,19 +1,22 @@
 """Attention within the documents of packed rows, at the price of the documents and not of the rows.
 
-A mask over whole rows computes T x T products a row and throws most of them away. Here the tokens
-of each document are laid out as a row of their own, documents of like length together, and each
-such batch is attended to causally; what pads a document's end is seen by no token of it.
+A mask over whole rows computes T x T products a row and throws most of them away. The kernel of our
+own skips what lies outside of documents. For torch's, which knows masks only, the tokens of each
+document are laid out as a row of their own, documents of like length together, and each such
+batch is attended to causally; what pads a document's end is seen by no token of it.
 
 Shapes: B batch, T tokens, N query heads, K key and value heads, A heads of all three, H head size,
 S documents of like length, W tokens of the longest of them, P all tokens.
 """
 # ruff: noqa: N803, N806 shape suffixes are the house's names for tensors
 
+import functools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from lodesmith.model.attention import attend_from, starts_of_segments, suits_own_kernel
 from lodesmith.model.decoder import Attend, causal_attention
 
 _MIN_LENGTH_FRACTION = 0.7  # of the longest: shorter documents go into a batch of their own
@@ -24,9 +27,13 @@ def attend_within_segments(segment_ids_BT: Tensor) -> Attend:
     spans = _spans(segment_ids_BT)
     if len(spans) == len(segment_ids_BT):
         return causal_attention
-    batches_SW, order_P = _lay_out(spans, device=segment_ids_BT.device)
+    starts_BT = starts_of_segments(segment_ids_BT)
+    lay_out = functools.cache(lambda: _lay_out(spans, device=segment_ids_BT.device))
 
     def attend(layer: int, q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor) -> Tensor:
+        if suits_own_kernel(q_BNTH, k_BKTH, v_BKTH):
+            return attend_from(starts_BT, q_BNTH, k_BKTH, v_BKTH)
+        batches_SW, order_P = lay_out()
         heads = [q_BNTH.shape[1], k_BKTH.shape[1], v_BKTH.shape[1]]
         together = torch.cat((q_BNTH, k_BKTH, v_BKTH), dim=1).transpose(1, 2).flatten(0, 1)
         parts = []
