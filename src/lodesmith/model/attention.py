@@ -120,8 +120,10 @@ def _shapes_backward(
 
 def _sum_groups(grad_BNTH: Tensor, num_kv_heads: int) -> Tensor:
     """Return the sums over query heads that share keys, head by head: always in one order."""
-    grads_BKGTH = grad_BNTH.unflatten(1, (num_kv_heads, -1))
-    return functools.reduce(torch.add, grads_BKGTH.unbind(2))
+    size, num_heads, *rest = grad_BNTH.shape
+    grads_BKGTH = grad_BNTH.view(size, num_kv_heads, num_heads // num_kv_heads, *rest)
+    total: Tensor = functools.reduce(torch.add, grads_BKGTH.unbind(2))
+    return total
 
 
 def _describe(
