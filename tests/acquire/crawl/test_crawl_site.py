@@ -313,5 +313,5 @@ def test_a_host_that_is_gone_does_not_hold_up_the_others(tmp_path: Path) -> None
 def test_a_host_line_says_pages_queue_errors_and_rate() -> None:
     line = HostLine("http://a.org", pages=12, errors=1, num_bytes=0, last="asked to wait 7 s")
     assert line.text(34) == (
-        "  http://a.org: 12 pages, 34 queued, 1 errors, 0 B/s  asked to wait 7 s"
+        "  http://a.org: 12 pages, 34 queued, 1 error, 0 B/s  asked to wait 7 s"
     )
