@@ -88,7 +88,7 @@ def test_rows_with_holes_are_left_out_with_the_reason_and_of_none_the_command_sa
         "no iteration_seconds above 0 in the row": 1,
         "no hidden in the row": 1,
     }
-    with pytest.raises(UserError, match=r"no row can be used \(1 rows: no iteration_seconds"):
+    with pytest.raises(UserError, match=r"no row can be used \(1 row: no iteration_seconds"):
         calibrate_program(holes)
     with pytest.raises(UserError, match="the table is empty"):
         calibrate_program([])

@@ -130,7 +130,7 @@ def test_memory_is_not_guessed_where_a_row_does_not_say_what_it_recomputes(recom
     prediction = predict_row({**ROW, "recompute": recompute})
     assert prediction.predicted_seconds
     assert (prediction.predicted_mem_gb is not None) == is_told
-    assert ("memory of 1 rows: not told" in validation_text([prediction])) != is_told
+    assert ("memory of 1 row: not told" in validation_text([prediction])) != is_told
 
 
 @pytest.mark.parametrize(
