@@ -1,14 +1,23 @@
 """Who may ask: hashed keys, models of a tenant, limits a minute and quotas a day."""
 
+import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
+from fastapi import Request
 
 from lodesmith.core.errors import UserError
+from lodesmith.infer.interface import GenerationRequest
 from lodesmith.serve.access.keys import ApiKeys, Caller, make_key
 from lodesmith.serve.access.quotas import Quotas
 from lodesmith.serve.access.usage import UsageFile
+from lodesmith.serve.answers.answers import Answers
+from lodesmith.serve.answers.completion_format import CompletionFormat
+from lodesmith.serve.answers.respond import respond
+from lodesmith.serve.answers.service import Service
 from lodesmith.serve.api.faults import ApiError
+from lodesmith.serve.api.protocol import CompletionBody
 
 CHAT = "/v1/chat/completions"
 
@@ -238,3 +247,33 @@ def test_the_command_makes_keys_that_the_server_knows(tmp_path, capsys, monkeypa
     monkeypatch.setattr("sys.argv", ["lodesmith", "api-key", "ann", "--file", str(path)])
     assert run_app() == 2
     assert "has a key of ann already" in capsys.readouterr().err
+
+
+def test_a_client_that_never_reads_is_charged_once_it_goes(loaded):
+    mute = SimpleNamespace(
+        submit=lambda *_, wake: [0],
+        cancel=lambda _: None,
+        stats=lambda: SimpleNamespace(failure=None),
+        limits=SimpleNamespace(max_num_queued_seqs=1),
+    )
+
+    async def hang_up():
+        service = Service(name="tiny", tokenizer=loaded.tokenizer, engine=mute, created=1)
+        request = GenerationRequest(input_ids=(1, 2), max_tokens=9)
+        answers = await Answers.ask(service, [request], on_end=charged.append)
+        body = CompletionBody(model="tiny", prompt=[1, 2], stream=True)
+        response = await respond(
+            Request({"type": "http"}), answers, CompletionFormat, body=body, num_prompt_tokens=2,
+            limit_seconds=60,
+        )  # fmt: skip
+        await response({"type": "http"}, gone, never_sent)
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def never_sent(message):
+        await asyncio.Event().wait()
+
+    charged = []
+    asyncio.run(hang_up())
+    assert charged == [0]

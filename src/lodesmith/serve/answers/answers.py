@@ -219,22 +219,18 @@ class Answers:
                 if failure is not None:
                     raise failure
         finally:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Stop whatever still runs, and count what was made, once."""
         if self._has_ended:
             return
         self._has_ended = True
-        self.cancel()
+        for ticket in self._tickets:
+            self._engine.cancel(ticket)
         self._metrics.num_generation_tokens += self.num_tokens
         self._on_end(self.num_tokens)
         self._metrics.request_seconds.observe(time.monotonic() - self._started)
-
-    def cancel(self) -> None:
-        """Stop whatever still runs."""
-        for ticket in self._tickets:
-            self._engine.cancel(ticket)
 
     def _take_all(self, events: Sequence[tuple[int, Event]]) -> tuple[list[Piece], ApiError | None]:
         """Return what events make visible, and the fault that ended them if there was one."""
@@ -259,4 +255,4 @@ class Answers:
             self._metrics.num_finished[choice.finish_reason] += 1
             self._engine.cancel(self._tickets[choice.index])
             if self.are_whole:  # counted before a client can know it
-                self._end()
+                self.end()

@@ -81,7 +81,7 @@ async def respond(
         )  # fmt: skip
 
         async def close() -> None:
-            answers.cancel()
+            answers.end()
 
         return AnswerStream(events, close, limit_seconds=limit_seconds)
     try:
@@ -90,7 +90,7 @@ async def respond(
     except TimeoutError:
         raise too_slow(limit_seconds) from None
     finally:
-        answers.cancel()
+        answers.end()
     if by_choice is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     choices = [answer_format.whole(pieces) for pieces in by_choice]

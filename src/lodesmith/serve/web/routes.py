@@ -1,5 +1,6 @@
 """The routes: OpenAI's, and the few of vLLM's that tools rely on."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ def add_tokens(app: FastAPI, front: Front[Service]) -> None:
         wrong = next((token for token in body.tokens if token >= vocab_size), None)
         if wrong is not None:
             raise ApiError(400, explain_token_id(wrong, vocab_size), param="tokens")
-        return {"prompt": service.tokenizer.decode(body.tokens)}
+        return {"prompt": await asyncio.to_thread(service.tokenizer.decode, body.tokens)}
 
 
 def add_state(app: FastAPI, front: Front[Service]) -> None:
