@@ -152,13 +152,32 @@ def test_null_means_absent(server):
     assert server.post(CHAT, chat(stop=None, temperature=None, seed=None)).status_code == 200
 
 
-def test_a_body_that_is_not_json_is_refused(server):
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        (b"{oops", "application/json", "not JSON"),
+        (b"[]", "application/json", "the body is no JSON object"),
+        (b'{"model": "tiny"}', "text/plain", "Content-Type: application/json"),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(server, content, kind, message):
     response = httpx.post(
-        f"{server.url}{CHAT}", content=b"{oops", trust_env=False,
-        headers={"Content-Type": "application/json"},
-    )  # fmt: skip
-    assert response.status_code == 400
-    assert "not JSON" in response.json()["error"]["message"]
+        f"{server.url}{CHAT}", content=content, trust_env=False, headers={"Content-Type": kind}
+    )
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, None)
+    assert message in error["message"]
+
+
+def test_a_schema_that_nothing_meets_is_refused_in_one_line(server):
+    schema = {"name": "a", "schema": {"$ref": "#"}}
+    response = server.post(
+        CHAT, chat(response_format={"type": "json_schema", "json_schema": schema})
+    )
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "response_format")
+    assert "no answer fits it" in error["message"]
+    assert "\n" not in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def explain_validation(faults: Sequence[Mapping[str, Any]]) -> ApiError:
 
 def _path(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return where a fault is, without the names of types, which no client wrote."""
+    if fault["type"] == "json_invalid":
+        return ()  # its place is a number of bytes
     parts = fault["loc"][1:] if fault["loc"][:1] == ("body",) else fault["loc"]
     if parts[:1] == ("response_format",):
         parts = (*parts[:1], *parts[2:])  # the second names the kind

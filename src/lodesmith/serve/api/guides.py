@@ -40,8 +40,8 @@ class GrammarGuide:
 
     @property
     def failure(self) -> str | None:
-        """Why the grammar could not be followed, if so."""
-        return self._matcher.get_error() if self._matcher.is_error() else None
+        """Why the grammar could not be followed, if so, in a line."""
+        return self._matcher.get_error().partition("\n")[0] if self._matcher.is_error() else None
 
     def fill_allowed(self, allowed_W: NDArray[np.int32]) -> bool:  # noqa: N803 shape suffix
         """Set the bits of the tokens that may come next."""
@@ -79,6 +79,10 @@ class Grammars:
         )
         if failed:
             raise UserError(f"the schema cannot be enforced: {' '.join(messages[0].split())}")
+        guide = self.guide(grammar)
+        guide.fill_allowed(np.zeros(-(-self.vocab_size // 32), np.int32))
+        if guide.failure is not None:  # as of a schema that means itself
+            raise UserError("the schema cannot be enforced: no answer fits it")
         return grammar
 
     def guide(self, grammar: str) -> GrammarGuide:
