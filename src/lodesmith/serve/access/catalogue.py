@@ -26,6 +26,10 @@ class Served(Protocol):
     def max_model_len(self) -> int:
         """Tokens of prompt and answer together."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot answer now; None if it can."""
+
 
 T = TypeVar("T", bound=Served)
 

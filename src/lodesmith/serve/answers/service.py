@@ -49,6 +49,11 @@ class Service:
         return self.engine.limits.max_model_len
 
     @property
+    def trouble(self) -> str | None:
+        """Why it cannot answer now; None if it can."""
+        return self.engine.stats().failure
+
+    @property
     def token_names(self) -> TokenNames:
         """How tokens are written in logprobs."""
         return TokenNames(self.tokenizer)
@@ -96,7 +101,7 @@ class Service:
             )
         submit = partial(self.engine.submit, requests, deliver, wake=self.mailbox.wake)
         try:
-            if self.engine.stats().failure is None:
+            if self.trouble is None:
                 return submit()
             async with self._starting_again:  # one waits on a thread, the others here
                 return await asyncio.to_thread(submit)

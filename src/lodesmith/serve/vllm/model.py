@@ -117,6 +117,11 @@ class VllmModel:
         """What computes its answers."""
         return "vllm"
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot answer now; None if it can."""
+        return self.client.process.trouble
+
     @classmethod
     def of(cls, process: VllmProcess, *, created: int) -> "VllmModel":
         """Return the model of a vLLM that answers."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 
 from lodesmith.infer.interface import explain_token_id
 from lodesmith.serve.access.catalogue import ServedModels
@@ -58,7 +58,7 @@ def create_proxy(
         for client in clients:
             await client.close()
 
-    routes = (_add_completions, _add_tokens, add_model_list, _add_state)
+    routes = (_add_completions, _add_tokens, add_model_list, _add_metrics)
     return assemble(front, routes, keys=keys, shelf=shelf, lifespan=lifespan)
 
 
@@ -151,16 +151,7 @@ def _add_tokens(app: FastAPI, front: Front[VllmModel]) -> None:
         return {"prompt": found["prompt"]}
 
 
-def _add_state(app: FastAPI, front: Front[VllmModel]) -> None:
-    @app.get("/health")
-    async def tell_health() -> Response:
-        """Tell whether all vLLMs answer."""
-        troubles = [model.client.process.trouble for model in front.models]
-        trouble = next((each for each in troubles if each is not None), None)
-        if trouble is not None:
-            return JSONResponse({"status": trouble}, status_code=503)
-        return JSONResponse({"status": "ok"})
-
+def _add_metrics(app: FastAPI, front: Front[VllmModel]) -> None:
     @app.get("/metrics", response_class=PlainTextResponse)
     async def tell_metrics(request: Request) -> PlainTextResponse:
         """Return what vLLM counts, of the models that the caller may use."""

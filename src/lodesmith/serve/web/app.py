@@ -21,7 +21,7 @@ from lodesmith.serve.web.adapters import AdapterShelf, add_adapter_routes
 from lodesmith.serve.web.api_page import add_api_page
 from lodesmith.serve.web.chat_page import add_chat_page
 from lodesmith.serve.web.model_list import add_model_list
-from lodesmith.serve.web.routes import add_completions, add_state, add_tokens
+from lodesmith.serve.web.routes import add_completions, add_metrics, add_tokens
 
 
 def create_app(
@@ -40,7 +40,7 @@ def create_app(
         shelf: adapters that may be loaded; None: none.
     """
     front = Front(models, quotas_of(keys), request_seconds=request_seconds)
-    routes = (add_completions, add_tokens, add_model_list, add_state)
+    routes = (add_completions, add_tokens, add_model_list, add_metrics)
     return assemble(front, routes, keys=keys, shelf=shelf)
 
 

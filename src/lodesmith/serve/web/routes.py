@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 
 from lodesmith.infer.interface import GenerationRequest, explain_token_id
 from lodesmith.serve.access.front import Front
@@ -111,17 +111,8 @@ def add_tokens(app: FastAPI, front: Front[Service]) -> None:
         return {"prompt": await asyncio.to_thread(service.tokenizer.decode, body.tokens)}
 
 
-def add_state(app: FastAPI, front: Front[Service]) -> None:
-    """Add the routes that tell how the server is."""
-
-    @app.get("/health")
-    async def tell_health() -> Response:
-        """Tell whether the engines work."""
-        failures = [service.engine.stats().failure for service in front.models]
-        failure = next((each for each in failures if each is not None), None)
-        if failure is not None:
-            return JSONResponse({"status": failure}, status_code=503)
-        return JSONResponse({"status": "ok"})
+def add_metrics(app: FastAPI, front: Front[Service]) -> None:
+    """Add the route that tells what has been done."""
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def tell_metrics(request: Request) -> PlainTextResponse:
