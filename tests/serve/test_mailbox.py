@@ -96,7 +96,7 @@ def test_a_loop_whose_clock_found_nothing_is_woken_once_by_the_next_step(loop):
     ("used_seconds", "pause"),
     [
         (0.0001, GATHER_SECONDS),
-        (0.0004, 0.024),  # sixty times as long
+        (0.0003, 0.024),  # eighty times as long
         (0.1, MOST_GATHER_SECONDS),
     ],
 )

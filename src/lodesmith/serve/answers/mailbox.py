@@ -21,7 +21,7 @@ from lodesmith.infer.interface import Event, Finished
 
 GATHER_SECONDS = 0.01
 MOST_GATHER_SECONDS = 0.04
-_SHARE = 1 / 60  # of a core, for reading and sending while nothing is urgent
+_SHARE = 1 / 80  # of a core, for reading and sending while nothing is urgent
 
 
 class Mailbox:
