@@ -132,7 +132,7 @@ def main() -> int:
                 if kind == "ours"
                 else vllm_server(program, dtype or "float32", folder)
             )
-            ask_server(urls[label], prompts.make(1, 16), 1)
+            ask_server(urls[label], prompts.make(1, 16), 1, kept=[])
             seconds = time.perf_counter() - started
             (servers[label],) = set(psutil.Process().children()) - before
             print(f"  {label:<22} {seconds:9.1f} s from its start to its first answer", flush=True)
@@ -140,7 +140,7 @@ def main() -> int:
             ways = {
                 label: partial(
                     lambda url, count, length, new: ask_server(
-                        url, prompts.make(count, length), new
+                        url, prompts.make(count, length), new, kept=[]
                     )[0],
                     url, count, length, new,
                 )
