@@ -115,7 +115,7 @@ def test_a_torn_file_is_noticed_on_open(tmp_path: Path, name: str) -> None:
 def test_torn_document_ids_are_noticed_when_read(tmp_path: Path) -> None:
     make(tmp_path, [("a", [1]), ("b", [2])])
     (tmp_path / "documents.txt").write_text("a\n")
-    with pytest.raises(DamagedArtifactError, match="names 1 documents instead of 2"):
+    with pytest.raises(DamagedArtifactError, match="names 1 document instead of 2"):
         _ = TokenSet.open(tmp_path).document_ids
 
 

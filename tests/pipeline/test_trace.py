@@ -248,7 +248,7 @@ def test_a_short_run_has_not_read_all(workspace: Workspace, tmp_path: Path) -> N
             assert {reading.step for reading in run.readings} == steps
             if not steps:
                 shown = format_document_trace(trace_document(workspace, name))
-                assert "never read: its 1 steps ended" in shown
+                assert "never read: 1 step ended" in shown
     finally:
         short.path.rename(tmp_path / "aside")
 

@@ -111,5 +111,5 @@ def test_restarts_are_bounded_only_while_the_run_does_not_get_on():
 
 def test_the_largest_size_that_fits_is_taken():
     assert [choose_size([2, 4, 8], available=n) for n in (2, 3, 4, 7, 9)] == [2, 2, 4, 4, 8]
-    with pytest.raises(EngineError, match="1 places"):
+    with pytest.raises(EngineError, match="room for 1 rank is left"):
         choose_size([2, 4], available=1)

@@ -31,14 +31,14 @@ def format_counted(count: float, noun: str, plural: str | None = None) -> str:
     """Return a count with what it counts, in the singular where it is one.
 
     Args:
-        count: as `format_count` writes it.
+        count: is written in full.
         noun: in the singular.
         plural: where it is not the noun with an s.
 
-    >>> format_counted(1, "page"), format_counted(5152, "page"), format_counted(2, "dish", "dishes")
-    ('1 page', '5,152 pages', '2 dishes')
+    >>> format_counted(1, "page"), format_counted(51520, "page"), format_counted(2, "box", "boxes")
+    ('1 page', '51,520 pages', '2 boxes')
     """
-    return f"{format_count(count)} {noun if count == 1 else plural or noun + 's'}"
+    return f"{count:,.0f} {noun if count == 1 else plural or noun + 's'}"
 
 
 def format_endings(paths: Iterable[str], *, count: int = 5) -> str:

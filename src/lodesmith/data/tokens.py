@@ -24,6 +24,7 @@ import numpy.typing as npt
 from lodesmith.core.arrays import ArrayFile, replace_array
 from lodesmith.core.errors import DamagedArtifactError, UserError
 from lodesmith.core.storage import read_json, replace_file, write_json
+from lodesmith.core.units import format_counted
 
 _TOKENS, _ENDS, _DOCUMENTS, _META = "tokens.bin", "ends.npy", "documents.txt", "meta.json"
 _UINT16_IDS = 1 << 16
@@ -177,7 +178,8 @@ class TokenSet:
         lines = (self.folder / _DOCUMENTS).read_text(encoding="utf-8").split("\n")[:-1]
         if len(lines) != self.num_documents:
             raise DamagedArtifactError(
-                f"{self.folder / _DOCUMENTS} names {len(lines)} documents instead of "
+                f"{self.folder / _DOCUMENTS} names "
+                f"{format_counted(len(lines), 'document')} instead of "
                 f"{self.num_documents}; remove its artifact and run again"
             )
         return lines

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lodesmith.core.storage import JSON, read_json
+from lodesmith.core.units import format_counted
 from lodesmith.data.corpora import mixture_order
 from lodesmith.data.documents import read_lines
 from lodesmith.data.mixture import Order
@@ -159,6 +160,7 @@ def _describe_run(run: TrainingUse) -> Iterator[str]:
         word = "step" if len(steps) == 1 else "steps"
         yield f"{run.pretrain}  read at {word} {shown}{more} of {run.num_steps:,}"
     else:
-        yield f"{run.pretrain}  never read: its {run.num_steps:,} steps ended before its turn"
+        whole = format_counted(run.num_steps, "step")
+        yield f"{run.pretrain}  never read: {whole} ended before its turn"
     if run.models:
         yield f"  and so part of {', '.join(run.models)}"

@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 
 from lodesmith.core.errors import UserError
+from lodesmith.core.units import format_counted
 from lodesmith.model.config import DecoderConfig
 from lodesmith.parallel.config import ParallelConfig, check_layout
 from lodesmith.plan.hardware.cluster import Cluster, bare_cluster
@@ -105,10 +106,10 @@ def choose_parallel(
     ]
     if not choices:
         raise UserError(
-            f"parallel: no layout of this model suits {cluster.num_devices} ranks at "
-            f"global_batch_size {global_batch_size} and micro_batch_size {micro_batch_size}; "
-            f"use fewer ranks, or a batch that is a multiple of "
-            f"{cluster.num_devices * micro_batch_size}"
+            "parallel: no layout of this model suits "
+            f"{format_counted(cluster.num_devices, 'rank')} at global_batch_size "
+            f"{global_batch_size} and micro_batch_size {micro_batch_size}; use fewer ranks, or a "
+            f"batch that is a multiple of {cluster.num_devices * micro_batch_size}"
         )
     shape = shape_of(model, vocab_size=model.vocab_size)
     jobs = jobs_of(
@@ -119,8 +120,9 @@ def choose_parallel(
     if needed.min() > device.memory_gb * _GIGA:
         raise UserError(
             f"parallel: this model needs at least {needed.min() / _GIGA:,.1f} GB on each of "
-            f"{cluster.num_devices} devices of {device.memory_gb:g} GB; use more ranks, a smaller "
-            "micro_batch_size or a smaller model"
+            f"{format_counted(cluster.num_devices, 'device')} of "
+            f"{device.memory_gb:g} GB; use more ranks, a smaller micro_batch_size "
+            "or a smaller model"
         )
     machine = machine_of(device, cluster, Stack(name="average"), precision=training.precision)
     seconds = np.asarray(total_seconds(estimate_steps(jobs, machine)))

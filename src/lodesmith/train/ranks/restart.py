@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lodesmith.core.errors import EngineError
+from lodesmith.core.units import format_counted
 from lodesmith.train.ranks.watch import Fault
 
 _MOST_WITHOUT_PROGRESS = 3
@@ -60,7 +61,7 @@ def choose_size(sizes: Sequence[int], *, available: int) -> int:
     fitting = [size for size in sizes if size <= available]
     if not fitting:
         raise EngineError(
-            f"{available} places for ranks are left, and the smallest layout wants {min(sizes)}; "
-            "bring a node back and run the same command again"
+            f"room for {format_counted(available, 'rank')} is left, and the smallest "
+            f"layout wants {min(sizes)}; bring a node back and run the same command again"
         )
     return max(fitting)
