@@ -5,6 +5,8 @@ gradient can be lost while the loss is right. The expected values are plain auto
 process, so nothing of `parallel` is in them.
 """
 
+from dataclasses import replace
+
 import pytest
 from distributed_runs import run_distributed
 from layout_work import Case, compare_layouts, compare_starts
@@ -91,16 +93,22 @@ LAYOUTS = {
 
 COMPILED = {
     2: [
-        Case("tp2, compiled", {TP: 2}, compiled=True),
-        Case("cp2, packed, compiled", {CP: 2}, packed=True, compiled=True),
+        Case("fsdp2", {SHARD: 2}),
+        Case("ddp2, tied", {DP: 2}, TIED),
+        Case("tp2", {TP: 2}),
+        Case("pp2 1f1b", {PP: 2}),
+        Case("pp2 interleaved", {PP: 2, **INTERLEAVED}),
+        Case("pp2 zero bubble", {PP: 2, **ZERO_BUBBLE}),
+        Case("cp2, packed", {CP: 2}, packed=True),
+        Case("ep2", {SHARD: 2, EP: 2}, EXPERTS),
     ],
     4: [
-        Case("fsdp2 x tp2, compiled", {SHARD: 2, TP: 2}, compiled=True),
-        Case("pp2 x tp2, compiled", {PP: 2, TP: 2}, compiled=True),
-        Case(
-            "fsdp2 x tp2, compiled, recomputed", {SHARD: 2, TP: 2}, compiled=True, recompute="full"
-        ),
-        Case("fsdp2 x tp2 x ep2, compiled", {SHARD: 2, TP: 2, EP: 2}, EXPERTS, compiled=True),
+        Case("hsdp 2x2", {DP: 2, SHARD: 2}),
+        Case("fsdp2 x tp2", {SHARD: 2, TP: 2}),
+        Case("fsdp2 x tp2, recomputed", {SHARD: 2, TP: 2}, recompute="full"),
+        Case("fsdp2 x tp2 x ep2", {SHARD: 2, TP: 2, EP: 2}, EXPERTS),
+        Case("tp2 x cp2, packed, grouped", {TP: 2, CP: 2}, LLAMA, packed=True),
+        Case("pp2 x tp2", {PP: 2, TP: 2}),
     ],
 }
 
@@ -130,6 +138,7 @@ def test_one_seed_starts_every_layout_from_the_same_weights():
 @pytest.mark.slow
 @pytest.mark.parametrize("num_ranks", list(COMPILED))
 def test_compiled_layers_compute_the_same(num_ranks):
-    answers = run_distributed(compare_layouts, num_ranks, COMPILED[num_ranks], NUM_STEPS)
+    cases = [replace(case, compiled=True) for case in COMPILED[num_ranks]]
+    answers = run_distributed(compare_layouts, num_ranks, cases, NUM_STEPS)
     faults = [fault for answer in answers for fault in answer]
     assert not faults, "\n".join(faults)
