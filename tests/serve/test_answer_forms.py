@@ -1,6 +1,7 @@
 """Answers held to a form: JSON, JSON of a schema, and schemas that cannot be enforced."""
 
 import json
+import threading
 
 import jsonschema
 import numpy as np
@@ -37,7 +38,7 @@ def ask(server, schema, **fields):
 
 def walk(grammars, schema, draw):
     """Return the bytes of an answer whose tokens are drawn among those allowed."""
-    guide, said = grammars.guide(grammars.checked(schema_grammar(schema))), bytearray()
+    [guide], said = grammars.guides(grammars.checked(schema_grammar(schema)), 1), bytearray()
     ends = grammars.tokenizer.eos_ids
     while not guide.is_finished and len(said) < 300:
         words = np.zeros(-(-grammars.vocab_size // 32), np.int32)
@@ -132,3 +133,26 @@ def test_ignore_eos_goes_on_to_the_last_token(server):
         }  # fmt: skip
         choice = server.post("/v1/completions", body).json()["choices"][0]
         assert choice["finish_reason"] == reason
+
+
+def test_each_choice_is_held_to_its_form_by_itself(server):
+    answer = ask(server, PERSON, n=3, seed=4, temperature=1.0).json()
+    said = [choice["message"]["content"] for choice in answer["choices"]]
+    for text, choice in zip(said, answer["choices"], strict=True):
+        assert choice["finish_reason"] == "stop"
+        jsonschema.validate(json.loads(text), PERSON)
+    assert len(set(said)) == 3
+    alone = ask(server, PERSON, seed=4, temperature=1.0).json()
+    assert alone["choices"][0]["message"]["content"] == said[0]
+
+
+def test_a_form_is_compiled_while_others_are_answered(server, monkeypatch):
+    checked, threads = Grammars.checked, []
+
+    def note(self, lark):
+        threads.append(threading.current_thread().name)
+        return checked(self, lark)
+
+    monkeypatch.setattr(Grammars, "checked", note)
+    assert ask(server, {"enum": ["a"]}).status_code == 200
+    assert [name.partition("_")[0] for name in threads] == ["asyncio"]  # not the loop's own

@@ -1,9 +1,10 @@
 """Bodies turned into requests for an engine: prompt, sampling, and the form of the answer."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 from lodesmith.core.errors import UserError
-from lodesmith.infer.interface import GenerationRequest, Sampling
+from lodesmith.infer.interface import GenerationRequest, Sampling, TokenGuide
 from lodesmith.serve.answers.service import Service
 from lodesmith.serve.api.chat_messages import SchemaFormat, TextFormat, ToolBody
 from lodesmith.serve.api.faults import ApiError
@@ -20,11 +21,9 @@ async def chat_requests(service: Service, body: ChatBody) -> list[GenerationRequ
     Raises:
         ApiError: the model cannot be asked so.
     """
-    grammar = grammar_of(
-        body,
-        chat_template=service.tokenizer.chat_template,
-        check=service.grammars.checked,
-    )
+    guides: Sequence[TokenGuide | None] = [None] * body.n
+    if _has_form(body):  # a large schema takes seconds
+        guides = await asyncio.to_thread(_make_guides, service, body)
     input_ids = await service.encode_messages(body.messages, usable_tools(body))
     room = max(1, service.engine.limits.max_model_len - len(input_ids))
     return [
@@ -34,10 +33,10 @@ async def chat_requests(service: Service, body: ChatBody) -> list[GenerationRequ
             sampling=sampling_of(body, choice=choice),
             stop_ids=_stop_ids(service, body),
             num_top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
-            guide=None if grammar is None else service.grammars.guide(grammar),
+            guide=guide,
             adapter=service.adapter,
         )
-        for choice in range(body.n)
+        for choice, guide in enumerate(guides)
     ]
 
 
@@ -80,26 +79,38 @@ def usable_tools(body: ChatBody) -> list[ToolBody]:
     return [] if body.tool_choice == "none" else (body.tools or [])
 
 
+def _make_guides(service: Service, body: ChatBody) -> Sequence[TokenGuide]:
+    """Return what holds each choice to its form."""
+    template, grammars = service.tokenizer.chat_template, service.grammars
+    return grammars.guides(_form_of(body, template, grammars.checked), body.n)
+
+
+def _has_form(body: ChatBody) -> bool:
+    """Tell whether an answer is held to a form at all."""
+    answer_format = body.response_format
+    return bool(usable_tools(body)) or not isinstance(answer_format, TextFormat | None)
+
+
 def _stop_ids(service: Service, body: GenerationBody) -> frozenset[int]:
     return frozenset() if body.ignore_eos else frozenset(service.tokenizer.eos_ids)
 
 
-def grammar_of(
-    body: ChatBody, *, chat_template: str | None, check: Callable[[str], str] = lambda text: text
-) -> str | None:
+def grammar_of(body: ChatBody, *, chat_template: str | None) -> str | None:
     """Return the Lark grammar that an answer is held to, if it has a form.
 
     Args:
         body: what is asked.
         chat_template: of the model, which must tell it of tools if there are any.
-        check: returns a grammar that the model can follow.
 
     Raises:
         ApiError: 400, the form cannot be enforced.
     """
+    return _form_of(body, chat_template, str) if _has_form(body) else None
+
+
+def _form_of(body: ChatBody, chat_template: str | None, check: Callable[[str], str]) -> str:
+    """Return the grammar of a body that has one, as `check` returns what a model can follow."""
     tools, answer_format = usable_tools(body), body.response_format
-    if not tools and (answer_format is None or isinstance(answer_format, TextFormat)):
-        return None
     param = "tools" if tools else "response_format"
     try:
         _check_end(body)

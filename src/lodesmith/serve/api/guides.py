@@ -79,15 +79,17 @@ class Grammars:
         )
         if failed:
             raise UserError(f"the schema cannot be enforced: {' '.join(messages[0].split())}")
-        guide = self.guide(grammar)
+        [guide] = self.guides(grammar, 1)
         guide.fill_allowed(np.zeros(-(-self.vocab_size // 32), np.int32))
         if guide.failure is not None:  # as of a schema that means itself
             raise UserError("the schema cannot be enforced: no answer fits it")
         return grammar
 
-    def guide(self, grammar: str) -> GrammarGuide:
-        """Return a guide at the beginning of an answer."""
-        return GrammarGuide(llguidance.LLMatcher(self._ll_tokenizer, grammar, log_level=0))
+    def guides(self, grammar: str, count: int) -> list[GrammarGuide]:
+        """Return guides at the beginning of as many answers; the grammar is compiled once."""
+        first = llguidance.LLMatcher(self._ll_tokenizer, grammar, log_level=0)
+        others = [first.deep_copy() for _ in range(count - 1)]
+        return [GrammarGuide(matcher) for matcher in (first, *others)]
 
     @cached_property
     def _ll_tokenizer(self) -> llguidance.LLTokenizer:
