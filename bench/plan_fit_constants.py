@@ -54,6 +54,7 @@ MODEL_CONSTANTS = {
     "_LOSS_PASSES": (step_time, 6.0, 0.5),
     "_OVERLAPPED": (step_time, 0.5, 0.5),
     "_FUSED": (step_time, 0.6, 0.5),
+    "_DEVICE_ATTENTION": (step_time, 0.65, 0.3),
     "_HOP_SECONDS": (communication, 5e-6, 0.7),
     "_BUCKET_WAITS": (communication, 2.0, 0.7),
 }

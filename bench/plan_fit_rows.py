@@ -43,7 +43,7 @@ class Table:
         self.rows = [row for row in rows if _is_usable(row)]
         jobs = [read_job(row) for row in self.rows]
         self.seconds = np.array([float(row["iteration_seconds"]) for row in self.rows])
-        self.stacks = [find_stack(row["source"], table=row["table"]).name for row in self.rows]
+        self.stacks = [find_stack(row).name for row in self.rows]
         self.jobs = [tuple(row[name] for name in JOB) for row in self.rows]
         self.groups = [_group(jobs, places) for places in _machines(jobs).values()]
 

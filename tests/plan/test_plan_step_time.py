@@ -204,3 +204,18 @@ def test_gradients_in_bf16_are_sent_in_half_the_time_of_fp32_and_a_wider_sum_in_
     )
     assert 2 * narrow == pytest.approx(wide)
     assert widest == wide
+
+
+def test_kernels_of_the_devices_maker_shorten_attention_alone():
+    cluster, device = load_cluster("h100-node")
+    layout = Layout(data_parallel_size=8, sharded="everything")
+    training = Training(global_batch_size=64, sequence_length=8192, precision="bf16")
+    plain, own = (
+        estimate_step_time(
+            MIXTURE, layout, training, cluster=cluster, device=device,
+            stack=Stack(name="one", has_device_attention=has),
+        )
+        for has in (False, True)
+    )  # fmt: skip
+    assert 0.5 < own.attention / plain.attention < 1
+    assert own.matmul == plain.matmul

@@ -133,6 +133,14 @@ def test_memory_is_not_guessed_where_a_row_does_not_say_what_it_recomputes(recom
     assert ("memory of 1 row: not told" in validation_text([prediction])) != is_told
 
 
+def test_a_rows_notes_tell_two_programs_of_one_source_apart():
+    row = ROW | {"source": "Ascend/MindSpeed-LLM (ModelLink)", "device": "Ascend-910B"}
+    assert read_job(row | {"notes": "mc2 on; impl Legacy"}).stack.name == "ModelLink"
+    assert read_job(row | {"notes": "mc2 on; impl Mcore"}).stack.name == "MindSpeed-LLM"
+    assert read_job(row).stack.name == "MindSpeed-LLM"  # nothing said: the newer one
+    assert read_job(ROW | {"notes": "impl Legacy"}).stack.name.startswith("Megatron-DeepSpeed")
+
+
 @pytest.mark.parametrize(
     ("changes", "stack", "network", "precision"),
     [

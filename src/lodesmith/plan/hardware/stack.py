@@ -1,7 +1,7 @@
 """A training program's habits: what it hides behind compute, and how well it uses a device.
 
 A device file says what the hardware can do; a stack file says how much of that a program gets.
-The defaults are fitted to several hundred published steps of thirteen programs together
+The defaults are fitted to several hundred published steps of fourteen programs together
 (`bench/plan_fit.py`); a stack's own file changes only what sets it apart.
 """
 
@@ -20,6 +20,10 @@ class Stack(Config):
 
     sources: tuple[str, ...] = ()
     """Parts of the name of a published table's source by which its rows are told."""
+
+    notes: tuple[str, ...] = ()
+    """Words of a row's notes by which its runs are told from those of another program of one
+    source."""
 
     compute_factor: float = Field(default=1.0, gt=0)
     """Time of a rank's work over that of the stacks' average."""
@@ -63,6 +67,10 @@ class Stack(Config):
     fuses: bool = False
     """Whether norms, activations and residuals run as few kernels: Transformer Engine, XLA or
     torch.compile."""
+
+    has_device_attention: bool = False
+    """Whether attention runs in kernels of the device's maker, written for each of its devices, and
+    not in FlashAttention's."""
 
     tensor_exposed: float = Field(default=0.929, ge=0)
     """Share of tensor-parallel messages that compute does not hide."""

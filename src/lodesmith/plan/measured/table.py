@@ -55,7 +55,7 @@ def read_job(row: Row, stack: Stack | None = None) -> MeasuredJob:
     name = find_device(row)
     if name is None:
         raise UserError(f"device {show(row, 'device')}")
-    stack = stack or find_stack(row.get("source") or "", table=row.get("table") or "")
+    stack = stack or find_stack(row)
     layout = _read_layout(row, stack)
     devices = _whole(row, "devices")
     if layout.num_devices != devices:
@@ -97,16 +97,18 @@ def _check_division(shape: ModelShape, layout: Layout) -> None:
         )
 
 
-def find_stack(source: str, *, table: str = "") -> Stack:
-    """Return the stack whose rows come from a source; the average one where none is known.
+def find_stack(row: Row) -> Stack:
+    """Return the stack that a row is of; the average one where none is known.
 
-    A source may compare programs; then its table's title ends in the name of one.
+    It is told by the row's source. A source may compare programs: then its table's title ends in
+    the name of one, or a row's notes say which it is.
     """
+    table, source, notes = (row.get(name) or "" for name in ("table", "source", "notes"))
     named = [stack for stack in list_stacks() if table.endswith(f" {stack.name}")]
-    if named:
-        return named[0]
     found = [stack for stack in list_stacks() if any(part in source for part in stack.sources)]
-    return found[0] if found else Stack(name="average")
+    noted = [stack for stack in found if any(words in notes for words in stack.notes)]
+    plain = [stack for stack in found if not stack.notes]
+    return next(iter([*named, *noted, *plain]), Stack(name="average"))
 
 
 def _read_shape(row: Row, layout: Layout) -> ModelShape:

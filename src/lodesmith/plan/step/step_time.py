@@ -48,6 +48,7 @@ _EXPERT_KERNELS = 4.81  # forward, of each expert that a rank holds: fitted
 _NARROW_HEAD = 1.08  # fused attention with heads narrower than 128: arXiv 2307.08691; fitted
 _ACCUMULATION = 0.546  # share of the traffic of adding up gradients that is seen: fitted
 _OVERLAPPED = 0.449  # share of tensor-parallel messages seen where products overlap them: fitted
+_DEVICE_ATTENTION = 0.65  # time of attention in kernels of the device's maker over others': fitted
 _FUSED = 0.669  # share of elementwise traffic left where programs fuse it: fitted
 _LOSS_PASSES = 8.38  # times that the loss moves its logits in fp32, forward and backward: fitted
 
@@ -118,7 +119,8 @@ class _Layer:
     def __init__(self, jobs: Jobs, machine: Machine) -> None:
         stack = machine.stack
         matmul, matmul_backward = layer_products(jobs, machine)
-        attention = _attention_seconds(jobs, machine)
+        quicker = _DEVICE_ATTENTION if stack.has_device_attention else 1.0
+        attention = quicker * _attention_seconds(jobs, machine)
         fused = _FUSED if stack.fuses else 1.0
         elementwise = fused * _elementwise_seconds(jobs, machine)
         overlapped = _OVERLAPPED if stack.overlaps_tensor else 1.0
