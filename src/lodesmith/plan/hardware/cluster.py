@@ -60,7 +60,7 @@ class Cluster(Config):
     network_gb_per_second: float = Field(gt=0)
     """Bandwidth between nodes per device, one direction, 10^9 bytes/s."""
 
-    network_efficiency: float = Field(default=0.513, gt=0, le=1)
+    network_efficiency: float = Field(default=0.503, gt=0, le=1)
     """Share of the network's bandwidth that collectives reach."""
 
     storage_gb_per_second: float = Field(gt=0)

@@ -15,8 +15,8 @@ from lodesmith.plan.step.memory import count_rank_parameters
 from lodesmith.plan.workload.jobs import SHARDED, Column, Jobs
 
 _SUM_BYTES = 4  # most that is sent of one gradient: sums are kept in fp32
-_HOP_SECONDS = 6.9e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
-_BUCKET_WAITS = 7.62  # such waits for each layer, where the optimizer is sharded: fitted
+_HOP_SECONDS = 6.85e-06  # wait of a message at each rank of a ring of data-parallel ranks: fitted
+_BUCKET_WAITS = 7.61  # such waits for each layer, where the optimizer is sharded: fitted
 _HIDING_SHARE = 0.9  # of compute under which gathering can hide
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from lodesmith.plan.hardware.machine import Machine
 from lodesmith.plan.workload.jobs import Column, Jobs
 
-_INNER_WEIGHT = 1.67  # how much the inner size of a product counts beside its outer ones: fitted
-_EXPERT_SHARE = 0.516  # rate of experts' products over that of plain ones of their size: fitted
+_INNER_WEIGHT = 1.62  # how much the inner size of a product counts beside its outer ones: fitted
+_EXPERT_SHARE = 0.514  # rate of experts' products over that of plain ones of their size: fitted
 
 Passes = tuple[Column, Column]  # forward, backward
 

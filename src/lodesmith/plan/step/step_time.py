@@ -39,18 +39,18 @@ _KERNELS_PER_LAYER = 20  # forward: 4 to 7 products, 2 norms, attention, activat
 _TENSOR_KERNELS = 1.19  # more for each further tensor-parallel rank: collectives, waits: fitted
 _OPTIMIZER_BYTES = 28  # Adam reads gradient, moments, master and writes moments, master, weight
 _MUON_ITERATIONS = 5  # of Newton-Schulz
-_SMOOTHNESS = 11.8  # of the maximum of starting and computing: fitted
+_SMOOTHNESS = 11.6  # of the maximum of starting and computing: fitted
 _BACKWARD = 2.0  # over forward, of products and elementwise work
 _FLASH_BACKWARD = 2.5  # fused attention computes its scores again: arXiv 2307.08691, section 4.1
-_UNALIGNED = 15  # attention's products in fp16 where head_dim is no multiple of 8: fitted
-_SOFTMAX_PASSES = 6.45  # times that unfused attention moves its square, 2 bytes a score: fitted
-_EXPERT_KERNELS = 4.81  # forward, of each expert that a rank holds: fitted
-_NARROW_HEAD = 1.08  # fused attention with heads narrower than 128: arXiv 2307.08691; fitted
-_ACCUMULATION = 0.546  # share of the traffic of adding up gradients that is seen: fitted
-_OVERLAPPED = 0.449  # share of tensor-parallel messages seen where products overlap them: fitted
-_DEVICE_ATTENTION = 0.65  # time of attention in kernels of the device's maker over others': fitted
-_FUSED = 0.669  # share of elementwise traffic left where programs fuse it: fitted
-_LOSS_PASSES = 8.38  # times that the loss moves its logits in fp32, forward and backward: fitted
+_UNALIGNED = 14.8  # attention's products in fp16 where head_dim is no multiple of 8: fitted
+_SOFTMAX_PASSES = 6.57  # times that unfused attention moves its square, 2 bytes a score: fitted
+_EXPERT_KERNELS = 5.08  # forward, of each expert that a rank holds: fitted
+_NARROW_HEAD = 1.07  # fused attention with heads narrower than 128: arXiv 2307.08691; fitted
+_ACCUMULATION = 0.471  # share of the traffic of adding up gradients that is seen: fitted
+_OVERLAPPED = 0.484  # share of tensor-parallel messages seen where products overlap them: fitted
+_DEVICE_ATTENTION = 0.812  # time of attention in kernels of the device's maker over others': fitted
+_FUSED = 0.806  # share of elementwise traffic left where programs fuse it: fitted
+_LOSS_PASSES = 8.53  # times that the loss moves its logits in fp32, forward and backward: fitted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
