@@ -37,17 +37,6 @@ INLINE vf load_scales(const uint16_t *p) {
 #define LOAD_SCALES load_scales
 #endif
 
-INLINE vf select_greater(vf a, vf b) {
-    vi mask = a > b;
-    return (vf)((mask & (vi)a) | (~mask & (vi)b));
-}
-
-INLINE vf exponential(vf x) {
-    vf top = fill(88.0f), from = select_greater(x, fill(-87.0f));
-    vi mask = from > top;
-    return exponential_within((vf)((mask & (vi)top) | (~mask & (vi)from)));
-}
-
 /* Weights of one half for input k of a group. */
 INLINE vf load_weights(enum format format, const uint8_t *group, size_t k, int half, int vector) {
     int at = half * HALF + vector * LANES;

@@ -50,6 +50,17 @@ INLINE vf exponential_within(vf x) {
     return sum * (vf)power;
 }
 
+INLINE vf select_greater(vf a, vf b) {
+    vi mask = a > b;
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+
+INLINE vf exponential(vf x) {
+    vf top = fill(88.0f), from = select_greater(x, fill(-87.0f));
+    vi mask = from > top;
+    return exponential_within((vf)((mask & (vi)top) | (~mask & (vi)from)));
+}
+
 INLINE float sum_lanes(vf v) {
     float lanes[LANES];
     store(lanes, v);

@@ -24,6 +24,7 @@ from torch.distributed.pipelining import (
 )
 
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.cross_entropy import CrossEntropy, cross_entropy
 from lodesmith.model.moe import MixtureOfExperts
 from lodesmith.parallel.config import PipelineSchedule
 from lodesmith.parallel.float8 import use_float8
@@ -32,7 +33,7 @@ from lodesmith.parallel.mesh import Layout
 from lodesmith.parallel.norms import global_norm
 from lodesmith.parallel.parts import fill_part, local_part, part_of
 from lodesmith.parallel.stages import Stage
-from lodesmith.parallel.tensor import LabelLosses, label_losses, vocabulary_losses
+from lodesmith.parallel.tensor import vocabulary_losses
 
 _SCHEDULES: dict[PipelineSchedule, Any] = {
     "1f1b": Schedule1F1B,
@@ -95,10 +96,10 @@ class ShardedDecoder:
         for stage in self.stages:
             _shard(stage, layout, treatment)
         self._num_labels, self._loss_scale = 1, 1.0
-        self._label_losses: LabelLosses = label_losses
-        if treatment.compile_backend is not None:
-            self._label_losses = torch.compile(
-                label_losses, backend=treatment.compile_backend, dynamic=False
+        self._cross_entropy: CrossEntropy = cross_entropy
+        if treatment.compile_backend is not None and layout.device != "cpu":
+            self._cross_entropy = torch.compile(
+                cross_entropy, backend=treatment.compile_backend, dynamic=False
             )
         self._reduce: Reduce | None = None
         self._schedules: dict[int, Any] = {}  # by the number of micro-batches
@@ -188,7 +189,7 @@ class ShardedDecoder:
     def _loss(self, logits_BTv: Tensor, labels_Bt: Tensor, micro: slice | None = None) -> Tensor:
         losses_Bt = vocabulary_losses(
             logits_BTv, labels_Bt, group=self.layout.group("tp"), z_loss=self.treatment.z_loss,
-            label_losses=self._label_losses,
+            cross_entropy=self._cross_entropy,
         )  # fmt: skip
         if self._reduce is None:
             return losses_Bt.sum() * (self._loss_scale / self._num_labels)

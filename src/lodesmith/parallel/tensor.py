@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
 
+from lodesmith.model.cross_entropy import CrossEntropy, cross_entropy
 from lodesmith.model.decoder import FeedForward, Layer, RMSNorm
 from lodesmith.model.moe import ExpertBias, MixtureOfExperts
 from lodesmith.model.product import product
@@ -192,26 +193,13 @@ class _VocabularyLoss(torch.autograd.Function):
         return out_Lv * (counted_L * grad_L)[:, None], None, None, None
 
 
-LabelLosses = Callable[[Tensor, Tensor, float], Tensor]
-"""(logits_LV, labels_L, z_loss) -> losses_L."""
-
-
-def label_losses(logits_LV: Tensor, labels_L: Tensor, z_loss: float) -> Tensor:
-    """Return the cross entropy of each label, and its z-loss, where a rank has all scores."""
-    logits_LV = logits_LV.float()
-    losses_L = F.cross_entropy(logits_LV, labels_L, ignore_index=-100, reduction="none")
-    if z_loss:
-        losses_L = losses_L + z_loss * logits_LV.logsumexp(1).square() * (labels_L >= 0)
-    return losses_L
-
-
 def vocabulary_losses(
     logits_BTv: Tensor,
     labels_BT: Tensor,
     *,
     group: dist.ProcessGroup,
     z_loss: float = 0.0,
-    label_losses: LabelLosses = label_losses,
+    cross_entropy: CrossEntropy = cross_entropy,
 ) -> Tensor:
     """Return losses_BT, the cross entropy of each label in nats, 0 where there is none.
 
@@ -220,11 +208,13 @@ def vocabulary_losses(
         labels_BT: ids in the whole vocabulary; -100 where nothing is to be predicted.
         group: the ranks that share the vocabulary.
         z_loss: weight of the squared log-normaliser, added to each label's loss.
-        label_losses: the function of this name, or what a compiler made of it.
+        cross_entropy: the function of this name, or what a compiler made of it.
     """
     logits_Lv, labels_L = logits_BTv.flatten(0, 1), labels_BT.flatten()
     if dist.get_world_size(group) == 1:
-        losses_L = label_losses(logits_Lv, labels_L, z_loss)
+        losses_L, normalisers_L = cross_entropy(logits_Lv, labels_L)
+        if z_loss:
+            losses_L = losses_L + z_loss * normalisers_L.square()
     else:
         losses_L = _VocabularyLoss.apply(logits_Lv, labels_L, group, z_loss)  # type: ignore[no-untyped-call]
     return losses_L.view(labels_BT.shape)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lodesmith.model.checkpoint import load_decoder
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.cross_entropy import CrossEntropy, cross_entropy
 from lodesmith.model.decoder import Attend, Decoder, FeedForward, Layer
 from lodesmith.model.lora import add_adapter
 from lodesmith.model.moe import MixtureOfExperts
@@ -25,7 +26,7 @@ from lodesmith.parallel.ranks import Ranks
 from lodesmith.train.job import PackedData, TrainingJob
 from lodesmith.train.learners.dtypes import DTYPES
 from lodesmith.train.objectives.batch import Batch
-from lodesmith.train.objectives.loss import sum_labels, summed_loss
+from lodesmith.train.objectives.loss import summed_loss
 from lodesmith.train.objectives.objective import make_objective
 from lodesmith.train.objectives.segments import attend_within_segments
 from lodesmith.train.optimizer.optimizer import Optimizer, trained_weights
@@ -41,26 +42,18 @@ class ReplicatedLearner:
         self.decoder, self.config, self.ranks, self.beat = decoder, job.config, ranks, beat
         self.own_seconds = 0.0
         self.dtype = DTYPES[job.config.param_dtype]
-        self.sum_labels, self.attend_within = sum_labels, attend_within_segments
-        is_masked = isinstance(job.data, PackedData)
-        for layer in decoder.model.layers:
-            assert isinstance(layer, Layer)  # noqa: S101 for the type checker
-            if job.config.matmul_dtype == "float8":
-                use_float8(layer, emulate=ranks.device == "cpu")
-            is_last = layer is decoder.model.layers[-1]
-            splits = is_masked and is_last and isinstance(layer.mlp, FeedForward)
-            treat = treat_halves if splits else treat_layer
-            treat(
-                layer,
-                recompute=job.config.activation_checkpointing,
-                compile_backend=job.config.compile,
-            )
+        _treat_layers(decoder, job, ranks=ranks)
+        self.cross_entropy: CrossEntropy = cross_entropy
+        self.attend_within = attend_within_segments
         if job.config.compile is not None:
-            # One kernel for any number of labels; documents' lengths would make a graph each.
-            self.sum_labels = torch.compile(
-                sum_labels, backend=job.config.compile, dynamic=is_masked
-            )
+            # Documents' lengths would make a graph each.
             self.attend_within = _attend_outside_graphs
+            if ranks.device != "cpu":  # one graph for any number of labels
+                self.cross_entropy = torch.compile(
+                    cross_entropy,
+                    backend=job.config.compile,
+                    dynamic=isinstance(job.data, PackedData),
+                )
         self.adapter = job.adapter
         self.objective = make_objective(job.objective, job.objective_settings)
         self.parts = own_parts(ranks)
@@ -105,7 +98,7 @@ class ReplicatedLearner:
                         objective=self.objective,
                         dtype=self.dtype,
                         z_loss=self.config.z_loss or 0.0,
-                        sum_labels=self.sum_labels,
+                        cross_entropy=self.cross_entropy,
                         attend_within=self.attend_within,
                     )
                     (loss * factor).backward()  # type: ignore[no-untyped-call]
@@ -149,6 +142,22 @@ class ReplicatedLearner:
     @property
     def _part_size(self) -> int:
         return self.config.global_batch_size // NUM_PARTS
+
+
+def _treat_layers(decoder: Decoder, job: TrainingJob, *, ranks: Ranks) -> None:
+    is_masked = isinstance(job.data, PackedData)
+    for layer in decoder.model.layers:
+        assert isinstance(layer, Layer)  # noqa: S101 for the type checker
+        if job.config.matmul_dtype == "float8":
+            use_float8(layer, emulate=ranks.device == "cpu")
+        is_last = layer is decoder.model.layers[-1]
+        splits = is_masked and is_last and isinstance(layer.mlp, FeedForward)
+        treat = treat_halves if splits else treat_layer
+        treat(
+            layer,
+            recompute=job.config.activation_checkpointing,
+            compile_backend=job.config.compile,
+        )
 
 
 def _attend_outside_graphs(segment_ids_BT: Tensor) -> Attend:  # noqa: N803 shape suffix

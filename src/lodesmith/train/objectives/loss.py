@@ -10,25 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lodesmith.model.cross_entropy import NO_LABEL, CrossEntropy, cross_entropy
 from lodesmith.model.decoder import Attend, Decoder, causal_attention
 from lodesmith.train.objectives.batch import Batch
 from lodesmith.train.objectives.objective import NextToken, Objective
 from lodesmith.train.objectives.segments import attend_within_segments
 
-SumLabels = Callable[[Tensor, Tensor, float], Tensor]
-"""(logits_LV, labels_L, z_loss) -> their summed loss."""
-
 _NEXT_TOKEN = NextToken()
 # The number of places is padded to a multiple of it: oneDNN compiles and keeps a kernel for each
 # size of a product, which was seen to take a GB in 120 steps.
 _PLACES = 128
-
-
-def sum_labels(logits_LV: Tensor, labels_L: Tensor, z_loss: float) -> Tensor:
-    """Return the summed cross entropy of labels in nats, and the z-loss."""
-    logits_LV = logits_LV.float()
-    loss = F.cross_entropy(logits_LV, labels_L, reduction="sum")
-    return loss + _z_loss(logits_LV, z_loss) if z_loss else loss
 
 
 def summed_loss(
@@ -38,7 +29,7 @@ def summed_loss(
     objective: Objective = _NEXT_TOKEN,
     dtype: torch.dtype = torch.float32,
     z_loss: float = 0.0,
-    sum_labels: SumLabels = sum_labels,
+    cross_entropy: CrossEntropy = cross_entropy,
     attend_within: Callable[[Tensor], Attend] = attend_within_segments,
 ) -> tuple[Tensor, int]:
     """Return the summed loss, and how many things it is a sum over.
@@ -52,7 +43,7 @@ def summed_loss(
         dtype: of matrix products; the softmax is computed in float32.
         z_loss: weight of the squared log-normaliser of each label, which keeps logits small.
             Source: Chowdhery et al. 2022, arXiv:2204.02311, section 5.
-        sum_labels: the function of this name, or what a compiler made of it.
+        cross_entropy: the function of this name, or what a compiler made of it.
         attend_within: attention within segments, by their ids.
     """
     attend: Attend = causal_attention
@@ -68,25 +59,22 @@ def summed_loss(
             places = batch.loss_mask.flatten().nonzero().squeeze(1)
             padded = F.pad(places, (0, -len(places) % _PLACES))
             x_LD = decoder.hidden_at(padded, batch.input_ids, attend=attend)
-            labels_L = labels_L.index_select(0, places)
-            logits_LV = decoder.logits(x_LD)[: len(labels_L)]
+            labels_L = F.pad(labels_L[places], (0, len(padded) - len(places)), value=NO_LABEL)
+            logits_LV = decoder.logits(x_LD)
+    losses_L, normalisers_L = cross_entropy(logits_LV, labels_L)
     if objective.sums_labels:
-        return sum_labels(logits_LV, labels_L, z_loss), objective.count(batch)
-    logits_LV = logits_LV.float()
-    losses_L = F.cross_entropy(logits_LV, labels_L, reduction="none")
-    losses_BT = _at_places(losses_L, places, batch.labels.shape)
-    loss = objective.summed_loss(losses_BT, batch)
+        loss = losses_L.sum()
+    else:
+        losses_BT = _at_places(losses_L, places, batch.labels.shape)
+        loss = objective.summed_loss(losses_BT, batch)
     if z_loss:
-        loss = loss + _z_loss(logits_LV, z_loss)
+        loss = loss + z_loss * normalisers_L.square().sum()
     return loss, objective.count(batch)
 
 
-def _z_loss(logits_LV: Tensor, weight: float) -> Tensor:
-    return weight * logits_LV.logsumexp(-1).square().sum()
-
-
 def _at_places(values_L: Tensor, places_L: Tensor | None, shape: torch.Size) -> Tensor:
-    """Return values where they belong in B x T, 0 elsewhere."""
+    """Return values where they belong in B x T, 0 elsewhere; those beyond the places are none."""
     if places_L is None:
         return values_L.view(shape)
+    values_L = values_L[: len(places_L)]
     return values_L.new_zeros(shape.numel()).index_put((places_L,), values_L).view(shape)
