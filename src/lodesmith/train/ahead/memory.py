@@ -18,10 +18,9 @@ _PROCESS_BYTES = 200 << 20  # Python, torch, gloo: 193 MB of private memory in a
 _LAYOUT_BYTES = 56 << 20  # of what such a rank imports besides
 _LOGIT_COPIES = 3  # by torch: the logits, their softmax, the gradient of these
 _SHARED_LOGIT_COPIES = 4  # where ranks share the vocabulary: that gradient in two steps
-_KERNEL_LOGIT_COPIES = 1  # on a processor: the gradient takes their place
-_KERNEL_HALF_LOGIT_COPIES = 2  # both in 16 bits beside it
+_KERNEL_LOGIT_COPIES = 2  # on a processor the gradient takes their place: one fewer was seen
 _OUTPUT_COPIES = 2  # of the output matrix's gradient: oneDNN makes it turned on its side
-_LARGE_PAGES = 1.03  # tensors of some MB begin at pages of 2 MB
+_LARGE_PAGES = 1.05  # tensors of some MB begin at pages of 2 MB
 _NF4_BYTES = 4.127 / 8  # 4 bits, a scale of 8 bits for 64 weights and one of 32 for 256 scales
 _ADAPTER_HOLES = 0.6  # of activations, between which the products beside them come and go
 _AVERAGES = 2  # of AdamW, squared or not; Muon keeps one, and an update
@@ -179,9 +178,8 @@ def _keeps_gradients(config: TrainingConfig, layout: ParallelConfig | None) -> b
 def _logit_bytes(shape: DecoderConfig, config: TrainingConfig, tokens: int, tensor: int) -> float:
     """Return the bytes of logits, and of the gradient of the matrix that makes them."""
     copies = _LOGIT_COPIES if tensor == 1 else _SHARED_LOGIT_COPIES
-    if tensor == 1 and config.device == "cpu":
-        is_whole = config.param_dtype == "fp32"
-        copies = _KERNEL_LOGIT_COPIES if is_whole else _KERNEL_HALF_LOGIT_COPIES
+    if tensor == 1 and config.device == "cpu" and config.param_dtype == "fp32":
+        copies = _KERNEL_LOGIT_COPIES
     layout = config.parallel if isinstance(config.parallel, ParallelConfig) else None
     if layout is not None and layout.pipeline_parallel_size > 1:  # keeps what came out of each
         copies += _num_micro_batches(config, layout) - 1
