@@ -110,6 +110,10 @@ COMPILED = {
         Case("tp2 x cp2, packed, grouped", {TP: 2, CP: 2}, LLAMA, packed=True),
         Case("pp2 x tp2", {PP: 2, TP: 2}),
     ],
+    8: [
+        Case("hsdp 2x2 x tp2", {DP: 2, SHARD: 2, TP: 2}),
+        Case("fsdp2 x cp2 x tp2, packed", {SHARD: 2, CP: 2, TP: 2}, packed=True),
+    ],
 }
 
 

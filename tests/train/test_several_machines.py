@@ -164,10 +164,24 @@ def test_who_does_not_know_the_key_is_refused(tmp_path, capsys):
         (tmp_path / "other").write_text("another key")
         with pytest.raises(EngineError, match="cannot be joined"):
             join_run(f"127.0.0.1:{port}", key_file=tmp_path / "other", patience_seconds=0)
-        with pytest.raises(UserError, match=r"key .*missing cannot be read .*the leader writes it"):
-            join_run(f"127.0.0.1:{port}", key_file=tmp_path / "missing")
+        with pytest.raises(EngineError, match=r"key .*missing cannot be read .*the leader writes"):
+            join_run(f"127.0.0.1:{port}", key_file=tmp_path / "missing", patience_seconds=0)
         wait_for(lambda: "was refused" in capsys.readouterr().err)
         assert hub.members == []
+
+
+def test_nodes_may_start_in_any_order(tmp_path, capsys):
+    port = free_port()
+    thread = threading.Thread(
+        target=join_run, args=(f"127.0.0.1:{port}",), kwargs={"key_file": tmp_path / "key"}
+    )
+    thread.start()
+    wait_for(lambda: "not yet: the run's key" in capsys.readouterr().err)
+    with Hub(f"127.0.0.1:{port}", key_file=tmp_path / "key") as hub:
+        wait_for(lambda: len(hub.members) == 1)
+        time.sleep(0.1)
+    thread.join(timeout=30)
+    assert not thread.is_alive()
 
 
 def test_a_silent_peer_is_noticed(tmp_path, monkeypatch):

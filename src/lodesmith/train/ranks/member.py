@@ -27,6 +27,7 @@ from lodesmith.train.ranks.wire import Wire, WrongKeyError, read_key, split_addr
 
 _LOOK_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
+_WRONG_KEY_SECONDS = 10.0  # all nodes may start at once: the key may be of the run before
 
 
 def join_run(address: str, *, key_file: Path, patience_seconds: float = 600.0) -> None:
@@ -38,9 +39,9 @@ def join_run(address: str, *, key_file: Path, patience_seconds: float = 600.0) -
         patience_seconds: for how long a leader that cannot be reached is tried again.
 
     Raises:
-        UserError: the address is no such address, or there is no such key.
-        EngineError: the leader could not be reached for that long, or has another key or
-            version.
+        UserError: the address is no such address.
+        EngineError: the leader could not be reached or had written no key for that long, or has
+            another key or version.
     """
     with open_memory_folder() as memory, Starter() as starter:
         _join_again(split_address(address), key_file, patience_seconds, memory, starter)
@@ -54,20 +55,25 @@ def _join_again(
     starter: Starter,
 ) -> None:
     where = f"{address[0]}:{address[1]}"
-    deadline = time.monotonic() + patience_seconds
-    read_key(key_file)  # one that is not there now was not written by a leader that runs
     say(f"joining the run at {where}; it is tried for {format_seconds(patience_seconds)}")
+    deadline = time.monotonic() + patience_seconds
+    said = ""
     has_joined = False  # after that, a leader that is started again may write another key
     while True:
         try:
             wire = _connect(address, key_file)
         except (OSError, UserError) as error:
-            is_lasting = isinstance(error, WrongKeyError) and not has_joined
-            if is_lasting or time.monotonic() > deadline:
+            now = time.monotonic()
+            if isinstance(error, WrongKeyError) and not has_joined:
+                deadline = min(deadline, now + _WRONG_KEY_SECONDS)
+            if now > deadline:
                 raise EngineError(
                     f"the leader at {where} cannot be joined ({error}); is it running, and does "
                     f"{key_file} lie on a disk that both share?"
                 ) from None
+            if str(error) != said:
+                said = str(error)
+                say(f"  not yet: {said}")
             time.sleep(_RETRY_SECONDS)
             continue
         has_joined = True
