@@ -160,7 +160,8 @@ def main():
     assert int(os.environ["VLLM_CPU_KVCACHE_SPACE"]) >= 1
     assert options.structured_outputs_config == {"backend": "guidance"}
     subprocess.Popen(["sleep", "600"])  # as its workers, which outlive it
-    requests.grammar_of = use_grammar
+    requests._has_form = lambda body: GRAMMAR.get() is not None
+    requests._form_of = use_grammar
     engine = EngineConfig(max_num_seqs=options.max_num_seqs, max_model_len=options.max_model_len)
     loaded = open_folder(options.folder, name=options.served_model_name)
     with KeptEngine(lambda: loaded.start_engine(engine)) as kept:
@@ -176,9 +177,9 @@ def main():
             uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-def use_grammar(body, *, chat_template, check):
+def use_grammar(body, chat_template, check):
     del body, chat_template
-    return None if GRAMMAR.get() is None else check(GRAMMAR.get())
+    return check(GRAMMAR.get())
 
 
 if __name__ == "__main__":
