@@ -9,11 +9,11 @@
 #define _GNU_SOURCE /* posix_memalign is not in C11 */
 #include "attention.h"
 #include "kernels.h"
+#include "width.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MOST_THREADS 256
 
@@ -30,17 +30,13 @@ typedef struct {
 
 static const attention_kernels *choose_kernels(const char *wanted) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    int has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    int has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                     __builtin_cpu_supports("avx512dq");
-    if (wanted && !strcmp(wanted, "plain")) return &ls_attention_plain;
-    if (has_avx512 && !(wanted && !strcmp(wanted, "avx2"))) return &ls_attention_avx512;
-    if (has_avx2) return &ls_attention_avx2;
-#endif
+    static const attention_kernels *const by_width[] = {&ls_attention_plain, &ls_attention_avx2,
+                                              &ls_attention_avx512};
+    return by_width[choose_width(wanted)];
+#else
     (void)wanted;
     return &ls_attention_plain;
+#endif
 }
 
 static void work(void *context) {

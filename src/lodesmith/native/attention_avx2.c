@@ -1,26 +1,11 @@
 /* Attention for registers of 8 floats. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma")
-#endif
-
-#define LANES 8
-#define MULTIPLY_ADD(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define LARGER(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
-
+#include "registers_avx2.h"
 #include "attention_body.h"
 
 const attention_kernels ls_attention_avx2 = {"avx2", forward, backward};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+#include "registers_end.h"
 #else
 typedef int ls_no_attention_avx2;
 #endif

@@ -22,14 +22,6 @@
 #define STRIPS (BLOCK / ROWS)
 #define ROWS_AHEAD 8 /* asked for while rows are copied: the gaps between them hide what comes next */
 
-#ifndef LARGER
-INLINE vf larger(vf a, vf b) {
-    vi mask = a > b;
-    return (vf)((mask & (vi)a) | (~mask & (vi)b));
-}
-#define LARGER larger /* b where either is no number */
-#endif
-
 typedef float v4 __attribute__((vector_size(16)));
 typedef float loose_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 #if defined(__clang__)
@@ -189,15 +181,6 @@ INLINE void hide_unseen(const task *t, float *scores, size_t from, size_t to, si
 /* e to the x, and 0 from -88 on down */
 INLINE vf exponential_below(vf x) {
     return exponential_within(LARGER(fill(-88.0f), x));
-}
-
-INLINE float largest_lane(vf v) {
-    float lanes[LANES];
-    store(lanes, v);
-    UNROLL for (int width = LANES / 2; width; width /= 2)
-        UNROLL for (int lane = 0; lane < width; lane++)
-            lanes[lane] = lanes[lane] > lanes[lane + width] ? lanes[lane] : lanes[lane + width];
-    return lanes[0];
 }
 
 /* Scores of one query become e to what they are less than the largest so far. Returns by what

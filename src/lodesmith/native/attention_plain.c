@@ -1,9 +1,5 @@
 /* Attention for registers of 4 floats, which every processor of today has. */
-#define LANES 4
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#define MULTIPLY_ADD(a, b, c) ((vf)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
-#endif
+#include "registers_plain.h"
 #include "attention_body.h"
 
 const attention_kernels ls_attention_plain = {"plain", forward, backward};

@@ -18,10 +18,7 @@ INLINE float find_greatest(const float *row, size_t columns) {
     vf most = fill(-INFINITY);
     size_t at = 0;
     for (; at + LANES <= columns; at += LANES) most = select_greater(load(row + at), most);
-    float lanes[LANES], greatest = -INFINITY;
-    store(lanes, most);
-    for (int lane = 0; lane < LANES; lane++)
-        if (lanes[lane] > greatest) greatest = lanes[lane];
+    float greatest = largest_lane(most);
     for (; at < columns; at++)
         if (row[at] > greatest) greatest = row[at];
     return greatest;

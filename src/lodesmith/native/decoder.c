@@ -12,6 +12,7 @@
 #include "decoder_pack.h"
 #include "kernels.h"
 #include "team.h"
+#include "width.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -90,17 +91,13 @@ static size_t at_least(size_t count) {
 
 static const kernels *choose_kernels(const char *wanted) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    int has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    int has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                     __builtin_cpu_supports("avx512dq");
-    if (wanted && !strcmp(wanted, "plain")) return &ls_kernels_plain;
-    if (has_avx512 && !(wanted && !strcmp(wanted, "avx2"))) return &ls_kernels_avx512;
-    if (has_avx2) return &ls_kernels_avx2;
-#endif
+    static const kernels *const by_width[] = {&ls_kernels_plain, &ls_kernels_avx2,
+                                              &ls_kernels_avx512};
+    return by_width[choose_width(wanted)];
+#else
     (void)wanted;
     return &ls_kernels_plain;
+#endif
 }
 
 /* Set the row range of one member when rows are shared out evenly. */

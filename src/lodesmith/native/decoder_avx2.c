@@ -1,17 +1,7 @@
 /* The decoder's kernels for registers of 8 floats. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma")
-#endif
+#include "registers_avx2.h"
 
-#define LANES 8
-#define MULTIPLY_ADD(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define LOAD_INT8(p) \
     ((vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p)))))
 #define LOAD_SCALES(p)                                                                             \
@@ -32,9 +22,7 @@ static inline __attribute__((always_inline)) __m256 load_int4(const uint8_t *p, 
 
 const kernels ls_kernels_avx2 = {"avx2", multiply, attend, normalise, gate, find_best};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+#include "registers_end.h"
 #else
 typedef int ls_no_avx2;
 #endif

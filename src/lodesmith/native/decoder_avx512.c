@@ -1,17 +1,7 @@
 /* The decoder's kernels for registers of 16 floats. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq")
-#endif
+#include "registers_avx512.h"
 
-#define LANES 16
-#define MULTIPLY_ADD(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define LOAD_INT8(p) \
     ((vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(p)))))
 #define LOAD_SCALES(p)                                                                             \
@@ -33,9 +23,7 @@ static inline __attribute__((always_inline)) __m512 load_int4(const uint8_t *p, 
 
 const kernels ls_kernels_avx512 = {"avx512", multiply, attend, normalise, gate, find_best};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+#include "registers_end.h"
 #else
 typedef int ls_no_avx512;
 #endif

@@ -1,6 +1,6 @@
 /* Registers of LANES floats, which is defined before; included once for each width.
  *
- * Before it too, for processors that have them: MULTIPLY_ADD.
+ * Before it too, for processors that have them: MULTIPLY_ADD and LARGER.
  */
 #include "kernels.h"
 
@@ -55,6 +55,10 @@ INLINE vf select_greater(vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
+#ifndef LARGER
+#define LARGER select_greater /* b where either is no number */
+#endif
+
 INLINE vf exponential(vf x) {
     vf top = fill(88.0f), from = select_greater(x, fill(-87.0f));
     vi mask = from > top;
@@ -66,5 +70,14 @@ INLINE float sum_lanes(vf v) {
     store(lanes, v);
     for (int width = LANES / 2; width; width /= 2)
         for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+    return lanes[0];
+}
+
+INLINE float largest_lane(vf v) {
+    float lanes[LANES];
+    store(lanes, v);
+    UNROLL for (int width = LANES / 2; width; width /= 2)
+        UNROLL for (int lane = 0; lane < width; lane++)
+            lanes[lane] = lanes[lane] > lanes[lane + width] ? lanes[lane] : lanes[lane + width];
     return lanes[0];
 }

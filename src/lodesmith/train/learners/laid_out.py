@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lodesmith.model.checkpoint import read_config, read_weights
 from lodesmith.model.config import DecoderConfig
+from lodesmith.model.cross_entropy import NO_LABEL
 from lodesmith.model.decoder import fresh_weights
 from lodesmith.parallel.config import ParallelConfig
 from lodesmith.parallel.mesh import Layout, build_layout
@@ -81,7 +82,7 @@ class LaidOutLearner:
             weight.grad = None
         labels = batch.labels
         if batch.loss_mask is not None:
-            labels = labels.masked_fill(~batch.loss_mask, -100)
+            labels = labels.masked_fill(~batch.loss_mask, NO_LABEL)
         rows = Rows(input_ids=batch.input_ids, labels=labels, segment_ids=batch.segment_ids)
         started = time.process_time()  # of the clock, most is waiting for peers
         learnt = self._accumulate(rows, batch, loss_scale)
